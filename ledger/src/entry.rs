@@ -1,0 +1,553 @@
+//! One entry of the ledger: the public part in clear, the sealed part as bytes.
+//!
+//! An entry is stored as a version byte followed by its fields in bincode's
+//! legacy configuration (little-endian, fixed-width integers); `FORMAT.md`
+//! has the table. New fields and variants are only ever appended, under a new
+//! version.
+
+use std::fmt;
+
+use bincode::{Decode, Encode};
+use serde::Serialize;
+
+use crate::error::DecodeError;
+use crate::id::{EventTag, ShardId, SubjectReference};
+
+/// The version byte that [`Entry::encode`] writes.
+pub const ENTRY_VERSION: u8 = 1;
+
+/// The longest entry that is written or read, in bytes: 2 MiB.
+pub const MAX_ENTRY_BYTES: usize = 2 << 20;
+
+/// What an entry says that happened.
+///
+/// The numbers are stored; they are never given to another kind. Kinds from
+/// 128 on are Custody's own, in the house shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+#[allow(missing_docs)] // The contract's own names; see `custody.event.v1`.
+pub enum Kind {
+    Collection = 1,
+    Use = 2,
+    Disclosure = 3,
+    Transfer = 4,
+    ConsentGiven = 5,
+    ConsentWithdrawn = 6,
+    Objection = 7,
+    Restriction = 8,
+    RestrictionLifted = 9,
+    Rectification = 10,
+    Erasure = 11,
+    Anonymisation = 12,
+    Retraction = 13,
+    RightsRequest = 14,
+    RightsResponse = 15,
+    Breach = 16,
+    Notice = 17,
+    PolicyPublished = 18,
+    AccountClosed = 19,
+    Consultation = 20,
+    /// A shard was opened.
+    ShardOpened = 128,
+    /// An organisation was named for the first time.
+    PartyRegistered = 129,
+    /// An organisation was named otherwise than it is registered.
+    PartyContradicted = 130,
+    /// Two persons turned out to be one.
+    IdentityLinked = 131,
+    /// Two persons turned out not to be one.
+    IdentityUnlinked = 132,
+    /// Kafka had dropped messages before they could be read.
+    OffsetsLost = 133,
+}
+
+impl Kind {
+    /// Every kind, in the order of the stored numbers.
+    pub const ALL: [Self; 26] = [
+        Self::Collection,
+        Self::Use,
+        Self::Disclosure,
+        Self::Transfer,
+        Self::ConsentGiven,
+        Self::ConsentWithdrawn,
+        Self::Objection,
+        Self::Restriction,
+        Self::RestrictionLifted,
+        Self::Rectification,
+        Self::Erasure,
+        Self::Anonymisation,
+        Self::Retraction,
+        Self::RightsRequest,
+        Self::RightsResponse,
+        Self::Breach,
+        Self::Notice,
+        Self::PolicyPublished,
+        Self::AccountClosed,
+        Self::Consultation,
+        Self::ShardOpened,
+        Self::PartyRegistered,
+        Self::PartyContradicted,
+        Self::IdentityLinked,
+        Self::IdentityUnlinked,
+        Self::OffsetsLost,
+    ];
+
+    /// The stored number.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of a stored number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// The contract's name, such as `consent_given`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Collection => "collection",
+            Self::Use => "use",
+            Self::Disclosure => "disclosure",
+            Self::Transfer => "transfer",
+            Self::ConsentGiven => "consent_given",
+            Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::Objection => "objection",
+            Self::Restriction => "restriction",
+            Self::RestrictionLifted => "restriction_lifted",
+            Self::Rectification => "rectification",
+            Self::Erasure => "erasure",
+            Self::Anonymisation => "anonymisation",
+            Self::Retraction => "retraction",
+            Self::RightsRequest => "rights_request",
+            Self::RightsResponse => "rights_response",
+            Self::Breach => "breach",
+            Self::Notice => "notice",
+            Self::PolicyPublished => "policy_published",
+            Self::AccountClosed => "account_closed",
+            Self::Consultation => "consultation",
+            Self::ShardOpened => "shard_opened",
+            Self::PartyRegistered => "party_registered",
+            Self::PartyContradicted => "party_contradicted",
+            Self::IdentityLinked => "identity_linked",
+            Self::IdentityUnlinked => "identity_unlinked",
+            Self::OffsetsLost => "offsets_lost",
+        }
+    }
+
+    /// The kind of a contract's name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether Custody itself writes it, in the house shard.
+    pub const fn is_house(self) -> bool {
+        self.code() >= 128
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The public part and the sealed part of one entry.
+///
+/// Strings are vocabulary terms (resolved CURIEs), ids of parties and systems,
+/// or country codes; an empty string means "not said". No identifier of a
+/// person and no free text of a producer is in here outside `sealed`.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Entry {
+    /// The stored number of the [`Kind`].
+    pub kind_code: u8,
+    /// The Kafka offset; `None` in the house shard.
+    pub offset: Option<i64>,
+    /// Kafka's timestamp, milliseconds since 1970 UTC.
+    pub kafka_time_ms: Option<i64>,
+    /// When it happened, nanoseconds since 1970 UTC.
+    pub event_time_ns: i64,
+    /// Whose data it is; `None` where nobody's in particular.
+    pub subject: Option<SubjectReference>,
+    /// The event's own tag.
+    pub event_tag: Option<EventTag>,
+    /// Tags of the events that its data came from.
+    pub parent_tags: Vec<EventTag>,
+    /// What the person used, such as `alibaba.com`.
+    pub service: String,
+    /// The controller's id.
+    pub controller: String,
+    /// 0 not said, 1 controller, 2 processor (`custody.event.v1.ActingAs`).
+    pub acting_as: u8,
+    /// Purposes.
+    pub purposes: Vec<String>,
+    /// Data categories.
+    pub categories: Vec<String>,
+    /// The legal basis.
+    pub legal_basis: String,
+    /// The person's jurisdiction, ISO 3166-1 or -2.
+    pub jurisdiction: String,
+    /// The person's part, as numbered in `custody.event.v1.Subject.Role`.
+    pub role: u8,
+    /// Where the data lies after the act, ISO 3166-1 or -2.
+    pub location: String,
+    /// The policy version that the event named.
+    pub policy: String,
+    /// Whether the data was anonymised before.
+    pub anonymised: bool,
+    /// Whether Kafka's message key was not the primary identifier.
+    pub key_mismatch: bool,
+    /// What belongs to the kind.
+    pub act: Act,
+    /// What the judge said at ingest.
+    pub judgement: Judgement,
+    /// The sealed part; opaque here. Empty where there is none.
+    pub sealed: Vec<u8>,
+}
+
+/// What belongs to one kind of entry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Act {
+    /// Nothing beside the common fields.
+    None,
+    /// Data came in.
+    Collection {
+        /// As numbered in `custody.event.v1.Collection.Origin`.
+        origin: u8,
+        /// Who passed it on.
+        from: Option<PartyPart>,
+    },
+    /// Data was processed.
+    Use {
+        /// The processing operation.
+        operation: String,
+        /// The system's id.
+        system: String,
+    },
+    /// Data went to a recipient.
+    Disclosure {
+        /// Who got it.
+        recipient: PartyPart,
+        /// As numbered in `custody.event.v1.Disclosure.Means`.
+        means: u8,
+        /// Whether it was for value.
+        sale: bool,
+        /// The safeguard.
+        safeguard: String,
+    },
+    /// Data went to another country.
+    Transfer {
+        /// Who got it, where it left the controller.
+        recipient: Option<PartyPart>,
+        /// From where.
+        from_country: String,
+        /// To where.
+        to_country: String,
+        /// The safeguard.
+        safeguard: String,
+    },
+    /// An earlier event was wrong.
+    Retraction {
+        /// That event's tag.
+        of: EventTag,
+    },
+    /// A right was claimed.
+    RightsRequest {
+        /// Which.
+        right: String,
+    },
+    /// A claim was answered.
+    RightsResponse {
+        /// As numbered in `custody.event.v1.RightsResponse.Outcome`.
+        outcome: u8,
+    },
+    /// A breach happened.
+    Breach {
+        /// Its id.
+        breach_id: String,
+        /// Ids of the parties where it happened.
+        recipients: Vec<String>,
+        /// From when, nanoseconds since 1970 UTC.
+        from_ns: Option<i64>,
+        /// Until when, not included.
+        to_ns: Option<i64>,
+        /// As numbered in `custody.event.v1.Breach.Notified`.
+        notified: Vec<u8>,
+    },
+    /// The person was told something.
+    Notice {
+        /// The clause that promises it.
+        clause: String,
+    },
+    /// A policy version took effect.
+    PolicyPublished {
+        /// The policy.
+        policy: String,
+        /// Its version.
+        version: String,
+        /// From when, nanoseconds since 1970 UTC.
+        effective_at_ns: i64,
+        /// The addendum's name.
+        addendum: String,
+    },
+    /// Custody itself has something to say.
+    House(HouseRecord),
+}
+
+/// An organisation or a person at the other end. Of a person only `person`,
+/// the category and the country are said here; the rest is sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct PartyPart {
+    /// The organisation's id; empty where it is a person.
+    pub id: String,
+    /// The recipient category.
+    pub category: String,
+    /// Where it is established.
+    pub country: String,
+    /// Whether it is a natural person.
+    pub person: bool,
+}
+
+/// What Custody itself says, in the house shard.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum HouseRecord {
+    /// A shard was opened.
+    ShardOpened {
+        /// Which.
+        shard: ShardId,
+    },
+    /// An organisation was named for the first time.
+    PartyRegistered {
+        /// Its id.
+        id: String,
+        /// Its name; may be empty.
+        name: String,
+        /// Its recipient category; may be empty.
+        category: String,
+        /// Where it is established; may be empty.
+        country: String,
+    },
+    /// An organisation was named otherwise than it is registered. What was
+    /// said is in the entry.
+    PartyContradicted {
+        /// Its id.
+        id: String,
+        /// The shard of the entry that said so.
+        shard: ShardId,
+        /// The Kafka offset of the entry that said so.
+        offset: i64,
+        /// `name`, `category` or `country`.
+        field: String,
+    },
+    /// Two persons turned out to be one.
+    IdentityLinked {
+        /// One.
+        a: SubjectReference,
+        /// The other.
+        b: SubjectReference,
+        /// The shard of the entry that said so.
+        shard: ShardId,
+        /// The Kafka offset of the entry that said so.
+        offset: i64,
+    },
+    /// Two persons turned out not to be one.
+    IdentityUnlinked {
+        /// One.
+        a: SubjectReference,
+        /// The other.
+        b: SubjectReference,
+    },
+    /// Kafka had dropped messages before they could be read.
+    OffsetsLost {
+        /// Where.
+        shard: ShardId,
+        /// The first offset lost.
+        first: i64,
+        /// The last offset lost.
+        last: i64,
+    },
+}
+
+/// What the judge said at ingest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Judgement {
+    /// The stored number of the [`Outcome`].
+    pub outcome_code: u8,
+    /// The policy version judged by; empty where none.
+    pub policy: String,
+    /// The clauses that declare what was done.
+    pub clauses: Vec<String>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that the judge found.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Finding {
+    /// The code, such as `consent_missing`.
+    pub code: String,
+    /// The clauses that it rests on.
+    pub clauses: Vec<String>,
+    /// Terms, ids and countries.
+    pub arguments: Vec<String>,
+    /// Whether a waiver suppresses it.
+    pub suppressed: bool,
+}
+
+/// The worst of a judgement's findings. The numbers are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[repr(u8)]
+pub enum Outcome {
+    /// No policy pack was loaded, or the kind is not judged.
+    #[default]
+    NotJudged = 0,
+    /// Every term is declared.
+    Conforms = 1,
+    /// There were findings, and a waiver suppresses each.
+    Suppressed = 2,
+    /// Nothing declares this.
+    Gap = 3,
+    /// Contrary to what was promised.
+    Violation = 4,
+}
+
+impl Outcome {
+    /// Every outcome, from the mildest.
+    pub const ALL: [Self; 5] = [
+        Self::NotJudged,
+        Self::Conforms,
+        Self::Suppressed,
+        Self::Gap,
+        Self::Violation,
+    ];
+
+    /// The outcome of a stored number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| *o as u8 == code)
+    }
+
+    /// The contract's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotJudged => "not_judged",
+            Self::Conforms => "conforms",
+            Self::Suppressed => "suppressed",
+            Self::Gap => "gap",
+            Self::Violation => "violation",
+        }
+    }
+}
+
+impl Entry {
+    /// An entry of this kind with nothing else said.
+    pub fn new(kind: Kind, event_time_ns: i64) -> Self {
+        Self {
+            kind_code: kind.code(),
+            offset: None,
+            kafka_time_ms: None,
+            event_time_ns,
+            subject: None,
+            event_tag: None,
+            parent_tags: Vec::new(),
+            service: String::new(),
+            controller: String::new(),
+            acting_as: 0,
+            purposes: Vec::new(),
+            categories: Vec::new(),
+            legal_basis: String::new(),
+            jurisdiction: String::new(),
+            role: 0,
+            location: String::new(),
+            policy: String::new(),
+            anonymised: false,
+            key_mismatch: false,
+            act: Act::None,
+            judgement: Judgement::default(),
+            sealed: Vec::new(),
+        }
+    }
+
+    /// The kind. [`Entry::decode`] has refused numbers that name none, so this
+    /// is `None` only of an entry made by hand.
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::from_code(self.kind_code)
+    }
+
+    /// The other end of a disclosure or transfer.
+    pub fn recipient(&self) -> Option<&PartyPart> {
+        match &self.act {
+            Act::Disclosure { recipient, .. } => Some(recipient),
+            Act::Transfer { recipient, .. } => recipient.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The bytes to be stored.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooLong`] beyond [`MAX_ENTRY_BYTES`].
+    pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        let mut bytes = vec![ENTRY_VERSION];
+        bincode::encode_into_std_write(self, &mut bytes, bincode::config::legacy())
+            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        if bytes.len() > MAX_ENTRY_BYTES {
+            return Err(DecodeError::TooLong {
+                length: bytes.len(),
+                limit: MAX_ENTRY_BYTES,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads stored bytes, which may come from anybody.
+    ///
+    /// # Errors
+    /// [`DecodeError`] where the version is unknown, a field is malformed, a
+    /// number names no kind or outcome, or bytes are left over.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > MAX_ENTRY_BYTES {
+            return Err(DecodeError::TooLong {
+                length: bytes.len(),
+                limit: MAX_ENTRY_BYTES,
+            });
+        }
+        let (&version, rest) = bytes.split_first().ok_or(DecodeError::Truncated)?;
+        match version {
+            0 => return Err(DecodeError::TooOld { version: 0, oldest: 1 }),
+            ENTRY_VERSION => {}
+            newer => {
+                return Err(DecodeError::TooNew {
+                    version: u16::from(newer),
+                    newest: u16::from(ENTRY_VERSION),
+                });
+            }
+        }
+        let config = bincode::config::legacy().with_limit::<MAX_ENTRY_BYTES>();
+        let (entry, read): (Self, usize) = bincode::decode_from_slice(rest, config)
+            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        if read != rest.len() {
+            return Err(DecodeError::TrailingBytes {
+                count: rest.len() - read,
+            });
+        }
+        if entry.kind().is_none() {
+            return Err(DecodeError::Malformed(format!("kind {}", entry.kind_code)));
+        }
+        if Outcome::from_code(entry.judgement.outcome_code).is_none() {
+            return Err(DecodeError::Malformed(format!(
+                "outcome {}",
+                entry.judgement.outcome_code
+            )));
+        }
+        Ok(entry)
+    }
+}
+
+impl fmt::Debug for Entry {
+    /// Shows the kind and the position, nothing of the person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("kind", &self.kind().map(Kind::name))
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,4 @@
+//! The append-only, hash-chained log.
+pub mod error;
+pub mod entry;
+pub mod id;

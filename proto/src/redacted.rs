@@ -1,0 +1,60 @@
+//! `Debug` for the messages that hold identifiers or free text. It names the
+//! type and shows nothing else, so that neither a log line nor a failed
+//! assertion can leak a person.
+
+use std::fmt;
+
+use crate::{event, v1};
+
+macro_rules! redacted {
+    ($($type:path),+ $(,)?) => {
+        $(impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($type), " { redacted }"))
+            }
+        })+
+    };
+}
+
+redacted!(
+    event::Event,
+    event::event::Act,
+    event::Subject,
+    event::Category,
+    event::Party,
+    event::EventReference,
+    event::Collection,
+    event::Use,
+    event::Disclosure,
+    event::Transfer,
+    event::Consent,
+    event::Objection,
+    event::Restriction,
+    event::RestrictionLifted,
+    event::Rectification,
+    event::Erasure,
+    event::Anonymisation,
+    event::Retraction,
+    event::RightsRequest,
+    event::RightsResponse,
+    event::Breach,
+    event::Notice,
+    event::PolicyPublished,
+    event::AccountClosed,
+    event::Consultation,
+    v1::SealedPart,
+    v1::GetSubjectRequest,
+    v1::GetSubjectResponse,
+    v1::ListEventsRequest,
+    v1::ListRecipientsRequest,
+    v1::ListTransfersRequest,
+    v1::TraceLineageRequest,
+    v1::ListFindingsRequest,
+    v1::GetConsentStateRequest,
+    v1::FindAffectedSubjectsResponse,
+    v1::ProveCompletenessRequest,
+    v1::ExportEvidenceRequest,
+    v1::ListRequestsRequest,
+    v1::EraseSubjectRequest,
+    v1::ExportSubjectRequest,
+);
