@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "custody/event/v1/event.proto",
+    "custody/event/v1/sealed.proto",
     "custody/v1/entry.proto",
     "custody/v1/lineage.proto",
     "custody/v1/oversight.proto",

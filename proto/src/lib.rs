@@ -2,9 +2,10 @@
 //! code generated from them.
 //!
 //! [`event`] is what producers say on Kafka, as protobuf or as protobuf-JSON
-//! with original field names; [`v1`] is what the gRPC services answer. This
-//! crate checks shapes only: which terms exist and which fields a kind needs is
-//! decided further on.
+//! with original field names; [`cloudevent`] reads the message that carries it;
+//! [`sealed`] keeps that message as it came. [`v1`] is what the gRPC services
+//! answer. This crate checks shapes only: which terms exist and which fields a
+//! kind needs is decided further on.
 //!
 //! ```
 //! use custody_proto::event::{Event, event::Act};
@@ -18,6 +19,10 @@
 //! ```
 
 mod time;
+
+pub mod cloudevent;
+
+pub mod sealed;
 
 mod redacted;
 

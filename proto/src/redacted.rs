@@ -42,6 +42,8 @@ redacted!(
     event::PolicyPublished,
     event::AccountClosed,
     event::Consultation,
+    event::SealedMessage,
+    event::SealedHeader,
     v1::SealedPart,
     v1::GetSubjectRequest,
     v1::GetSubjectResponse,

@@ -141,18 +141,12 @@ mod tests {
         assert_eq!(nanos("2025-03-01t12:00:00z"), noon);
         assert_eq!(nanos("2025-03-01T13:00:00+01:00"), noon);
         assert_eq!(nanos("2025-03-01T12:00:00.000000000Z"), noon);
-        assert_eq!(
-            nanos("2025-03-01T12:00:00.000000001Z"),
-            noon.map(|n| n + 1)
-        );
+        assert_eq!(nanos("2025-03-01T12:00:00.000000001Z"), noon.map(|n| n + 1));
     }
 
     #[test]
     fn a_leap_second_is_the_next_second() {
-        assert_eq!(
-            nanos("2016-12-31T23:59:60Z"),
-            nanos("2017-01-01T00:00:00Z")
-        );
+        assert_eq!(nanos("2016-12-31T23:59:60Z"), nanos("2017-01-01T00:00:00Z"));
         assert_eq!(
             nanos("2016-12-31T23:59:60.5Z"),
             nanos("2017-01-01T00:00:00.5Z")
