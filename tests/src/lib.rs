@@ -1,1 +1,15 @@
-//! .
+//! A Kafka for tests and benchmarks.
+//!
+//! [`Broker::start`] gives a real Apache Kafka, fetched by Maven and started as
+//! one KRaft node on 127.0.0.1, where Java and Maven are there. Where they are
+//! not, it gives librdkafka's embedded broker and says so loudly; with
+//! `CUSTODY_REQUIRE_KAFKA=1` it fails instead.
+//!
+//! The end-to-end tests themselves are in `e2e/`; they are a test target of
+//! the package `custody`, which builds the binary that they run.
+
+mod apache;
+mod broker;
+
+pub use apache::ApacheKafka;
+pub use broker::Broker;

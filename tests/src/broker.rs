@@ -1,0 +1,129 @@
+//! A real broker where that is possible, the embedded one where not.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::ApacheKafka;
+
+/// A Kafka on 127.0.0.1.
+pub enum Broker {
+    /// Apache Kafka.
+    Apache(ApacheKafka),
+    /// librdkafka's embedded broker.
+    Embedded(MockCluster<'static, DefaultProducerContext>),
+}
+
+impl Broker {
+    /// Starts Apache Kafka where Java and Maven are there. Where not, starts
+    /// the embedded broker and says so, or fails where
+    /// `CUSTODY_REQUIRE_KAFKA=1`.
+    ///
+    /// # Errors
+    /// Where neither can be started, or Apache Kafka is required and not there.
+    pub fn start() -> Result<Self> {
+        if ApacheKafka::is_available() {
+            return Ok(Self::Apache(ApacheKafka::start(&[])?));
+        }
+        if std::env::var("CUSTODY_REQUIRE_KAFKA").is_ok_and(|value| value == "1") {
+            bail!("CUSTODY_REQUIRE_KAFKA=1, and java or mvn is not there");
+        }
+        eprintln!(
+            "\n*** Java or Maven is not there: testing against librdkafka's EMBEDDED broker, \
+             not against Apache Kafka. ***\n"
+        );
+        Ok(Self::Embedded(MockCluster::new(1)?))
+    }
+
+    /// `host:port`.
+    pub fn brokers(&self) -> String {
+        match self {
+            Self::Apache(kafka) => kafka.brokers(),
+            Self::Embedded(cluster) => cluster.bootstrap_servers(),
+        }
+    }
+
+    /// The real broker; `None` and a loud word where it is the embedded one.
+    pub fn apache(&mut self) -> Option<&mut ApacheKafka> {
+        match self {
+            Self::Apache(kafka) => Some(kafka),
+            Self::Embedded(_) => {
+                eprintln!("*** SKIPPED: needs Apache Kafka ***");
+                None
+            }
+        }
+    }
+
+    /// Makes a topic and waits until it is there.
+    ///
+    /// # Errors
+    /// Where the broker refuses.
+    pub fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
+        match self {
+            Self::Embedded(cluster) => cluster.create_topic(name, partitions, 1)?,
+            Self::Apache(_) => {
+                let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+                for (key, value) in config {
+                    topic = topic.set(key, value);
+                }
+                let made = futures_executor::block_on(
+                    self.admin()?.create_topics([&topic], &AdminOptions::new()),
+                )?;
+                if let Some(Err((_, code))) = made.first() {
+                    bail!("cannot make topic {name}: {code}");
+                }
+            }
+        }
+        self.wait_for(name, |count| count == usize::try_from(partitions).unwrap_or(0))
+    }
+
+    /// Deletes a topic and waits until it is gone.
+    ///
+    /// # Errors
+    /// Where the broker refuses, or is the embedded one.
+    pub fn delete_topic(&self, name: &str) -> Result<()> {
+        let gone = futures_executor::block_on(
+            self.admin()?.delete_topics(&[name], &AdminOptions::new()),
+        )?;
+        if let Some(Err((_, code))) = gone.first() {
+            bail!("cannot delete topic {name}: {code}");
+        }
+        self.wait_for(name, |count| count == 0)
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        Ok(self.client().create()?)
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.brokers())
+            .set("allow.auto.create.topics", "false");
+        config
+    }
+
+    fn wait_for(&self, name: &str, ready: impl Fn(usize) -> bool) -> Result<()> {
+        let client: BaseConsumer = self.client().create()?;
+        for _ in 0..100 {
+            let metadata = client.fetch_metadata(Some(name), Duration::from_secs(5))?;
+            let count = metadata
+                .topics()
+                .iter()
+                .filter(|topic| topic.error().is_none())
+                .map(|topic| topic.partitions().len())
+                .sum();
+            if ready(count) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("topic {name} does not come to the wanted state")
+    }
+}
