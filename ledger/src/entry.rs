@@ -486,16 +486,30 @@ impl Entry {
     /// # Errors
     /// [`DecodeError::TooLong`] beyond [`MAX_ENTRY_BYTES`].
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
-        let mut bytes = vec![ENTRY_VERSION];
-        bincode::encode_into_std_write(self, &mut bytes, bincode::config::legacy())
-            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
-        if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(DecodeError::TooLong {
-                length: bytes.len(),
-                limit: MAX_ENTRY_BYTES,
-            });
-        }
+        let mut bytes = Vec::new();
+        self.encode_onto(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Appends the bytes to be stored. On an error `bytes` is as it was.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooLong`] beyond [`MAX_ENTRY_BYTES`].
+    pub fn encode_onto(&self, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let start = bytes.len();
+        bytes.push(ENTRY_VERSION);
+        let written = bincode::encode_into_std_write(self, bytes, bincode::config::legacy());
+        let length = bytes.len() - start;
+        let error = match written {
+            Err(error) => DecodeError::Malformed(error.to_string()),
+            Ok(_) if length > MAX_ENTRY_BYTES => DecodeError::TooLong {
+                length,
+                limit: MAX_ENTRY_BYTES,
+            },
+            Ok(_) => return Ok(()),
+        };
+        bytes.truncate(start);
+        Err(error)
     }
 
     /// Reads stored bytes, which may come from anybody.
@@ -512,7 +526,12 @@ impl Entry {
         }
         let (&version, rest) = bytes.split_first().ok_or(DecodeError::Truncated)?;
         match version {
-            0 => return Err(DecodeError::TooOld { version: 0, oldest: 1 }),
+            0 => {
+                return Err(DecodeError::TooOld {
+                    version: 0,
+                    oldest: 1,
+                });
+            }
             ENTRY_VERSION => {}
             newer => {
                 return Err(DecodeError::TooNew {

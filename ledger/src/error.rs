@@ -1,5 +1,13 @@
 //! What can go wrong, by what the caller can do about it.
 
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fault::Fault;
+use crate::id::ShardId;
+
 /// Stored bytes that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -39,4 +47,270 @@ pub enum DecodeError {
     /// Otherwise malformed.
     #[error("malformed: {0}")]
     Malformed(String),
+}
+
+/// A block that cannot be built so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The entry belongs into the next block: finish this one first.
+    #[error("the block is full: {body_bytes} bytes, and no entry fits below the limit of {limit}")]
+    BlockFull {
+        /// The length of the body so far.
+        body_bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// Offsets were jumped over.
+    #[error("offsets {expected} to {found} are not accounted for: offset {expected} is the next")]
+    Unaccounted {
+        /// The next offset.
+        expected: i64,
+        /// The offset given.
+        found: i64,
+    },
+    /// The offset is accounted for already.
+    #[error("offset {found} is accounted for already: offset {expected} is the next")]
+    Repeated {
+        /// The next offset.
+        expected: i64,
+        /// The offset given.
+        found: i64,
+    },
+    /// An offset in the house shard, or none in another.
+    #[error("an entry of a Kafka shard has an offset, one of the house shard has none")]
+    Offset,
+    /// Nothing is accounted for.
+    #[error("the block accounts for nothing")]
+    Empty,
+    /// The entry cannot be stored.
+    #[error("the entry cannot be stored: {0}")]
+    Entry(#[source] DecodeError),
+    /// A number is not within its range.
+    #[error("an offset or a count is out of range")]
+    OutOfRange,
+}
+
+/// A ledger that cannot be opened. Its stored bytes are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another handle of this one, has it open.
+    #[error("the ledger in {path} is in use by {}", holder(*.pid))]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The process that has it, where that could be read.
+        pid: Option<u32>,
+    },
+    /// There is no ledger.
+    #[error("there is no ledger in {path}")]
+    NotALedger {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file that every ledger has is gone.
+    #[error("{missing} is missing from the ledger in {path}: restore it from a backup")]
+    Incomplete {
+        /// The directory.
+        path: PathBuf,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// A file that the ledger cannot do without is damaged.
+    #[error("{path} is damaged ({source}): restore it from a backup")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        source: DecodeError,
+    },
+    /// Both copies of the anchor are damaged, so that nothing says how far the
+    /// ledger had come.
+    #[error("both anchor files in {path} are damaged: restore one of them from a backup")]
+    Anchor {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The files changed since the ledger was closed.
+    #[error(
+        "the files changed since the ledger was closed, in {} places, first {}: \
+         run verify, and restore them from a backup",
+        .faults.len(), first(.faults)
+    )]
+    Changed {
+        /// Every place.
+        faults: Vec<Fault>,
+    },
+    /// The stored blocks cannot be opened.
+    #[error(
+        "the stored blocks cannot be opened ({reason}): the files are untouched; run verify, \
+         and restore them from a backup"
+    )]
+    Store {
+        /// What the storage engine said.
+        reason: String,
+    },
+    /// Blocks are gone that were durable.
+    #[error(
+        "shard {shard} has lost its end: {anchored} blocks were durable, {found} are there; \
+         restore the ledger from a backup"
+    )]
+    LostTail {
+        /// The shard.
+        shard: ShardId,
+        /// How many blocks the anchor names.
+        anchored: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A shard is damaged at its end.
+    #[error("{fault}: run verify, and restore the ledger from a backup")]
+    Damaged {
+        /// Where, and what.
+        fault: Fault,
+    },
+    /// A file operation failed.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// What was to be done.
+        what: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
+}
+
+fn first(faults: &[Fault]) -> String {
+    faults.first().map(Fault::to_string).unwrap_or_default()
+}
+
+impl OpenError {
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
+/// A durable step of a commit, in the order in which they are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// What must be durable before the blocks is made so.
+    Barrier,
+    /// The blocks are handed to the storage engine.
+    Write,
+    /// The storage engine writes them to its file.
+    Flush,
+    /// The file is synced.
+    Sync,
+    /// The new heads are written to the anchor and synced.
+    Anchor,
+}
+
+impl Step {
+    /// Every step, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Barrier,
+        Self::Write,
+        Self::Flush,
+        Self::Sync,
+        Self::Anchor,
+    ];
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Barrier => "making the keys durable",
+            Self::Write => "writing blocks",
+            Self::Flush => "flushing blocks",
+            Self::Sync => "syncing blocks",
+            Self::Anchor => "writing the anchor",
+        })
+    }
+}
+
+/// An append or a read that failed. [`LedgerError::stops_ledger`] tells what
+/// stops the ledger from what concerns one block or shard.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// The shard has not been opened.
+    #[error("shard {shard} is not open")]
+    UnknownShard {
+        /// Which.
+        shard: ShardId,
+    },
+    /// The block does not continue its shard: it was built on another head.
+    /// Nothing was written of it.
+    #[error("block {height} does not continue shard {shard}, which has {blocks} blocks: {reason}")]
+    NotNext {
+        /// The shard.
+        shard: ShardId,
+        /// The block's height.
+        height: u64,
+        /// How many blocks the shard has.
+        blocks: u64,
+        /// What does not fit.
+        reason: String,
+    },
+    /// What was submitted is no block.
+    #[error("what was submitted cannot be stored: {0}")]
+    Malformed(#[source] DecodeError),
+    /// A house block cannot be built of these entries.
+    #[error("no house block can be built of these entries: {0}")]
+    Build(#[source] BuildError),
+    /// A step of the commit failed. Whether the block will be there after
+    /// reopening is open; it was not acknowledged.
+    #[error("{step} failed: {source}")]
+    Write {
+        /// Which step.
+        step: Step,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// An earlier step failed. Every append is refused until the ledger is
+    /// reopened, because after a failed sync nobody knows what is on disk.
+    #[error("the ledger takes no more blocks until it is reopened: {reason}")]
+    Poisoned {
+        /// What failed.
+        reason: String,
+    },
+    /// The ledger is closed.
+    #[error("the ledger is closed")]
+    Closed,
+    /// A committed block cannot be read.
+    #[error("{fault}")]
+    Damaged {
+        /// Where, and what.
+        fault: Fault,
+    },
+    /// The storage engine failed on reading.
+    #[error("reading blocks failed: {reason}")]
+    Read {
+        /// What it said.
+        reason: String,
+    },
+    /// The at-rest stamp could not be written; the blocks are durable.
+    #[error("the ledger could not be stamped on closing: {source}")]
+    Stamp {
+        /// Why.
+        source: Arc<io::Error>,
+    },
+}
+
+impl LedgerError {
+    /// Whether nothing more can be appended to any shard until the ledger is
+    /// reopened. Else the shard, or only the block, is at fault.
+    pub const fn stops_ledger(&self) -> bool {
+        matches!(
+            self,
+            Self::Write { .. } | Self::Poisoned { .. } | Self::Closed
+        )
+    }
 }

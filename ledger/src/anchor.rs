@@ -1,0 +1,227 @@
+//! The anchor: how far each shard had come at the last commit.
+//!
+//! It lies outside the storage engine, so that an engine which quietly lost
+//! its end is found out. Two files are written in turn, so that one of them is
+//! whole whatever happens.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::chain;
+use crate::durable;
+use crate::error::{DecodeError, OpenError};
+use crate::id::{Digest, LedgerId, ShardId};
+use crate::shard::{Head, check_version};
+
+pub(crate) const FILES: [&str; 2] = ["anchor.0", "anchor.1"];
+
+const MAGIC: [u8; 4] = *b"CSTA";
+const VERSION: u16 = 1;
+const HEADER_BYTES: usize = 40;
+const HEAD_BYTES: usize = 112;
+const DIGEST_BYTES: usize = 32;
+/// Files grow by pages, so that most writes overwrite in place, which syncs
+/// in less than half the time of a write that grows its file.
+const PAGE_BYTES: usize = 4096;
+/// The longest anchor that is read.
+const MAX_BYTES: usize = 64 << 20;
+/// Stored as the next offset of the house shard.
+const NO_OFFSET: i64 = -1;
+
+// Magic 4, version 2, flags 2, generation 8, ledger 16, count 4, reserved 4.
+const _: () = assert!(HEADER_BYTES == 4 + 2 + 2 + 8 + 16 + 4 + 4);
+// Shard 16, blocks 8, size 8, next offset 8, recorded time 8, two digests.
+const _: () = assert!(HEAD_BYTES == 16 + 8 + 8 + 8 + 8 + 32 + 32);
+
+/// What one anchor file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AnchorState {
+    pub(crate) generation: u64,
+    pub(crate) ledger: LedgerId,
+    pub(crate) heads: BTreeMap<ShardId, Head>,
+}
+
+impl AnchorState {
+    /// The stored bytes, filled up with zeros to whole pages.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let length = HEADER_BYTES + self.heads.len() * HEAD_BYTES + DIGEST_BYTES;
+        let mut bytes = Vec::with_capacity(length.next_multiple_of(PAGE_BYTES));
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&[0; 2]);
+        bytes.extend_from_slice(&self.generation.to_le_bytes());
+        bytes.extend_from_slice(self.ledger.as_bytes());
+        // No machine has memory for 2^32 heads.
+        bytes.extend_from_slice(&(self.heads.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        for head in self.heads.values() {
+            bytes.extend_from_slice(head.shard.as_bytes());
+            bytes.extend_from_slice(&head.blocks.to_le_bytes());
+            bytes.extend_from_slice(&head.size.to_le_bytes());
+            bytes.extend_from_slice(&head.next_offset.unwrap_or(NO_OFFSET).to_le_bytes());
+            bytes.extend_from_slice(&head.recorded_time_ns.to_le_bytes());
+            bytes.extend_from_slice(head.chain_head.as_bytes());
+            bytes.extend_from_slice(head.block_digest.as_bytes());
+        }
+        let digest = chain::digest(b"custody anchor v1", &[&bytes]);
+        bytes.extend_from_slice(digest.as_bytes());
+        bytes.resize(length.next_multiple_of(PAGE_BYTES), 0);
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let malformed = |what: &str| DecodeError::Malformed(what.to_owned());
+        let mut rest = bytes;
+        if take::<4>(&mut rest)? != MAGIC {
+            return Err(malformed("the magic is missing"));
+        }
+        check_version(u16::from_le_bytes(take(&mut rest)?), VERSION)?;
+        let flags = take::<2>(&mut rest)?;
+        let generation = u64::from_le_bytes(take(&mut rest)?);
+        let ledger = LedgerId(take(&mut rest)?);
+        let count = u32::from_le_bytes(take(&mut rest)?) as usize;
+        let reserved = take::<4>(&mut rest)?;
+        if flags != [0; 2] || reserved != [0; 4] {
+            return Err(malformed("reserved bytes are set"));
+        }
+        if count > MAX_BYTES / HEAD_BYTES {
+            return Err(malformed("more heads than there can be"));
+        }
+        let end = HEADER_BYTES + count * HEAD_BYTES;
+        let (body, after) = bytes.split_at_checked(end).ok_or(DecodeError::Truncated)?;
+        let (digest, padding) = after
+            .split_at_checked(DIGEST_BYTES)
+            .ok_or(DecodeError::Truncated)?;
+        if digest != chain::digest(b"custody anchor v1", &[body]).as_bytes() {
+            return Err(malformed("the digest differs"));
+        }
+        if padding.iter().any(|&byte| byte != 0) {
+            return Err(malformed("the bytes after the end are not zero"));
+        }
+        let mut heads = BTreeMap::new();
+        for _ in 0..count {
+            let head = Head {
+                shard: ShardId(take(&mut rest)?),
+                blocks: u64::from_le_bytes(take(&mut rest)?),
+                size: u64::from_le_bytes(take(&mut rest)?),
+                next_offset: Some(i64::from_le_bytes(take(&mut rest)?))
+                    .filter(|&next| next != NO_OFFSET),
+                recorded_time_ns: i64::from_le_bytes(take(&mut rest)?),
+                chain_head: Digest(take(&mut rest)?),
+                block_digest: Digest(take(&mut rest)?),
+            };
+            heads.insert(head.shard, head);
+        }
+        Ok(Self {
+            generation,
+            ledger,
+            heads,
+        })
+    }
+
+    /// Reads one file. The outer error is one of the file system.
+    pub(crate) fn read(dir: &Path, slot: usize) -> io::Result<Result<Self, DecodeError>> {
+        let path = dir.join(FILES[slot]);
+        let Some(bytes) = durable::read_if_present(&path)? else {
+            return Ok(Err(DecodeError::Truncated));
+        };
+        if bytes.len() > MAX_BYTES {
+            return Ok(Err(DecodeError::TooLong {
+                length: bytes.len(),
+                limit: MAX_BYTES,
+            }));
+        }
+        Ok(Self::decode(&bytes).and_then(|state| {
+            if state.generation % 2 != slot as u64 {
+                return Err(DecodeError::Malformed(
+                    "its generation belongs into the other file".to_owned(),
+                ));
+            }
+            Ok(state)
+        }))
+    }
+}
+
+fn take<const SIZE: usize>(rest: &mut &[u8]) -> Result<[u8; SIZE], DecodeError> {
+    let (field, after) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+    *rest = after;
+    Ok(*field)
+}
+
+/// The anchor of an open ledger.
+#[derive(Debug)]
+pub(crate) struct Anchor {
+    files: [File; 2],
+    state: AnchorState,
+}
+
+impl Anchor {
+    /// Writes both files of a new ledger.
+    pub(crate) fn create(dir: &Path, ledger: LedgerId) -> Result<(), OpenError> {
+        for (slot, name) in FILES.iter().enumerate() {
+            let path = dir.join(name);
+            let state = AnchorState {
+                generation: slot as u64,
+                ledger,
+                heads: BTreeMap::new(),
+            };
+            durable::replace(&path, &state.encode()).map_err(OpenError::io("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the files and keeps the newest state that is whole.
+    pub(crate) fn open(dir: &Path, ledger: LedgerId) -> Result<Self, OpenError> {
+        let mut newest: Option<AnchorState> = None;
+        for slot in [0, 1] {
+            let path = dir.join(FILES[slot]);
+            match AnchorState::read(dir, slot).map_err(OpenError::io("read", &path))? {
+                Ok(state) if state.ledger == ledger => {
+                    if newest
+                        .as_ref()
+                        .is_none_or(|newest| newest.generation < state.generation)
+                    {
+                        newest = Some(state);
+                    }
+                }
+                Ok(_) => tracing::warn!(file = FILES[slot], "the anchor belongs to another ledger"),
+                Err(error) => tracing::warn!(file = FILES[slot], %error, "the anchor is damaged"),
+            }
+        }
+        let state = newest.ok_or_else(|| OpenError::Anchor {
+            path: dir.to_owned(),
+        })?;
+        let open = |slot: usize| {
+            let path = dir.join(FILES[slot]);
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false);
+            options.open(&path).map_err(OpenError::io("open", &path))
+        };
+        Ok(Self {
+            files: [open(0)?, open(1)?],
+            state,
+        })
+    }
+
+    pub(crate) fn state(&self) -> &AnchorState {
+        &self.state
+    }
+
+    /// Makes new heads durable. On an error the state before is still there.
+    pub(crate) fn write(&mut self, heads: impl IntoIterator<Item = Head>) -> io::Result<()> {
+        let mut next = self.state.clone();
+        next.generation += 1;
+        next.heads
+            .extend(heads.into_iter().map(|head| (head.shard, head)));
+        let file = &self.files[(next.generation % 2) as usize];
+        // No other writer: a file is never longer than a newer state, since
+        // shards are not removed.
+        file.write_all_at(&next.encode(), 0)?;
+        file.sync_data()?;
+        self.state = next;
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The way to the writer thread: bounded, so that who submits faster than the
+//! disk can write has to wait.
+
+use std::collections::VecDeque;
+use std::thread::{self, ThreadId};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::block::BuiltBlock;
+use crate::entry::Entry;
+use crate::error::LedgerError;
+use crate::id::Digest;
+use crate::shard::{Head, ShardDescriptor};
+
+/// Called once, after durability or failure.
+pub(super) type Done = Box<dyn FnOnce(Result<Head, LedgerError>) + Send>;
+
+/// One thing for the writer to do.
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) done: Done,
+}
+
+pub(super) enum Work {
+    Block(BuiltBlock),
+    House {
+        entries: Vec<Entry>,
+        recorded_time_ns: i64,
+        ruleset: Digest,
+    },
+    OpenShard(ShardDescriptor),
+}
+
+impl Work {
+    /// What it counts for in the queue. Small jobs count too, so that their
+    /// number is bounded.
+    fn weight(&self) -> usize {
+        const JOB_BYTES: usize = 1024;
+        JOB_BYTES
+            + match self {
+                Self::Block(block) => block.bytes.len(),
+                Self::House { entries, .. } => entries
+                    .iter()
+                    .map(|entry| JOB_BYTES + entry.sealed.len())
+                    .sum(),
+                Self::OpenShard(_) => 0,
+            }
+    }
+}
+
+pub(super) struct Queue {
+    state: Mutex<State>,
+    not_empty: Condvar,
+    not_full: Condvar,
+    limit_bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    closing: bool,
+    writer: Option<ThreadId>,
+}
+
+impl Queue {
+    pub(super) fn new(limit_bytes: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            not_empty: Condvar::new(),
+            not_full: Condvar::new(),
+            limit_bytes,
+        }
+    }
+
+    /// Names the thread that takes jobs. It may put jobs without waiting, as a
+    /// `done` that submits the next block does: it would wait for itself.
+    pub(super) fn serve(&self) {
+        self.state.lock().writer = Some(thread::current().id());
+    }
+
+    pub(super) fn is_served_here(&self) -> bool {
+        self.state.lock().writer == Some(thread::current().id())
+    }
+
+    /// Puts a job, and gives it back when the ledger is closed.
+    pub(super) fn put(&self, job: Job) -> Result<(), Job> {
+        let weight = job.work.weight();
+        let mut state = self.state.lock();
+        let waits = state.writer != Some(thread::current().id());
+        // A job longer than the whole queue goes into an empty one.
+        while waits && !state.closing && state.bytes > 0 && state.bytes + weight > self.limit_bytes
+        {
+            self.not_full.wait(&mut state);
+        }
+        if state.closing {
+            return Err(job);
+        }
+        state.bytes += weight;
+        state.jobs.push_back(job);
+        drop(state);
+        self.not_empty.notify_one();
+        Ok(())
+    }
+
+    /// Waits for jobs and takes a group of at most `limit_bytes`, at least one
+    /// job. `None` when the queue is closed and empty.
+    pub(super) fn take(&self, limit_bytes: usize) -> Option<Vec<Job>> {
+        let mut state = self.state.lock();
+        while state.jobs.is_empty() {
+            if state.closing {
+                return None;
+            }
+            self.not_empty.wait(&mut state);
+        }
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while let Some(job) = state.jobs.front() {
+            let weight = job.work.weight();
+            if !group.is_empty() && bytes + weight > limit_bytes {
+                break;
+            }
+            bytes += weight;
+            state.bytes -= weight;
+            group.extend(state.jobs.pop_front());
+        }
+        drop(state);
+        self.not_full.notify_all();
+        Some(group)
+    }
+
+    /// Takes no more jobs; those that wait are still done.
+    pub(super) fn close(&self) {
+        self.state.lock().closing = true;
+        self.not_empty.notify_all();
+        self.not_full.notify_all();
+    }
+}

@@ -1,0 +1,89 @@
+//! Whether a block continues its shard.
+
+use crate::block::{Block, BlockHeader};
+use crate::chain;
+use crate::error::DecodeError;
+use crate::id::LedgerId;
+use crate::shard::Head;
+
+/// What does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Break {
+    #[error("it belongs to another ledger")]
+    Ledger,
+    #[error("it belongs to another shard")]
+    Shard,
+    #[error("it is of epoch {found}, not {expected}")]
+    Epoch { expected: u32, found: u32 },
+    #[error("its height is {found}, not {expected}")]
+    Height { expected: u64, found: u64 },
+    #[error("the digest of the block before differs")]
+    Previous,
+    #[error("its first sequence is {found}, not {expected}")]
+    Sequence { expected: u64, found: u64 },
+    #[error("its first offset is {found:?}, not {expected:?}")]
+    Offset {
+        expected: Option<i64>,
+        found: Option<i64>,
+    },
+    #[error("its recorded time is before that of the block before")]
+    RecordedTime,
+    #[error("its entries cannot be told apart: {0}")]
+    Entries(DecodeError),
+    #[error("the chain over its entries differs")]
+    Chain,
+}
+
+/// Whether a block with this header may follow `head`.
+pub(crate) fn check_header(
+    ledger: LedgerId,
+    epoch: u32,
+    head: &Head,
+    block: &BlockHeader,
+) -> Result<(), Break> {
+    let broken = if block.ledger != ledger {
+        Break::Ledger
+    } else if block.shard != head.shard {
+        Break::Shard
+    } else if block.epoch != epoch {
+        Break::Epoch {
+            expected: epoch,
+            found: block.epoch,
+        }
+    } else if block.height != head.blocks {
+        Break::Height {
+            expected: head.blocks,
+            found: block.height,
+        }
+    } else if block.previous != head.block_digest {
+        Break::Previous
+    } else if block.first_sequence != head.size {
+        Break::Sequence {
+            expected: head.size,
+            found: block.first_sequence,
+        }
+    } else if block.first_offset != head.next_offset {
+        Break::Offset {
+            expected: head.next_offset,
+            found: block.first_offset,
+        }
+    } else if block.recorded_time_ns < head.recorded_time_ns {
+        Break::RecordedTime
+    } else {
+        return Ok(());
+    };
+    Err(broken)
+}
+
+/// Whether the block's entries make the chain that its header says.
+pub(crate) fn check_chain(head: &Head, block: &Block) -> Result<(), Break> {
+    let mut chain_head = head.chain_head;
+    for stored in block.stored_entries() {
+        chain_head = chain::link(chain_head, stored.map_err(Break::Entries)?.1);
+    }
+    if chain_head == block.header.chain_head {
+        Ok(())
+    } else {
+        Err(Break::Chain)
+    }
+}
