@@ -1,0 +1,166 @@
+//! The first rows of a vault: what it is, and which root key it wants.
+//!
+//! The root key is made durable before the vault that needs it. A crash in
+//! between leaves a key without a vault, which the next opening uses.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use subtle::ConstantTimeEq;
+
+use crate::derive;
+use crate::error::VaultError;
+use crate::identifier::UniqueSchemes;
+use crate::key::{Key, fill_random};
+use crate::root_key::RootKey;
+use crate::store::{Engine, Space, Store};
+
+const MAGIC: &[u8; 8] = b"CUSTVALT";
+const VERSION: u16 = 1;
+const FLAGS: u16 = 0;
+
+const HEAD_ROW: &[u8] = b"vault";
+/// Followed by the generation of the key, so that a rotation can write the
+/// next commitment before it overwrites the key.
+const COMMITMENT_ROW: &[u8] = b"root ";
+const SCHEMES_ROW: &[u8] = b"unique schemes";
+
+/// Opens the store, or makes it, and checks the root key against it.
+pub(crate) fn open(
+    dir: &Path,
+    root_path: &Path,
+    cache_bytes: u64,
+    schemes: &UniqueSchemes,
+) -> Result<(Store, Key), VaultError> {
+    let is_new = is_empty(dir)?;
+    let root = match RootKey::read(root_path)? {
+        Some(root) => root,
+        None if is_new => {
+            let root = RootKey::generate()?;
+            root.create(root_path)?;
+            tracing::info!("made a new root key");
+            root
+        }
+        None => {
+            return Err(VaultError::RootKeyMissing {
+                path: root_path.into(),
+            });
+        }
+    };
+
+    let engine = Engine::open(dir, cache_bytes)?;
+    let head = engine
+        .view()
+        .get(Space::Meta, HEAD_ROW)?
+        .map(|row| row.as_ref().to_vec());
+    match head {
+        Some(head) => {
+            let vault_id = decode_head(&head, dir)?;
+            check_root(&engine, &root, root_path, &vault_id)?;
+            let store = Store::new(engine, &root.key);
+            check_schemes(&store, schemes, dir)?;
+            Ok((store, root.key))
+        }
+        // An engine's files without a first row: the crash came before it.
+        None if engine.view().is_empty()? => create(engine, root, schemes),
+        None => Err(VaultError::NotAVault { path: dir.into() }),
+    }
+}
+
+fn is_empty(dir: &Path) -> Result<bool, VaultError> {
+    match fs::read_dir(dir) {
+        Ok(mut found) => Ok(found.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(VaultError::Io {
+            doing: "read the vault",
+            path: dir.into(),
+            source,
+        }),
+    }
+}
+
+fn create(
+    engine: Engine,
+    root: RootKey,
+    schemes: &UniqueSchemes,
+) -> Result<(Store, Key), VaultError> {
+    let mut vault_id = [0; 16];
+    fill_random(&mut vault_id)?;
+    let mut head = Vec::with_capacity(28);
+    head.extend_from_slice(MAGIC);
+    head.extend_from_slice(&VERSION.to_le_bytes());
+    head.extend_from_slice(&FLAGS.to_le_bytes());
+    head.extend_from_slice(&vault_id);
+
+    let store = Store::new(engine, &root.key);
+    let mut batch = store.batch();
+    batch.put(Space::Secrets, SCHEMES_ROW, schemes.encode().as_bytes())?;
+    batch.put_plain(Space::Meta, HEAD_ROW, &head);
+    batch.put_plain(
+        Space::Meta,
+        &commitment_row(root.generation),
+        &derive::root_commitment(&root.key, &vault_id),
+    );
+    batch.commit()?;
+    store.flush()?;
+    Ok((store, root.key))
+}
+
+fn commitment_row(generation: u64) -> Vec<u8> {
+    [COMMITMENT_ROW, &generation.to_be_bytes()].concat()
+}
+
+fn decode_head(head: &[u8], dir: &Path) -> Result<[u8; 16], VaultError> {
+    let not_a_vault = || VaultError::NotAVault { path: dir.into() };
+    let rest = head.strip_prefix(MAGIC).ok_or_else(not_a_vault)?;
+    let (version, rest) = rest.split_first_chunk().ok_or_else(not_a_vault)?;
+    let version = u16::from_le_bytes(*version);
+    if version != VERSION {
+        return Err(VaultError::wrong_version("vault", version, VERSION));
+    }
+    let (flags, vault_id) = rest.split_first_chunk().ok_or_else(not_a_vault)?;
+    if u16::from_le_bytes(*flags) != FLAGS {
+        return Err(not_a_vault());
+    }
+    vault_id.try_into().map_err(|_| not_a_vault())
+}
+
+fn check_root(
+    engine: &Engine,
+    root: &RootKey,
+    path: &Path,
+    vault_id: &[u8; 16],
+) -> Result<(), VaultError> {
+    let wrong = || VaultError::RootKeyWrong {
+        path: path.into(),
+        generation: root.generation,
+    };
+    let stored = engine
+        .view()
+        .get(Space::Meta, &commitment_row(root.generation))?
+        .ok_or_else(wrong)?;
+    let commitment = derive::root_commitment(&root.key, vault_id);
+    if bool::from(commitment.as_slice().ct_eq(stored.as_ref())) {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
+}
+
+fn check_schemes(store: &Store, schemes: &UniqueSchemes, dir: &Path) -> Result<(), VaultError> {
+    let not_a_vault = || VaultError::NotAVault { path: dir.into() };
+    let stored = store
+        .view()
+        .get(Space::Secrets, SCHEMES_ROW)?
+        .ok_or_else(not_a_vault)?;
+    let stored = std::str::from_utf8(&stored).map_err(|_| not_a_vault())?;
+    let stored = UniqueSchemes::decode(stored);
+    if stored == *schemes {
+        Ok(())
+    } else {
+        Err(VaultError::SchemesChanged {
+            made_with: stored.names().to_vec(),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! A person as the rest of Custody sees one: a reference, and the means to
+//! tag, seal and open.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::derive::{self, Name};
+use crate::entry::{self, EntryContext, EntryKey, SealError};
+use crate::key::{Key, fill_random};
+
+/// A person's keys, ready to use. A clone is one more pointer to the same
+/// keys; they are wiped when the last one is gone.
+///
+/// Everything here is derived from one random data key, which is itself not
+/// kept in memory: with the data key gone from the vault, none of it can be
+/// computed again.
+#[derive(Clone)]
+pub struct Person(Arc<Keys>);
+
+struct Keys {
+    reference: Name,
+    tags: Key,
+    entries: Key,
+}
+
+impl Person {
+    pub(crate) fn from_data_key(data_key: &Key) -> Self {
+        Self(Arc::new(Keys {
+            reference: derive::reference(data_key),
+            tags: derive::tag_key(data_key),
+            entries: derive::entry_root(data_key),
+        }))
+    }
+
+    /// Stands for this person in the public part of entries.
+    pub fn reference(&self) -> [u8; 16] {
+        self.0.reference
+    }
+
+    /// Stands for an event of this person in the public part: the same for the
+    /// same `source` and `id`, and unlike that of any other person.
+    pub fn tag(&self, source: &str, id: &str) -> [u8; 16] {
+        derive::tag(&self.0.tags, source, id)
+    }
+
+    /// Seals `plain`, at most [`crate::MAX_PLAIN_BYTES`], for one place in the
+    /// ledger. Sealing twice gives different bytes, and both open.
+    ///
+    /// # Errors
+    /// [`SealError::TooLarge`]; [`SealError::Randomness`] and
+    /// [`SealError::Cipher`] when the system or the cipher fails.
+    pub fn seal(&self, context: &EntryContext, plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut salt = [0; entry::SALT_BYTES];
+        fill_random(&mut salt)?;
+        self.seal_salted(context, plain, &salt)
+    }
+
+    pub(crate) fn seal_salted(
+        &self,
+        context: &EntryContext,
+        plain: &[u8],
+        salt: &[u8; entry::SALT_BYTES],
+    ) -> Result<Vec<u8>, SealError> {
+        entry::seal(&self.0.entries, context, plain, salt)
+    }
+
+    /// Opens what [`Person::seal`] made for the same place.
+    ///
+    /// # Errors
+    /// [`SealError::OtherKey`] when it was sealed by another person or for
+    /// another place; [`SealError::Tampered`] when its bytes were changed; the
+    /// other cases when it is no sealed entry that this version reads.
+    pub fn open(
+        &self,
+        context: &EntryContext,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.entry_key(context, sealed)?.open(context, sealed)
+    }
+
+    /// The key of this one sealed entry: what an export hands out, so that it
+    /// opens single entries and never all of a person's.
+    ///
+    /// # Errors
+    /// [`SealError::Truncated`] or [`SealError::UnknownSuite`] when `sealed`
+    /// is no sealed entry. Whether the key fits is found on opening.
+    pub fn entry_key(&self, context: &EntryContext, sealed: &[u8]) -> Result<EntryKey, SealError> {
+        entry::derive_key(&self.0.entries, context, sealed)
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person(redacted)")
+    }
+}
