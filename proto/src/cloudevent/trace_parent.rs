@@ -1,14 +1,13 @@
 //! The W3C trace context of a message.
 
+use std::fmt;
+
 /// A `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceParent {
-    /// The trace; not all zero.
-    pub trace_id: [u8; 16],
-    /// The span that sent the message; not all zero.
-    pub parent_id: [u8; 8],
-    /// Flags; bit 0 is "sampled".
-    pub flags: u8,
+    trace_id: u128,
+    parent_id: u64,
+    flags: u8,
 }
 
 impl TraceParent {
@@ -30,11 +29,28 @@ impl TraceParent {
             return None;
         }
         let parent = Self {
-            trace_id: hex(&head[3..35])?,
-            parent_id: hex(&head[36..52])?,
-            flags: hex::<1>(&head[53..55])?[0],
+            trace_id: u128::from_be_bytes(hex(&head[3..35])?),
+            parent_id: u64::from_be_bytes(hex(&head[36..52])?),
+            flags: u8::from_be_bytes(hex(&head[53..55])?),
         };
-        (parent.trace_id != [0; 16] && parent.parent_id != [0; 8]).then_some(parent)
+        (parent.trace_id != 0 && parent.parent_id != 0).then_some(parent)
+    }
+
+    /// The trace: 32 hexadecimal digits, not all zero.
+    pub fn trace_id(&self) -> impl fmt::Display + use<> {
+        let id = self.trace_id;
+        fmt::from_fn(move |f| write!(f, "{id:032x}"))
+    }
+
+    /// The span that sent the message: 16 hexadecimal digits, not all zero.
+    pub fn parent_id(&self) -> impl fmt::Display + use<> {
+        let id = self.parent_id;
+        fmt::from_fn(move |f| write!(f, "{id:016x}"))
+    }
+
+    /// Whether whoever sent the message recorded the trace.
+    pub fn is_sampled(&self) -> bool {
+        self.flags & 1 == 1
     }
 }
 
@@ -63,9 +79,10 @@ mod tests {
     fn reads_the_specification_s_example() {
         let parent =
             TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
-        assert_eq!(parent.trace_id[..2], [0x0a, 0xf7]);
-        assert_eq!(parent.parent_id[7], 0x31);
-        assert_eq!(parent.flags, 1);
+        let trace_id = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(parent.trace_id().to_string(), trace_id);
+        assert_eq!(parent.parent_id().to_string(), "b7ad6b7169203331");
+        assert!(parent.is_sampled());
         let later = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-comes";
         assert_eq!(TraceParent::parse(later), Some(parent));
     }
