@@ -1,0 +1,259 @@
+//! Asks the lineage service, over the network or in this process, and puts
+//! the pages of an answer together.
+
+use std::time::Duration;
+
+use custody_proto::v1::lineage_service_client::LineageServiceClient;
+use custody_proto::v1::{
+    AsOf, EntryFilter, EntryView, GetSubjectRequest, GetSubjectResponse, ListEventsRequest,
+    ListEventsResponse, ListRecipientsRequest, ListRecipientsResponse, ListTransfersRequest,
+    ListTransfersResponse,
+};
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codegen::{Bytes, StdError};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::config::Config;
+use crate::error::CommandError;
+use crate::offline::Offline;
+
+/// Where a server listens by default.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:7461";
+
+/// The largest page that is asked for.
+const PAGE_SIZE: i32 = 1_000;
+
+/// The largest page in bytes: 1,000 entries in full view.
+const MAX_PAGE_BYTES: usize = 256 << 20;
+
+/// What to show of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum View {
+    /// Everything in short.
+    Summary,
+    /// Who received what, for which purpose, in which country.
+    Recipients,
+    /// Every entry in order of time.
+    Timeline,
+    /// What went to another country.
+    Transfers,
+}
+
+/// A question about a person.
+#[derive(Clone)]
+pub struct Question {
+    /// `scheme:value`.
+    pub subject: String,
+    /// Narrows the answer.
+    pub filter: EntryFilter,
+    /// Looks at the ledger as it was.
+    pub as_of: Option<AsOf>,
+    /// How much of an entry is shown.
+    pub view: EntryView,
+    /// The order of a timeline.
+    pub newest_first: bool,
+}
+
+impl Question {
+    /// Everything about a person, as it is now.
+    pub fn about(subject: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            filter: EntryFilter::default(),
+            as_of: None,
+            view: EntryView::Basic,
+            newest_first: false,
+        }
+    }
+}
+
+/// One of the answers; of a list, all pages.
+pub enum AnyAnswer {
+    /// To [`View::Summary`].
+    Summary(GetSubjectResponse),
+    /// To [`View::Recipients`].
+    Recipients(ListRecipientsResponse),
+    /// To [`View::Timeline`].
+    Timeline(ListEventsResponse),
+    /// To [`View::Transfers`].
+    Transfers(ListTransfersResponse),
+}
+
+/// Asks a server. `127.0.0.1:7461` is taken as `http://127.0.0.1:7461`.
+///
+/// # Errors
+/// [`CommandError::Connect`] and [`CommandError::Refused`].
+pub fn ask_server(
+    server: &str,
+    view: View,
+    question: Question,
+) -> Result<AnyAnswer, CommandError> {
+    block_on(async {
+        let channel = connect(server).await?;
+        ask(LineageServiceClient::new(channel), view, question)
+            .await
+            .map_err(|status| refused(server, &status))
+    })
+}
+
+/// Reads the data directory in this process.
+///
+/// # Errors
+/// [`CommandError::NoLedger`], [`CommandError::Store`] where another process
+/// has the directory open, and [`CommandError::Refused`].
+pub fn ask_files(
+    config: &Config,
+    view: View,
+    question: Question,
+) -> Result<AnyAnswer, CommandError> {
+    let offline = Offline::open(config)?;
+    let dir = config.data_dir.display().to_string();
+    let answer = block_on(async {
+        ask(offline.client(), view, question)
+            .await
+            .map_err(|status| refused(&dir, &status))
+    });
+    offline.close()?;
+    answer
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(future)
+}
+
+async fn connect(server: &str) -> Result<Channel, CommandError> {
+    let failed = |error: tonic::transport::Error| CommandError::Connect {
+        server: server.to_owned(),
+        // The innermost cause says what happened: "Connection refused".
+        reason: innermost(&error),
+    };
+    let uri = if server.contains("://") {
+        server.to_owned()
+    } else {
+        format!("http://{server}")
+    };
+    Endpoint::from_shared(uri)
+        .map_err(failed)?
+        .connect_timeout(Duration::from_secs(5))
+        .connect()
+        .await
+        .map_err(failed)
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+fn refused(server: &str, status: &Status) -> CommandError {
+    match status.code() {
+        Code::Unavailable => CommandError::Connect {
+            server: server.to_owned(),
+            reason: status.message().to_owned(),
+        },
+        code => CommandError::Refused {
+            code: code.description().to_owned(),
+            message: status.message().to_owned(),
+        },
+    }
+}
+
+/// Asks through a client, whatever carries its calls.
+///
+/// # Errors
+/// What the service answers.
+pub async fn ask<T>(
+    client: LineageServiceClient<T>,
+    view: View,
+    question: Question,
+) -> Result<AnyAnswer, Status>
+where
+    T: GrpcService<Body>,
+    T::Error: Into<StdError>,
+    T::ResponseBody: tonic::codegen::Body<Data = Bytes> + Send + 'static,
+    <T::ResponseBody as tonic::codegen::Body>::Error: Into<StdError> + Send,
+{
+    let mut client = client.max_decoding_message_size(MAX_PAGE_BYTES);
+    match view {
+        View::Summary => {
+            let request = GetSubjectRequest {
+                subject: question.subject,
+                at_least: None,
+                as_of: question.as_of,
+            };
+            let answer = client.get_subject(request).await?.into_inner();
+            Ok(AnyAnswer::Summary(answer))
+        }
+        View::Recipients => {
+            let mut request = ListRecipientsRequest {
+                subject: question.subject,
+                filter: Some(question.filter),
+                page_size: PAGE_SIZE,
+                page_token: String::new(),
+                at_least: None,
+                as_of: question.as_of,
+            };
+            let mut rows = Vec::new();
+            loop {
+                let mut page = client.list_recipients(request.clone()).await?.into_inner();
+                rows.append(&mut page.recipients);
+                request.page_token = std::mem::take(&mut page.next_page_token);
+                if request.page_token.is_empty() {
+                    page.recipients = rows;
+                    return Ok(AnyAnswer::Recipients(page));
+                }
+            }
+        }
+        View::Timeline => {
+            let mut request = ListEventsRequest {
+                subject: question.subject,
+                filter: Some(question.filter),
+                page_size: PAGE_SIZE,
+                page_token: String::new(),
+                view: question.view.into(),
+                descending: question.newest_first,
+                at_least: None,
+                as_of: question.as_of,
+            };
+            let mut rows = Vec::new();
+            loop {
+                let mut page = client.list_events(request.clone()).await?.into_inner();
+                rows.append(&mut page.entries);
+                request.page_token = std::mem::take(&mut page.next_page_token);
+                if request.page_token.is_empty() {
+                    page.entries = rows;
+                    return Ok(AnyAnswer::Timeline(page));
+                }
+            }
+        }
+        View::Transfers => {
+            let mut request = ListTransfersRequest {
+                subject: question.subject,
+                filter: Some(question.filter),
+                page_size: PAGE_SIZE,
+                page_token: String::new(),
+                at_least: None,
+                as_of: question.as_of,
+            };
+            let mut rows = Vec::new();
+            loop {
+                let mut page = client.list_transfers(request.clone()).await?.into_inner();
+                rows.append(&mut page.transfers);
+                request.page_token = std::mem::take(&mut page.next_page_token);
+                if request.page_token.is_empty() {
+                    page.transfers = rows;
+                    return Ok(AnyAnswer::Transfers(page));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! One file a subcommand.
+
+
+pub mod emit;
+
+pub mod subject;
+
+
+pub mod completions;
+pub mod config;

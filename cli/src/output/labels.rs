@@ -1,0 +1,119 @@
+//! Plain words for what the ledger says in terms and codes.
+
+use custody_policy::{Field, Vocabulary, country as countries};
+use custody_proto::v1::{Counterparty, Finding};
+
+/// A term's label; the term itself where the vocabulary has none.
+pub fn term(curie: &str) -> String {
+    if curie.is_empty() {
+        return String::new();
+    }
+    Vocabulary::builtin()
+        .resolve(Field::Any, curie)
+        .map_or_else(|_| curie.to_owned(), |term| term.label().to_owned())
+}
+
+/// The labels of several terms, with commas.
+pub(super) fn terms(curies: &[String]) -> String {
+    let labels: Vec<String> = curies.iter().map(|curie| term(curie)).collect();
+    labels.join(", ")
+}
+
+/// A country's name. A part of a country is shown with its code:
+/// `United States (US-CA)`.
+pub fn country(code: &str) -> String {
+    if let Some(name) = countries::name(code) {
+        return name.to_owned();
+    }
+    let whole = code.split('-').next().unwrap_or_default();
+    match countries::name(whole) {
+        Some(name) => format!("{name} ({code})"),
+        None => code.to_owned(),
+    }
+}
+
+/// An organisation's registered name, or its id where none is known.
+pub(super) fn party(party: Option<&Counterparty>) -> String {
+    match party {
+        None => String::new(),
+        Some(party) if !party.name.is_empty() => party.name.clone(),
+        Some(party) if !party.id.is_empty() => party.id.clone(),
+        Some(party) if party.person => "a person".to_owned(),
+        Some(party) => term(&party.category),
+    }
+}
+
+/// A kind or code in words: `consent_given` → `consent given`.
+pub(super) fn words(code: &str) -> String {
+    code.replace('_', " ")
+}
+
+/// A judgement and what was found: `violation: consent missing`.
+pub(super) fn judgement(outcome: &str, findings: &[Finding]) -> String {
+    let mut codes: Vec<String> = Vec::new();
+    for finding in findings {
+        let code = words(&finding.code);
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    if codes.is_empty() {
+        words(outcome)
+    } else {
+        format!("{}: {}", words(outcome), codes.join(", "))
+    }
+}
+
+/// A number with commas between its thousands.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// A size in bytes, KiB, MiB or GiB.
+pub fn bytes(number: u64) -> String {
+    indicatif::BinaryBytes(number).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_commas() {
+        let shown = [0, 999, 1_000, 1_234_567].map(count);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_part_of_a_country_keeps_its_code() {
+        assert_eq!(country("DE"), "Germany");
+        assert!(country("US-CA").contains("US-CA") || country("US-CA").contains("California"));
+        assert_eq!(country("QQ"), "QQ");
+    }
+
+    #[test]
+    fn an_unknown_term_is_shown_as_it_is() {
+        assert_eq!(term("custody:no_such_thing"), "custody:no_such_thing");
+        assert_eq!(term(""), "");
+        assert_ne!(term("custody:purchase_delivery"), "custody:purchase_delivery");
+    }
+
+    #[test]
+    fn a_judgement_names_each_finding_once() {
+        let finding = |code: &str| Finding {
+            code: code.to_owned(),
+            ..Finding::default()
+        };
+        let findings = [finding("consent_missing"), finding("sale"), finding("sale")];
+        assert_eq!(judgement("violation", &findings), "violation: consent missing, sale");
+        assert_eq!(judgement("not_judged", &[]), "not judged");
+    }
+}

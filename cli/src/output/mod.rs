@@ -1,0 +1,50 @@
+//! What people and programs read on standard output.
+
+mod answer;
+mod labels;
+mod moment;
+mod progress;
+mod recipients;
+mod summary;
+mod table;
+mod timeline;
+mod transfers;
+
+pub use answer::{Answer, Rendering, write_answer};
+pub use labels::{bytes, count, country, term};
+pub use moment::{Zone, parse_moment};
+pub use progress::{items, sized, spinner};
+pub use table::{Look, Sheet};
+
+use std::io::{self, IsTerminal, Write};
+
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+impl Format {
+    /// `Table` on a terminal, `Json` in a pipe or file.
+    pub fn or_detected(given: Option<Self>) -> Self {
+        given.unwrap_or(if io::stdout().is_terminal() {
+            Self::Table
+        } else {
+            Self::Json
+        })
+    }
+}
+
+/// Writes a value as JSON and a line feed.
+///
+/// # Errors
+/// Where `out` cannot be written.
+pub fn write_json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
