@@ -1,0 +1,95 @@
+//! Names of the metrics of this room, and the places that set them.
+
+use std::time::Duration;
+
+use custody_ledger::{GapCause, Kind};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+/// Entries stored, by kind.
+pub const ENTRIES: &str = "custody_ingest_entries_total";
+/// Events that had been stored before within the window.
+pub const DUPLICATES: &str = "custody_ingest_duplicates_total";
+/// Messages dead-lettered, by code.
+pub const DEAD_LETTERS: &str = "custody_ingest_dead_letters_total";
+/// Offsets without a message, by cause.
+pub const GAPS: &str = "custody_ingest_gap_offsets_total";
+/// From a message's arrival to its block being durable.
+pub const DURABLE: &str = "custody_ingest_durable_seconds";
+/// Messages in Kafka that are not durable here, by topic and partition.
+pub const LAG: &str = "custody_ingest_lag_messages";
+/// The next offset that is not durable here, by topic and partition.
+pub const POSITION: &str = "custody_ingest_position_offset";
+/// Partitions that are fed.
+pub const PARTITIONS: &str = "custody_ingest_partitions";
+
+/// Tells the recorder what each metric means.
+pub fn describe() {
+    describe_counter!(ENTRIES, Unit::Count, "Entries stored, by kind");
+    describe_counter!(
+        DUPLICATES,
+        Unit::Count,
+        "Events that had been stored before within the window"
+    );
+    describe_counter!(DEAD_LETTERS, Unit::Count, "Messages dead-lettered, by code");
+    describe_counter!(GAPS, Unit::Count, "Offsets without a message, by cause");
+    describe_histogram!(
+        DURABLE,
+        Unit::Seconds,
+        "From a message's arrival to its block being durable"
+    );
+    describe_gauge!(
+        LAG,
+        Unit::Count,
+        "Messages in Kafka that are not durable here"
+    );
+    describe_gauge!(
+        POSITION,
+        Unit::Count,
+        "The next offset that is not durable here"
+    );
+    describe_gauge!(PARTITIONS, Unit::Count, "Partitions that are fed");
+}
+
+pub(crate) fn stored(kind_code: u8) {
+    let kind = Kind::from_code(kind_code).map_or("unknown", Kind::name);
+    counter!(ENTRIES, "kind" => kind).increment(1);
+}
+
+pub(crate) fn duplicate() {
+    counter!(DUPLICATES).increment(1);
+}
+
+pub(crate) fn rejected(code: &'static str) {
+    counter!(DEAD_LETTERS, "code" => code).increment(1);
+}
+
+pub(crate) fn gap(cause: GapCause, offsets: i64) {
+    let cause = match cause {
+        GapCause::ControlOrCompacted => "control_or_compacted",
+        GapCause::LostToRetention => "lost_to_retention",
+        GapCause::Unknown => "unknown",
+    };
+    counter!(GAPS, "cause" => cause).increment(u64::try_from(offsets).unwrap_or(0));
+}
+
+pub(crate) fn durable(latency: Option<Duration>) {
+    if let Some(latency) = latency {
+        histogram!(DURABLE).record(latency);
+    }
+}
+
+pub(crate) fn position(topic: &str, partition: i32, durable: i64, end: Option<i64>) {
+    // Offsets fit a float's 53 bits for any topic that exists.
+    let labels = [
+        ("topic", topic.to_owned()),
+        ("partition", partition.to_string()),
+    ];
+    gauge!(POSITION, &labels).set(durable as f64);
+    if let Some(end) = end {
+        gauge!(LAG, &labels).set((end - durable).max(0) as f64);
+    }
+}
+
+pub(crate) fn partitions(count: usize) {
+    gauge!(PARTITIONS).set(count as f64);
+}

@@ -1,0 +1,51 @@
+//! From raw messages to durable blocks.
+//!
+//! Each shard has one thread, which takes its messages in order through
+//! decode, normalise, judge, seal and append. The ledger's writer commits the
+//! blocks of all shards in groups. Whoever feeds a shard (Kafka, a file) sees
+//! how much is queued and holds back.
+
+mod dead_letter;
+mod options;
+mod parties;
+
+mod shard;
+mod stage;
+
+mod feed;
+
+pub use dead_letter::{DeadLetter, DeadLetters, StopSignal, Undelivered};
+pub use feed::{Lost, Pipeline, PipelineParts, ShardFeed};
+pub use options::{Clock, PipelineOptions, SourceRules, system_clock};
+
+/// What can go wrong with the pipeline as a whole. Input never does.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The ledger refused or failed.
+    #[error(transparent)]
+    Ledger(#[from] custody_ledger::LedgerError),
+    /// A block could not be built.
+    #[error(transparent)]
+    Build(#[from] custody_ledger::BuildError),
+    /// The vault refused or failed.
+    #[error(transparent)]
+    Vault(#[from] custody_vault::VaultError),
+    /// A message could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] custody_vault::SealError),
+    /// The duplicates index failed.
+    #[error(transparent)]
+    Duplicates(#[from] crate::duplicates::DuplicatesError),
+    /// Dead letters could not be handed over before the stop.
+    #[error(transparent)]
+    DeadLetters(#[from] Undelivered),
+    /// An entry could not be encoded.
+    #[error("entry: {0}")]
+    Entry(#[from] custody_ledger::DecodeError),
+    /// A thread could not be started.
+    #[error("cannot start a shard's thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// It has failed before, and takes nothing more until it is reopened.
+    #[error("stopped after a failure: {0}")]
+    Failed(String),
+}

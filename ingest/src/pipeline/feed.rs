@@ -1,0 +1,279 @@
+//! Shards, the threads that work on them, and their start and end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use custody_ledger::{Ledger, ShardDescriptor, ShardId};
+use custody_policy::Ruleset;
+use custody_vault::Vault;
+use parking_lot::Mutex;
+use tracing::{error, info};
+
+use super::dead_letter::{DeadLetters, StopSignal};
+use super::options::{Clock, PipelineOptions};
+use super::parties::Parties;
+use super::shard::ShardWorker;
+use super::PipelineError;
+use crate::duplicates::{self, DuplicateIndex};
+use crate::message::RawMessage;
+
+/// What a pipeline works with.
+pub struct PipelineParts {
+    /// Where entries go.
+    pub ledger: Ledger,
+    /// Keys and identifiers.
+    pub vault: Vault,
+    /// Vocabulary and policy packs.
+    pub ruleset: &'static Ruleset,
+    /// Which events were stored within the window.
+    pub duplicates: DuplicateIndex,
+    /// Where messages go that cannot be read.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Sizes and limits.
+    pub options: PipelineOptions,
+}
+
+/// What all shards share.
+pub(super) struct Shared {
+    pub(super) ledger: Ledger,
+    pub(super) vault: Vault,
+    pub(super) ruleset: &'static Ruleset,
+    pub(super) duplicates: DuplicateIndex,
+    pub(super) dead_letters: Arc<dyn DeadLetters>,
+    pub(super) clock: Clock,
+    pub(super) options: PipelineOptions,
+    pub(super) parties: Parties,
+    /// Ends long waits once the deadline of a stop has passed.
+    pub(super) abort: StopSignal,
+    failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    /// Keeps the first failure and ends every wait: one failed shard stops
+    /// the whole, because all shards share the ledger.
+    pub(super) fn fail(&self, error: &PipelineError) {
+        let mut failure = self.failure.lock();
+        if failure.is_none() {
+            error!(%error, "ingest stops");
+            *failure = Some(error.to_string());
+            self.abort.stop();
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+}
+
+/// Takes raw messages to durable blocks.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    threads: Mutex<HashMap<ShardId, JoinHandle<()>>>,
+    feeds: AtomicUsize,
+}
+
+/// Offsets that Kafka had dropped before they could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The first of them.
+    pub first: i64,
+    /// The last of them.
+    pub last: i64,
+}
+
+/// What a shard's thread is given.
+pub(super) enum Item {
+    /// Messages in order of offset, and when they came in.
+    Messages(Vec<RawMessage>, Instant),
+    /// Messages that will never come.
+    Lost(Lost),
+}
+
+/// How a shard stands, as seen by whoever feeds it.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Bytes handed over and not yet worked on.
+    pub(super) queued_bytes: AtomicUsize,
+    /// The next offset that is not durable.
+    pub(super) durable: AtomicI64,
+}
+
+/// Hands one shard its messages. Dropping it lets the shard's thread work off
+/// what is queued and end.
+pub struct ShardFeed {
+    /// The shard.
+    pub shard: ShardId,
+    /// The first offset that is wanted.
+    pub next_offset: i64,
+    items: Sender<Item>,
+    progress: Arc<Progress>,
+    shared: Arc<Shared>,
+}
+
+impl Pipeline {
+    /// Brings the duplicates index and the party registry up to the ledger and
+    /// is then ready for shards.
+    ///
+    /// # Errors
+    /// [`PipelineError`] where the ledger, the vault or the index fails.
+    pub fn start(parts: PipelineParts) -> Result<Self, PipelineError> {
+        let PipelineParts {
+            ledger,
+            vault,
+            ruleset,
+            duplicates,
+            dead_letters,
+            clock,
+            options,
+        } = parts;
+        duplicates::catch_up(&duplicates, &ledger, &vault, clock())?;
+        let parties = Parties::load(&ledger)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                ledger,
+                vault,
+                ruleset,
+                duplicates,
+                dead_letters,
+                clock,
+                options,
+                parties,
+                abort: StopSignal::default(),
+                failure: Mutex::new(None),
+            }),
+            threads: Mutex::default(),
+            feeds: AtomicUsize::new(0),
+        })
+    }
+
+    /// Opens a shard, durably where it is new, and starts its thread. The
+    /// house shard is told of a new one.
+    ///
+    /// # Errors
+    /// [`PipelineError`] where the pipeline has failed, the shard is fed
+    /// already, or the ledger fails.
+    pub fn open_shard(&self, descriptor: &ShardDescriptor) -> Result<ShardFeed, PipelineError> {
+        if let Some(failure) = self.failure() {
+            return Err(PipelineError::Failed(failure));
+        }
+        let shard = descriptor.id();
+        // A shard that is reopened waits for its former thread to end.
+        let former = self.threads.lock().remove(&shard);
+        if let Some(former) = former {
+            let _ = former.join();
+        }
+        let is_new = self.shared.ledger.head(shard).is_none();
+        let head = self.shared.ledger.open_shard(descriptor)?;
+        if is_new {
+            super::shard::announce(&self.shared, shard)?;
+            info!(%shard, topic = descriptor.topic, partition = descriptor.partition, epoch = descriptor.epoch, "opened a shard");
+        }
+        let next_offset = head.next_offset.unwrap_or(0);
+        let progress = Arc::new(Progress::default());
+        progress.durable.store(next_offset, Ordering::Release);
+        let (items, queue): (Sender<Item>, Receiver<Item>) = unbounded();
+        let worker = ShardWorker::new(
+            Arc::clone(&self.shared),
+            descriptor.clone(),
+            head,
+            queue,
+            Arc::clone(&progress),
+        );
+        let thread = std::thread::Builder::new()
+            .name(format!("shard-{}", &shard.to_string()[..8]))
+            .spawn(move || worker.run())?;
+        self.threads.lock().insert(shard, thread);
+        self.feeds.fetch_add(1, Ordering::Relaxed);
+        Ok(ShardFeed {
+            shard,
+            next_offset,
+            items,
+            progress,
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// Why the pipeline stopped, where it did.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure()
+    }
+
+    /// Bytes that a shard may have queued before its feed is to hold back.
+    pub fn queue_limit(&self) -> usize {
+        let shards = self.threads.lock().len().max(1);
+        (self.shared.options.max_queued_bytes / shards).max(256 << 10)
+    }
+
+    /// Waits until every shard has worked off what it was given; all feeds
+    /// must have been dropped. What is left at the deadline is not taken in,
+    /// and comes again from its source.
+    ///
+    /// # Errors
+    /// [`PipelineError`] where the pipeline had failed or the index could not
+    /// be made durable.
+    pub fn stop(&self, deadline: Duration) -> Result<(), PipelineError> {
+        let threads: Vec<_> = self.threads.lock().drain().map(|(_, t)| t).collect();
+        let end = Instant::now() + deadline;
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= end {
+                self.shared.abort.stop();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for thread in threads {
+            let _ = thread.join();
+        }
+        if let Some(failure) = self.failure() {
+            return Err(PipelineError::Failed(failure));
+        }
+        self.shared.duplicates.persist()?;
+        Ok(())
+    }
+}
+
+impl ShardFeed {
+    /// Queues messages in order of offset. Never blocks; see
+    /// [`queued_bytes`](Self::queued_bytes).
+    ///
+    /// # Errors
+    /// [`PipelineError::Failed`] where the shard's thread has ended.
+    pub fn send(&self, messages: Vec<RawMessage>) -> Result<(), PipelineError> {
+        let bytes = messages.iter().map(RawMessage::size).sum();
+        self.progress.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.push(Item::Messages(messages, Instant::now()))
+    }
+
+    /// Says that these offsets will never come.
+    ///
+    /// # Errors
+    /// [`PipelineError::Failed`] where the shard's thread has ended.
+    pub fn lost(&self, lost: Lost) -> Result<(), PipelineError> {
+        self.push(Item::Lost(lost))
+    }
+
+    /// Bytes handed over and not yet worked on.
+    pub fn queued_bytes(&self) -> usize {
+        self.progress.queued_bytes.load(Ordering::Acquire)
+    }
+
+    /// The next offset that is not durable.
+    pub fn durable_offset(&self) -> i64 {
+        self.progress.durable.load(Ordering::Acquire)
+    }
+
+    fn push(&self, item: Item) -> Result<(), PipelineError> {
+        self.items.send(item).map_err(|_| {
+            PipelineError::Failed(
+                self.shared
+                    .failure()
+                    .unwrap_or_else(|| "the shard's thread has ended".to_owned()),
+            )
+        })
+    }
+}

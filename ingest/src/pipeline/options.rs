@@ -1,0 +1,80 @@
+//! How the pipeline is set up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::DecodeLimits;
+
+/// Nanoseconds since 1970 UTC.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The machine's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
+
+/// How the pipeline is set up.
+#[derive(Clone)]
+pub struct PipelineOptions {
+    /// Limits of one message.
+    pub limits: DecodeLimits,
+    /// How long a block that is not full waits for more. Default 20 ms.
+    pub linger: Duration,
+    /// How much may be queued before whoever feeds is to hold back, in bytes
+    /// over all shards. Default 64 MiB.
+    pub max_queued_bytes: usize,
+    /// Blocks of a shard that are on their way to the disk. Default 64.
+    pub max_blocks_in_flight: usize,
+    /// Who may say what. Empty: everybody everything.
+    pub sources: SourceRules,
+}
+
+impl Default for PipelineOptions {
+    fn default() -> Self {
+        Self {
+            limits: DecodeLimits::default(),
+            linger: Duration::from_millis(20),
+            max_queued_bytes: 64 << 20,
+            max_blocks_in_flight: 64,
+            sources: SourceRules::default(),
+        }
+    }
+}
+
+/// Which CloudEvents `source` may use which topics.
+#[derive(Clone, Default)]
+pub struct SourceRules(BTreeMap<String, Regex>);
+
+impl SourceRules {
+    /// Rules from a table of `source` to a pattern that must match the whole
+    /// name of the topic. A source that is not in a table with any rows may
+    /// use none.
+    ///
+    /// # Errors
+    /// The source whose pattern is no regular expression, and why.
+    pub fn new(
+        rules: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, (String, regex::Error)> {
+        rules
+            .into_iter()
+            .map(|(source, pattern)| match Regex::new(&format!("^(?:{pattern})$")) {
+                Ok(regex) => Ok((source, regex)),
+                Err(error) => Err((source, error)),
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Whether `source` may use `topic`.
+    pub fn allow(&self, source: &str, topic: &str) -> bool {
+        self.0.is_empty() || self.0.get(source).is_some_and(|p| p.is_match(topic))
+    }
+}

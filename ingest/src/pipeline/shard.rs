@@ -1,0 +1,351 @@
+//! One shard: its messages in order, its blocks on their way to the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use custody_ledger::{
+    BlockBuilder, BuiltBlock, Digest, Entry, GapCause, Head, HouseRecord, Kind, ShardDescriptor,
+    ShardId,
+};
+use parking_lot::{Condvar, Mutex};
+use tracing::error;
+
+use super::dead_letter::DeadLetter;
+use super::feed::{Item, Lost, Progress, Shared};
+use super::parties::house;
+use super::stage::{Prepared, Stage};
+use super::PipelineError;
+use crate::duplicates::Digests;
+use crate::message::RawMessage;
+use crate::metric;
+
+/// Messages that are worked on before blocks are handed over.
+const BATCH_MESSAGES: usize = 8_192;
+
+/// How often an idle shard looks whether it is to stop.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// The thread of one shard.
+pub(super) struct ShardWorker {
+    shared: Arc<Shared>,
+    descriptor: ShardDescriptor,
+    shard: ShardId,
+    queue: Receiver<Item>,
+    progress: Arc<Progress>,
+    in_flight: Arc<InFlight>,
+    stage: Stage,
+
+    /// The head after every block that was built, durable or not.
+    head: Head,
+    next_offset: i64,
+    open: Open,
+    /// Built, and not handed over yet.
+    ready: Vec<Ready>,
+    house: Vec<Entry>,
+    letters: Vec<DeadLetter>,
+}
+
+/// The block that is being filled.
+struct Open {
+    builder: BlockBuilder,
+    events: Vec<Digests>,
+    /// When the first of its messages came in.
+    since: Option<Instant>,
+}
+
+struct Ready {
+    block: BuiltBlock,
+    events: Vec<Digests>,
+    since: Option<Instant>,
+}
+
+/// Counts the blocks on their way to the disk.
+#[derive(Default)]
+struct InFlight {
+    count: Mutex<usize>,
+    fell: Condvar,
+}
+
+impl ShardWorker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        descriptor: ShardDescriptor,
+        head: Head,
+        queue: Receiver<Item>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let shard = head.shard;
+        let builder = BlockBuilder::new(shared.ledger.id(), descriptor.epoch, &head);
+        Self {
+            stage: Stage::new(Arc::clone(&shared), shard),
+            next_offset: head.next_offset.unwrap_or(0),
+            shared,
+            descriptor,
+            shard,
+            queue,
+            progress,
+            in_flight: Arc::default(),
+            head,
+            open: Open {
+                builder,
+                events: Vec::new(),
+                since: None,
+            },
+            ready: Vec::new(),
+            house: Vec::new(),
+            letters: Vec::new(),
+        }
+    }
+
+    /// Works until the feed is dropped and all is durable, or something fails.
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.work() {
+            self.shared.fail(&error);
+        }
+        self.in_flight.wait_until_at_most(0);
+    }
+
+    fn work(&mut self) -> Result<(), PipelineError> {
+        loop {
+            if self.shared.abort.is_stopped() {
+                // What is queued comes again from its source.
+                return Ok(());
+            }
+            let item = match self.open.since {
+                None => self.queue.recv_timeout(IDLE),
+                Some(since) => {
+                    let left = self.shared.options.linger.saturating_sub(since.elapsed());
+                    self.queue.recv_timeout(left)
+                }
+            };
+            match item {
+                Ok(item) => {
+                    let mut taken = self.take(item)?;
+                    while taken < BATCH_MESSAGES
+                        && let Ok(item) = self.queue.try_recv()
+                    {
+                        taken += self.take(item)?;
+                    }
+                    let waited = self.open.since.map_or(Duration::ZERO, |s| s.elapsed());
+                    if waited >= self.shared.options.linger {
+                        self.cut()?;
+                    }
+                    self.hand_over()?;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.cut()?;
+                    self.hand_over()?;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.cut()?;
+                    return self.hand_over();
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, item: Item) -> Result<usize, PipelineError> {
+        match item {
+            Item::Lost(lost) => {
+                self.lose(lost)?;
+                Ok(1)
+            }
+            Item::Messages(messages, since) => {
+                let count = messages.len();
+                for message in messages {
+                    let bytes = message.size();
+                    if !self.shared.abort.is_stopped() {
+                        self.message(message, since)?;
+                    }
+                    self.progress.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    fn message(&mut self, message: RawMessage, since: Instant) -> Result<(), PipelineError> {
+        let offset = message.offset;
+        if offset < self.next_offset {
+            // Fetched again after a new assignment; accounted for already.
+            return Ok(());
+        }
+        if offset > self.next_offset {
+            // The broker skipped them within its retention: transaction
+            // markers, aborted or compacted messages.
+            self.gap(self.next_offset, offset - 1, GapCause::ControlOrCompacted)?;
+        }
+        if self.open.builder.is_full() {
+            self.cut()?;
+        }
+        self.open.since.get_or_insert(since);
+        let sequence = self.open.builder.next_sequence();
+        match self.stage.prepare(&message, sequence, &mut self.house)? {
+            Prepared::Entry { entry, digests } => {
+                let kind = entry.kind_code;
+                self.open.builder.push(&entry)?;
+                self.open.events.push(digests);
+                metric::stored(kind);
+            }
+            Prepared::Duplicate => {
+                self.open.builder.duplicate(offset)?;
+                metric::duplicate();
+            }
+            Prepared::Rejected(rejection) => {
+                self.open.builder.rejected(offset)?;
+                metric::rejected(rejection.code());
+                self.letters.push(DeadLetter { message, rejection });
+            }
+        }
+        self.next_offset = offset + 1;
+        Ok(())
+    }
+
+    /// Accounts for offsets that retention removed, and says so loudly.
+    fn lose(&mut self, lost: Lost) -> Result<(), PipelineError> {
+        let first = lost.first.max(self.next_offset);
+        if first > lost.last {
+            return Ok(());
+        }
+        if first > self.next_offset {
+            self.gap(self.next_offset, first - 1, GapCause::Unknown)?;
+        }
+        error!(
+            shard = %self.shard,
+            topic = self.descriptor.topic,
+            partition = self.descriptor.partition,
+            first,
+            last = lost.last,
+            "retention removed messages before they were read; they are recorded as lost"
+        );
+        let now = (self.shared.clock)();
+        self.house.push(house(
+            Kind::OffsetsLost,
+            now,
+            HouseRecord::OffsetsLost {
+                shard: self.shard,
+                first,
+                last: lost.last,
+            },
+        ));
+        self.open.since.get_or_insert_with(Instant::now);
+        self.gap(first, lost.last, GapCause::LostToRetention)
+    }
+
+    fn gap(&mut self, first: i64, last: i64, cause: GapCause) -> Result<(), PipelineError> {
+        self.open.builder.gap(first, last, cause)?;
+        self.next_offset = last + 1;
+        metric::gap(cause, last - first + 1);
+        Ok(())
+    }
+
+    /// Ends the block that is being filled.
+    fn cut(&mut self) -> Result<(), PipelineError> {
+        if self.open.builder.is_empty() {
+            return Ok(());
+        }
+        let shared = &self.shared;
+        let ruleset = Digest(shared.ruleset.digest());
+        let Open {
+            builder,
+            events,
+            since,
+        } = &mut self.open;
+        // Put a builder for the next block in place only once its head is known.
+        let full = std::mem::replace(
+            builder,
+            BlockBuilder::new(shared.ledger.id(), self.descriptor.epoch, &self.head),
+        );
+        let block = full.finish((shared.clock)(), ruleset)?;
+        self.head = block.head_after.clone();
+        *builder = BlockBuilder::new(shared.ledger.id(), self.descriptor.epoch, &self.head);
+        self.ready.push(Ready {
+            block,
+            events: std::mem::take(events),
+            since: since.take(),
+        });
+        Ok(())
+    }
+
+    /// Hands the built blocks to the ledger: what they rest on goes first.
+    fn hand_over(&mut self) -> Result<(), PipelineError> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        // House entries first: a link or a party is on record before the entry
+        // that brought it. A crash in between repeats a house entry at worst.
+        if !self.house.is_empty() {
+            let entries = std::mem::take(&mut self.house);
+            let now = (self.shared.clock)();
+            let ruleset = Digest(self.shared.ruleset.digest());
+            self.shared.ledger.append_house(entries, now, ruleset)?;
+        }
+        // A dead letter is acknowledged before the block that counts it.
+        if !self.letters.is_empty() {
+            self.shared
+                .dead_letters
+                .deliver(&self.letters, &self.shared.abort)?;
+            self.letters.clear();
+        }
+        for ready in self.ready.drain(..) {
+            self.in_flight
+                .wait_until_at_most(self.shared.options.max_blocks_in_flight.saturating_sub(1));
+            self.in_flight.rise();
+            let shared = Arc::clone(&self.shared);
+            let progress = Arc::clone(&self.progress);
+            let in_flight = Arc::clone(&self.in_flight);
+            let Ready {
+                block,
+                events,
+                since,
+            } = ready;
+            self.shared.ledger.submit(block, move |result| {
+                let done = result.map_err(PipelineError::from).and_then(|head| {
+                    progress
+                        .durable
+                        .store(head.next_offset.unwrap_or(0), Ordering::Release);
+                    metric::durable(since.map(|s| s.elapsed()));
+                    shared
+                        .duplicates
+                        .durable(&events, head.recorded_time_ns, head.shard, head.size)
+                        .map_err(PipelineError::from)
+                });
+                if let Err(error) = done {
+                    shared.fail(&error);
+                }
+                in_flight.fall();
+            });
+        }
+        Ok(())
+    }
+}
+
+impl InFlight {
+    fn rise(&self) {
+        *self.count.lock() += 1;
+    }
+
+    fn fall(&self) {
+        *self.count.lock() -= 1;
+        self.fell.notify_all();
+    }
+
+    fn wait_until_at_most(&self, most: usize) {
+        let mut count = self.count.lock();
+        while *count > most {
+            self.fell.wait(&mut count);
+        }
+    }
+}
+
+/// Tells the house shard that a shard was opened.
+pub(super) fn announce(shared: &Shared, shard: ShardId) -> Result<(), PipelineError> {
+    let now = (shared.clock)();
+    let entry = house(Kind::ShardOpened, now, HouseRecord::ShardOpened { shard });
+    shared
+        .ledger
+        .append_house(vec![entry], now, Digest(shared.ruleset.digest()))?;
+    Ok(())
+}
