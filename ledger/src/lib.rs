@@ -67,6 +67,9 @@ mod store;
 mod ledger;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use block::{
     BLOCK_LIMIT_BYTES, BLOCK_VERSION, Block, BlockBuilder, BlockHeader, BuiltBlock, Entries,
     GapCause, HEADER_BYTES, LENGTH_BYTES, MAX_BLOCK_BYTES, MAX_BODY_BYTES, TARGET_BODY_BYTES,

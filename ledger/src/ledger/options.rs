@@ -13,7 +13,7 @@ pub type Barrier = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 /// How a ledger is opened.
 #[derive(Clone)]
 pub struct LedgerOptions {
-    /// The storage engine's segment size, in bytes: a power of two from 8 KiB
+    /// The storage engine's segment size, in bytes: a power of two from 64 KiB
     /// to 16 MiB, by default 8 MiB. Counts when a ledger is created; an
     /// existing one keeps its own.
     pub segment_bytes: usize,

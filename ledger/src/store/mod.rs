@@ -22,7 +22,7 @@ pub(crate) const DIR: &str = "db";
 pub(crate) const COPY_PREFIX: &str = "custody-probe-";
 
 /// The smallest segment that is allowed, in bytes.
-pub(crate) const MIN_SEGMENT_BYTES: usize = 8 << 10;
+pub(crate) const MIN_SEGMENT_BYTES: usize = 64 << 10;
 /// The largest segment that sled allows, in bytes.
 pub(crate) const MAX_SEGMENT_BYTES: usize = 16 << 20;
 
@@ -243,6 +243,8 @@ const fn part_bytes(segment_bytes: usize) -> usize {
 
 // The longest block has no more parts than a key can number.
 const _: () = assert!(part_bytes(MIN_SEGMENT_BYTES) * (u16::MAX as usize + 1) >= MAX_BLOCK_BYTES);
+// sled keeps up to 256 children in an inner node, each with a key and a number.
+const _: () = assert!(256 * (KEY_BYTES + 16) < MIN_SEGMENT_BYTES / 4 - 192);
 // An ordinary block is one part in segments of the default size.
 const _: () = assert!(part_bytes(8 << 20) > HEADER_BYTES + TARGET_BODY_BYTES + TRAILER_BYTES);
 

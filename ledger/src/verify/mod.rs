@@ -20,6 +20,9 @@ use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
 use crate::store::{self, Copy, Store};
 
+#[cfg(test)]
+pub(crate) use shard::check_block;
+
 pub use report::{Progress, ShardReport, VerifyReport};
 
 /// How a ledger is verified.

@@ -1,0 +1,140 @@
+//! Version 1 as stored bytes, frozen.
+//!
+//! A test that fails here says that what is written today cannot be read by
+//! what was built yesterday, or the other way round. The files are never
+//! changed; another version gets files of its own.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::anchor::AnchorState;
+use crate::block::Block;
+use crate::chain;
+use crate::entry::Entry;
+use crate::identity::Identity;
+use crate::shard::ShardDescriptor;
+use crate::stamp::Stamp;
+use crate::tests::{LEDGER, blocks, disclosure, house_block, house_entry, kafka_shard, origin};
+
+/// Compares with a frozen file. With `CUSTODY_FREEZE` set, an absent file is
+/// written; one that is there never is.
+fn assert_golden(name: &str, bytes: &[u8]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.hex"));
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        writeln!(text, "{}", hex::encode(line)).unwrap();
+    }
+    if std::env::var_os("CUSTODY_FREEZE").is_some() && !path.exists() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let frozen = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, frozen, "{name} is stored otherwise than it was");
+}
+
+#[test]
+fn entries_are_stored_as_they_were() {
+    for (name, entry) in [
+        ("entry_disclosure_v1", disclosure(10)),
+        ("entry_house_v1", house_entry()),
+    ] {
+        let bytes = entry.encode().unwrap();
+        assert_golden(name, &bytes);
+        assert_eq!(Entry::decode(&bytes).unwrap(), entry);
+    }
+}
+
+#[test]
+fn descriptors_are_stored_and_named_as_they_were() {
+    let by_name = ShardDescriptor {
+        topic_id: String::new(),
+        ..kafka_shard()
+    };
+    for (name, shard) in [
+        ("descriptor_kafka_v1", kafka_shard()),
+        ("descriptor_kafka_by_name_v1", by_name),
+        ("descriptor_house_v1", ShardDescriptor::house()),
+    ] {
+        let mut bytes = shard.encode().unwrap();
+        assert_eq!(ShardDescriptor::decode(&bytes).unwrap(), shard);
+        bytes.extend_from_slice(shard.id().as_bytes());
+        bytes.extend_from_slice(shard.genesis(LEDGER).as_bytes());
+        assert_golden(name, &bytes);
+    }
+}
+
+#[test]
+fn blocks_are_stored_as_they_were() {
+    let blocks = blocks();
+    let house = house_block();
+    for (name, block) in [
+        ("block_first_v1", &blocks[0]),
+        ("block_without_entries_v1", &blocks[1]),
+        ("block_third_v1", &blocks[2]),
+        ("block_house_v1", &house),
+    ] {
+        assert_golden(name, &block.bytes);
+        let read = Block::decode(&block.bytes).unwrap();
+        assert_eq!(read.head_after(), block.head_after);
+        assert_eq!(
+            read.header.encode(),
+            block.bytes[..crate::block::HEADER_BYTES]
+        );
+    }
+}
+
+#[test]
+fn the_chain_goes_straight_across_blocks() {
+    let stored = [10, 14, 20].map(|offset| disclosure(offset).encode().unwrap());
+    let head = stored
+        .iter()
+        .fold(kafka_shard().genesis(LEDGER), |head, entry| {
+            chain::link(head, entry)
+        });
+    assert_eq!(blocks()[2].head_after.chain_head, head);
+    // A link is over the domain, the link before and the stored bytes.
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"custody entry v1");
+    hasher.update(kafka_shard().genesis(LEDGER).as_bytes());
+    hasher.update(&stored[0]);
+    let first = crate::id::Digest(*hasher.finalize().as_bytes());
+    assert_eq!(
+        chain::link(kafka_shard().genesis(LEDGER), &stored[0]),
+        first
+    );
+}
+
+#[test]
+fn identity_and_anchor_are_stored_as_they_were() {
+    let identity = Identity {
+        ledger: LEDGER,
+        segment_bytes: 8 << 20,
+    };
+    assert_golden("identity_v1", &identity.encode());
+    assert_eq!(Identity::decode(&identity.encode()).unwrap(), identity);
+
+    let heads = [origin(), house_block().head_after];
+    let anchor = AnchorState {
+        generation: 5,
+        ledger: LEDGER,
+        heads: heads.map(|head| (head.shard, head)).into(),
+    };
+    assert_golden("anchor_v1", &anchor.encode());
+    assert_eq!(AnchorState::decode(&anchor.encode()).unwrap(), anchor);
+}
+
+#[test]
+fn a_stamp_is_stored_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("db")).unwrap();
+    std::fs::write(dir.path().join("db/db"), [7; 5000]).unwrap();
+    std::fs::write(dir.path().join("identity"), b"").unwrap();
+    // Neither is stamped.
+    std::fs::write(dir.path().join("lock"), b"").unwrap();
+    let stamp = Stamp::of(dir.path(), LEDGER).unwrap();
+    assert_golden("stamp_v1", &stamp.encode().unwrap());
+    Stamp::write(dir.path(), LEDGER).unwrap();
+    assert_eq!(Stamp::check(dir.path()).unwrap(), Some(Vec::new()));
+    assert_eq!(Stamp::decode(&stamp.encode().unwrap()).unwrap(), stamp);
+}

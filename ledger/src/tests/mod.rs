@@ -1,0 +1,111 @@
+//! Tests of what is not public.
+
+mod flips;
+mod golden;
+mod hostile;
+
+use crate::block::{BlockBuilder, BuiltBlock, GapCause};
+use crate::entry::{Act, Entry, Finding, HouseRecord, Judgement, Kind, PartyPart};
+use crate::id::{Digest, EventTag, LedgerId, ShardId, SubjectReference};
+use crate::shard::{Head, ShardDescriptor};
+
+pub(crate) const LEDGER: LedgerId = LedgerId([0x1e; 16]);
+pub(crate) const RULESET: Digest = Digest([0x5e; 32]);
+pub(crate) const TIME: i64 = 1_700_000_000_000_000_000;
+
+pub(crate) fn kafka_shard() -> ShardDescriptor {
+    ShardDescriptor {
+        cluster_id: "cluster-1".to_owned(),
+        topic: "privacy-events".to_owned(),
+        topic_id: "oRGGq3EkQ0mXRFXsCOTjfg".to_owned(),
+        partition: 7,
+        epoch: 2,
+    }
+}
+
+pub(crate) fn disclosure(offset: i64) -> Entry {
+    let mut entry = Entry::new(Kind::Disclosure, TIME);
+    entry.offset = Some(offset);
+    entry.kafka_time_ms = Some(1_700_000_000_123);
+    entry.subject = Some(SubjectReference([0x0a; 16]));
+    entry.event_tag = Some(EventTag([0x0b; 16]));
+    entry.parent_tags = vec![EventTag([0x0c; 16])];
+    entry.service = "alibaba.com".to_owned();
+    entry.controller = "alibaba-com-singapore".to_owned();
+    entry.acting_as = 1;
+    entry.purposes = vec!["custody:purchase_delivery".to_owned()];
+    entry.categories = vec!["custody:contact".to_owned(), "custody:account".to_owned()];
+    entry.legal_basis = "eu-gdpr:A6-1-b".to_owned();
+    entry.jurisdiction = "DE".to_owned();
+    entry.role = 1;
+    entry.location = "SG".to_owned();
+    entry.act = Act::Disclosure {
+        recipient: PartyPart {
+            id: "dhl".to_owned(),
+            category: "custody:logistics".to_owned(),
+            country: "DE".to_owned(),
+            person: false,
+        },
+        means: 1,
+        sale: false,
+        safeguard: String::new(),
+    };
+    entry.judgement = Judgement {
+        outcome_code: 3,
+        policy: "ALB-2025".to_owned(),
+        clauses: vec!["c-1".to_owned()],
+        findings: vec![Finding {
+            code: "undeclared_recipient".to_owned(),
+            clauses: vec!["c-2".to_owned()],
+            arguments: vec!["dhl".to_owned()],
+            suppressed: false,
+        }],
+    };
+    entry.sealed = (0..64).collect();
+    entry
+}
+
+pub(crate) fn house_entry() -> Entry {
+    let mut entry = Entry::new(Kind::OffsetsLost, TIME);
+    entry.act = Act::House(HouseRecord::OffsetsLost {
+        shard: ShardId([0x0d; 16]),
+        first: 3,
+        last: 8,
+    });
+    entry
+}
+
+pub(crate) fn origin() -> Head {
+    kafka_shard().origin(LEDGER)
+}
+
+/// Three blocks: entries and everything else, no entry at all, one entry.
+pub(crate) fn blocks() -> Vec<BuiltBlock> {
+    let mut blocks = Vec::new();
+    let mut builder = BlockBuilder::new(LEDGER, 2, &origin());
+    builder.gap(0, 9, GapCause::LostToRetention).unwrap();
+    builder.push(&disclosure(10)).unwrap();
+    builder.duplicate(11).unwrap();
+    builder.gap(12, 12, GapCause::ControlOrCompacted).unwrap();
+    builder.rejected(13).unwrap();
+    builder.push(&disclosure(14)).unwrap();
+    blocks.push(builder.finish(TIME, RULESET).unwrap());
+
+    let mut builder = BlockBuilder::new(LEDGER, 2, &blocks[0].head_after);
+    builder.rejected(15).unwrap();
+    builder.gap(16, 19, GapCause::Unknown).unwrap();
+    // The clock went back.
+    blocks.push(builder.finish(TIME - 1, RULESET).unwrap());
+
+    let mut builder = BlockBuilder::new(LEDGER, 2, &blocks[1].head_after);
+    builder.push(&disclosure(20)).unwrap();
+    blocks.push(builder.finish(TIME + 1, RULESET).unwrap());
+    blocks
+}
+
+pub(crate) fn house_block() -> BuiltBlock {
+    let head = ShardDescriptor::house().origin(LEDGER);
+    let mut builder = BlockBuilder::new(LEDGER, 0, &head);
+    builder.push(&house_entry()).unwrap();
+    builder.finish(TIME, RULESET).unwrap()
+}
