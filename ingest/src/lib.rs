@@ -41,6 +41,7 @@ mod project;
 pub mod duplicates;
 pub mod pipeline;
 
+pub mod import;
 pub mod kafka;
 
 pub mod metric;

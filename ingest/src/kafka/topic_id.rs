@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
-use std::ptr;
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
@@ -105,7 +104,7 @@ unsafe fn read_event(event: *mut sys::rd_kafka_event_t) -> Option<BTreeMap<Strin
             }
             let name = sys::rd_kafka_TopicDescription_name(topic);
             let id = sys::rd_kafka_TopicDescription_topic_id(topic);
-            if name.is_null() || id == ptr::null() {
+            if name.is_null() || id.is_null() {
                 continue;
             }
             // All zero: the broker is older than topic ids.

@@ -259,7 +259,7 @@ impl ShardWorker {
             BlockBuilder::new(shared.ledger.id(), self.descriptor.epoch, &self.head),
         );
         let block = full.finish((shared.clock)(), ruleset)?;
-        self.head = block.head_after.clone();
+        self.head = block.head_after;
         *builder = BlockBuilder::new(shared.ledger.id(), self.descriptor.epoch, &self.head);
         self.ready.push(Ready {
             block,
