@@ -1,1 +1,47 @@
-//! .
+//! Answers about one person, from evidence.
+//!
+//! The [`ReadModel`] follows the ledger by position and holds its public part
+//! again, clustered by person; it is derived, holds nothing that was sealed,
+//! and one call rebuilds it. [`QueryState`] joins it with ledger and vault;
+//! [`QueryServer`] answers over gRPC, [`LineageApi`] without a network. Every
+//! answer names the ledger head that it rests on.
+//!
+//! This crate writes nothing to the ledger and judges nothing: what it shows
+//! was decided when the entry was recorded. The store is named in
+//! `read_model/` only.
+//!
+//! ```
+//! use custody_ledger::{Ledger, LedgerOptions};
+//! use custody_proto::v1::GetSubjectRequest;
+//! use custody_query::{Deadline, LineageApi, QueryState, ReadModel, ReadModelOptions};
+//! use custody_vault::{Vault, VaultOptions};
+//!
+//! # let data = tempfile::tempdir()?;
+//! # let data = data.path();
+//! let ledger = Ledger::open(&data.join("ledger"), LedgerOptions::default())?;
+//! let vault = Vault::open(&data.join("vault"), &data.join("root.key"), VaultOptions::default())?;
+//! vault.admit(&["account:1001"])?;
+//!
+//! let read_model = ReadModel::open(&data.join("read_model"), &ledger, &ReadModelOptions::default())?;
+//! read_model.catch_up(&ledger, &mut |_| {})?;
+//!
+//! let api = LineageApi::new(QueryState::new(ledger, vault, read_model));
+//! let question = GetSubjectRequest { subject: "account:1001".to_owned(), ..Default::default() };
+//! let summary = api.ask(question, Deadline::default())?;
+//! assert_eq!((summary.entries, summary.identifiers.len()), (0, 1));
+//!
+//! let nobody = GetSubjectRequest { subject: "account:1002".to_owned(), ..Default::default() };
+//! let refused = api.ask(nobody, Deadline::default()).unwrap_err();
+//! assert_eq!(refused.code(), tonic::Code::NotFound);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod read_model;
+
+pub mod answer;
+
+pub mod service;
+
+pub use answer::{Ask, QueryError, QueryState};
+pub use read_model::{CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible};
+pub use service::{Deadline, LineageApi, QueryServer, ServeError};

@@ -1,0 +1,197 @@
+//! Which entries an answer is about.
+
+use std::collections::{HashMap, HashSet};
+
+use custody_ledger::entry::{Kind, Outcome};
+use custody_policy::{Field, Term, Vocabulary, country};
+use custody_proto::v1;
+
+use super::error::Faults;
+use super::flow::Flow;
+use super::moment;
+use crate::read_model::EventRow;
+
+/// The longest id of a party, a controller or a policy, in bytes.
+const MAX_ID_BYTES: usize = 64;
+
+/// A checked `EntryFilter`. An empty member lets everything through.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// From when, included.
+    pub(crate) from_ns: i64,
+    /// Until when, included; `None` where nothing can match.
+    pub(crate) last_ns: Option<i64>,
+    kinds: HashSet<u8>,
+    pub(crate) purposes: Terms,
+    categories: Terms,
+    recipients: HashSet<String>,
+    countries: Vec<String>,
+    controllers: HashSet<String>,
+    policies: HashSet<String>,
+    judgements: HashSet<u8>,
+}
+
+impl Filter {
+    /// Checks every member. An unknown kind, term or country and an id that
+    /// no party can have are refused: they would read as "nobody got
+    /// anything".
+    pub(crate) fn read(filter: Option<&v1::EntryFilter>, faults: &mut Faults) -> Self {
+        let absent = v1::EntryFilter::default();
+        let filter = filter.unwrap_or(&absent);
+        let from = moment::read(filter.from.as_ref(), "filter.from", faults);
+        let to = moment::read(filter.to.as_ref(), "filter.to", faults);
+        if let (Some(from), Some(to)) = (from, to)
+            && from > to
+        {
+            faults.push("filter.to", "must not be before `filter.from`");
+        }
+        Self {
+            from_ns: from.unwrap_or(i64::MIN),
+            last_ns: to.map_or(Some(i64::MAX), |to| to.checked_sub(1)),
+            kinds: named(&filter.kinds, "filter.kinds", "is no kind", faults, |name| {
+                Kind::from_name(name).map(Kind::code)
+            }),
+            purposes: Terms::read(Field::Purpose, &filter.purposes, "filter.purposes", faults),
+            categories: Terms::read(Field::Category, &filter.categories, "filter.categories", faults),
+            recipients: ids(&filter.recipients, "filter.recipients", faults),
+            countries: named(
+                &filter.countries,
+                "filter.countries",
+                "is no country: ISO 3166-1 alpha-2 or ISO 3166-2, in capitals",
+                faults,
+                |code| country::is_country(code).then(|| code.to_owned()),
+            ),
+            controllers: ids(&filter.controllers, "filter.controllers", faults),
+            policies: named(
+                &filter.policies,
+                "filter.policies",
+                "is no policy's id: `[A-Za-z0-9._-]{1,64}`",
+                faults,
+                |id| is_id(id, true).then(|| id.to_owned()),
+            ),
+            judgements: named(
+                &filter.judgements,
+                "filter.judgements",
+                "is none of `not_judged`, `conforms`, `suppressed`, `gap`, `violation`",
+                faults,
+                |name| {
+                    let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)?;
+                    Some(outcome as u8)
+                },
+            ),
+        }
+    }
+
+    /// Whether it matters where an entry's data went to.
+    pub(crate) fn asks_for_countries(&self) -> bool {
+        !self.countries.is_empty()
+    }
+
+    /// Whether the entry matches, but for its time, which the range that is
+    /// read has bounded, and its countries.
+    pub(crate) fn matches(&mut self, row: &EventRow) -> bool {
+        let entry = &row.entry;
+        (self.kinds.is_empty() || self.kinds.contains(&entry.kind_code))
+            && (self.judgements.is_empty() || self.judgements.contains(&entry.judgement.outcome_code))
+            && (self.controllers.is_empty() || self.controllers.contains(&entry.controller))
+            && (self.policies.is_empty() || self.policies.contains(&entry.policy))
+            && (self.recipients.is_empty()
+                || entry.recipient().is_some_and(|party| self.recipients.contains(&party.id)))
+            && self.purposes.match_any(&entry.purposes)
+            && self.categories.match_any(&entry.categories)
+    }
+
+    /// Whether data went to one of the countries asked for. A country stands
+    /// for its subdivisions too: `US` finds what went to `US-CA`.
+    pub(crate) fn matches_destination(&self, flow: &Flow) -> bool {
+        self.countries.is_empty()
+            || self.countries.iter().any(|wanted| {
+                flow.destination == *wanted
+                    || country::country_of(&flow.destination) == Some(wanted.as_str())
+            })
+    }
+}
+
+/// Terms asked for; narrower ones match too.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    field: Field,
+    wanted: Vec<Term>,
+    /// What was found of a stored term before.
+    known: HashMap<String, bool>,
+}
+
+impl Terms {
+    fn read(field: Field, texts: &[String], path: &str, faults: &mut Faults) -> Self {
+        let mut wanted = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match Vocabulary::builtin().resolve(field, text) {
+                Ok(term) => wanted.push(term),
+                // Repeats the text only where it looks like a term.
+                Err(unknown) => faults.push(format!("{path}[{index}]"), unknown.to_string()),
+            }
+        }
+        Self {
+            field,
+            wanted,
+            known: HashMap::new(),
+        }
+    }
+
+    fn match_any(&mut self, stored: &[String]) -> bool {
+        self.wanted.is_empty() || stored.iter().any(|term| self.matches(term))
+    }
+
+    /// Whether a stored term is one of those asked for, or a kind of one.
+    /// Without terms asked for, every one is.
+    pub(crate) fn matches(&mut self, stored: &str) -> bool {
+        if self.wanted.is_empty() {
+            return true;
+        }
+        if let Some(known) = self.known.get(stored) {
+            return *known;
+        }
+        let vocabulary = Vocabulary::builtin();
+        let matches = match vocabulary.resolve(self.field, stored) {
+            Ok(term) => self.wanted.iter().any(|wanted| vocabulary.covers(*wanted, term)),
+            // Stored under a vocabulary that had more terms than this one.
+            Err(_) => false,
+        };
+        self.known.insert(stored.to_owned(), matches);
+        matches
+    }
+}
+
+/// Reads each value by its name and says which ones name nothing.
+fn named<T, C: FromIterator<T>>(
+    values: &[String],
+    path: &str,
+    fault: &str,
+    faults: &mut Faults,
+    read: impl Fn(&str) -> Option<T>,
+) -> C {
+    let read = values.iter().enumerate().filter_map(|(index, value)| {
+        let found = read(value);
+        if found.is_none() {
+            faults.push(format!("{path}[{index}]"), fault);
+        }
+        found
+    });
+    read.collect()
+}
+
+fn ids(values: &[String], path: &str, faults: &mut Faults) -> HashSet<String> {
+    named(values, path, "is no id: `[a-z0-9._-]{1,64}`", faults, |id| {
+        is_id(id, false).then(|| id.to_owned())
+    })
+}
+
+fn is_id(id: &str, capitals: bool) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len())
+        && id.bytes().all(|b| {
+            b.is_ascii_lowercase()
+                || b.is_ascii_digit()
+                || b"._-".contains(&b)
+                || (capitals && b.is_ascii_uppercase())
+        })
+}

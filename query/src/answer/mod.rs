@@ -1,0 +1,88 @@
+//! From a question to its answer, without a network: what a request wants,
+//! whom it is about, which rows it sees, and how they are shown.
+
+mod error;
+
+mod at_least;
+mod moment;
+mod subject;
+
+mod filter;
+mod page;
+
+mod flow;
+mod scope;
+
+mod entry;
+mod sealed;
+mod table;
+
+mod checkpoint;
+mod events;
+mod recipients;
+mod summary;
+mod transfers;
+
+use std::sync::Arc;
+
+use custody_ledger::Ledger;
+use custody_vault::Vault;
+
+pub use at_least::Wanted;
+pub use error::{Behind, FieldFault, Mark, QueryError};
+pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+
+use crate::read_model::{ReadModel, Visible};
+use page::TokenKey;
+
+/// Everything that answers are made from; clones share it.
+#[derive(Clone)]
+pub struct QueryState {
+    pub(crate) ledger: Ledger,
+    pub(crate) vault: Vault,
+    pub(crate) read_model: ReadModel,
+    pub(crate) tokens: TokenKey,
+}
+
+impl QueryState {
+    /// From an open ledger, its vault and its read model.
+    pub fn new(ledger: Ledger, vault: Vault, read_model: ReadModel) -> Self {
+        let secret = vault.house().tag("custody:query", "page tokens");
+        Self {
+            ledger,
+            vault,
+            read_model,
+            tokens: TokenKey::new(&secret),
+        }
+    }
+
+    /// The read model that answers come from.
+    pub fn read_model(&self) -> &ReadModel {
+        &self.read_model
+    }
+}
+
+/// A question: a request message that has an answer.
+pub trait Ask: Sized + Send + 'static {
+    /// The response message.
+    type Answer: Send + 'static;
+
+    /// The gRPC method, such as `custody.v1.LineageService/GetSubject`.
+    const METHOD: &'static str;
+
+    /// Whether the read model must have caught up first: an answer that is
+    /// incomplete without anybody having asked for that is worse than none.
+    const NEEDS_EVERYTHING: bool = true;
+
+    /// Checks the request and says how far the read model must have come.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError>;
+
+    /// Works the answer out from what is visible. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError>;
+}

@@ -1,0 +1,250 @@
+//! The read model: the ledger's public part again, clustered by person.
+//!
+//! It follows the ledger by position: the rows of a block and the position
+//! after it are written together, so that a crash neither loses nor repeats.
+//! Everything here is derived. An older or newer format, another ledger's
+//! rows, a position that the ledger does not know (a ledger restored from a
+//! backup), files that cannot be opened: each ends in a new, empty read model
+//! that fills itself from the ledger.
+//!
+//! Nothing that was sealed is in here; a row names the block that holds it.
+
+mod apply;
+mod error;
+mod follow;
+mod key;
+mod row;
+mod store;
+mod visible;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use custody_ledger::id::{EventTag, LedgerId, SubjectReference};
+use custody_ledger::{Head, Ledger, ShardDescriptor};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+pub use error::ReadModelError;
+pub use follow::{CatchUp, Follower};
+pub use key::Place;
+pub use row::EventRow;
+pub use store::EventRows;
+pub use visible::{Following, Visible, VisibleShard};
+
+use store::Store;
+use visible::Publisher;
+
+/// How the read model is kept.
+#[derive(Clone, Debug)]
+pub struct ReadModelOptions {
+    /// Memory for blocks read before, in bytes. Default: 64 MiB.
+    pub cache_bytes: u64,
+}
+
+impl Default for ReadModelOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// What is known of an organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Party {
+    /// Its name; may be empty.
+    pub name: String,
+    /// Its recipient category; may be empty.
+    pub category: String,
+    /// Where it is established; may be empty.
+    pub country: String,
+}
+
+/// A handle to the open read model; clones share it.
+#[derive(Clone)]
+pub struct ReadModel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: PathBuf,
+    ledger: LedgerId,
+    store: Store,
+    publisher: Publisher,
+    /// Held while rows are taken in: one writer at a time.
+    writer: Mutex<()>,
+}
+
+impl ReadModel {
+    /// Opens the read model of `ledger` in `directory`, where nothing else is
+    /// kept. What is not of this ledger, format and history is deleted and
+    /// starts empty. Call [`ReadModel::catch_up`] or [`ReadModel::follow`]
+    /// next.
+    ///
+    /// # Errors
+    /// [`ReadModelError::Locked`] where another process has it open, else what
+    /// the files or the ledger say.
+    pub fn open(directory: &Path, ledger: &Ledger, options: &ReadModelOptions) -> Result<Self, ReadModelError> {
+        let store = Store::open(directory, ledger.id(), options)?;
+        let positions = store.positions();
+        let known = match &positions {
+            Ok(heads) => follow::is_known_to(ledger, heads)?,
+            Err(_) => false,
+        };
+        if known {
+            return Ok(Self::over(directory, ledger, store, positions?));
+        }
+        tracing::warn!("the read model does not fit the ledger and is made anew");
+        drop(store);
+        Self::create(directory, ledger, options)
+    }
+
+    /// Deletes what is in `directory`, fills it from the ledger and says how
+    /// far it has come after each step.
+    ///
+    /// # Errors
+    /// As [`ReadModel::open`] and [`ReadModel::catch_up`].
+    pub fn rebuild(
+        directory: &Path,
+        ledger: &Ledger,
+        options: &ReadModelOptions,
+        progress: &mut dyn FnMut(CatchUp),
+    ) -> Result<Self, ReadModelError> {
+        let model = Self::create(directory, ledger, options)?;
+        model.catch_up(ledger, progress)?;
+        model.inner.store.persist()?;
+        Ok(model)
+    }
+
+    fn create(directory: &Path, ledger: &Ledger, options: &ReadModelOptions) -> Result<Self, ReadModelError> {
+        let store = Store::create(directory, ledger.id(), options)?;
+        Ok(Self::over(directory, ledger, store, Vec::new()))
+    }
+
+    fn over(directory: &Path, ledger: &Ledger, store: Store, positions: Vec<Head>) -> Self {
+        let positions: HashMap<_, _> = positions.into_iter().map(|head| (head.shard, head)).collect();
+        let mut shards = BTreeMap::new();
+        for (descriptor, _) in ledger.shards() {
+            let shard = descriptor.id();
+            let head = positions.get(&shard).copied();
+            let head = head.unwrap_or_else(|| origin(&descriptor, ledger.id()));
+            shards.insert(shard, VisibleShard { descriptor, head });
+        }
+        let visible = Visible {
+            shards,
+            following: Following::CatchingUp,
+        };
+        Self {
+            inner: Arc::new(Inner {
+                directory: directory.to_owned(),
+                ledger: ledger.id(),
+                store,
+                publisher: Publisher::new(visible),
+                writer: Mutex::new(()),
+            }),
+        }
+    }
+
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.inner.directory
+    }
+
+    /// Whose rows it holds.
+    pub fn ledger(&self) -> LedgerId {
+        self.inner.ledger
+    }
+
+    /// Everything that has been taken in. Rows beyond it may exist already and
+    /// must not be shown.
+    pub fn visible(&self) -> Arc<Visible> {
+        self.inner.publisher.current()
+    }
+
+    /// Tells tasks when more becomes visible.
+    pub fn watch(&self) -> watch::Receiver<Arc<Visible>> {
+        self.inner.publisher.subscribe()
+    }
+
+    /// Waits on this thread until `enough` says so, or until the deadline.
+    /// Returns what is visible then, and whether it is enough.
+    pub fn wait_until(
+        &self,
+        deadline: Instant,
+        enough: impl FnMut(&Visible) -> bool,
+    ) -> (Arc<Visible>, bool) {
+        self.inner.publisher.wait_until(deadline, enough)
+    }
+
+    /// A person's events from `first` to `last`, both included, in order.
+    pub fn events(&self, subject: &SubjectReference, first: &Place, last: &Place) -> EventRows {
+        self.inner.store.events(subject, first, last)
+    }
+
+    /// The tags of a person's events that were taken back, as known in
+    /// `visible` and, where given, at `recorded_until_ns`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn retracted(
+        &self,
+        subject: &SubjectReference,
+        visible: &Visible,
+        recorded_until_ns: i64,
+    ) -> Result<Vec<EventTag>, ReadModelError> {
+        let rows = self.inner.store.retractions(subject)?;
+        let known = rows.into_iter().filter(|row| {
+            row.sequence < visible.size(&row.shard) && row.recorded_time_ns <= recorded_until_ns
+        });
+        Ok(known.map(|row| row.of).collect())
+    }
+
+    /// What is known of an organisation in `visible` and at
+    /// `recorded_until_ns`. What was said first of a member stands; `None`
+    /// where nothing was.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn party(
+        &self,
+        id: &str,
+        visible: &Visible,
+        recorded_until_ns: i64,
+    ) -> Result<Option<Party>, ReadModelError> {
+        let house = visible.size(&ShardDescriptor::house().id());
+        let mut known: Option<Party> = None;
+        for (sequence, row) in self.inner.store.parties(id)? {
+            if sequence >= house || row.recorded_time_ns > recorded_until_ns {
+                continue;
+            }
+            let party = known.get_or_insert_default();
+            for (member, said) in [
+                (&mut party.name, row.name),
+                (&mut party.category, row.category),
+                (&mut party.country, row.country),
+            ] {
+                if member.is_empty() {
+                    *member = said;
+                }
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// Where a shard stands before its first block.
+pub(crate) fn origin(descriptor: &ShardDescriptor, ledger: LedgerId) -> Head {
+    let genesis = descriptor.genesis(ledger);
+    Head {
+        shard: descriptor.id(),
+        blocks: 0,
+        size: 0,
+        next_offset: (!descriptor.is_house()).then_some(0),
+        chain_head: genesis,
+        block_digest: genesis,
+        recorded_time_ns: 0,
+    }
+}

@@ -1,0 +1,158 @@
+//! Values: what stands under a key. Times and numbers are big-endian; the
+//! records are bincode's legacy configuration, as in the ledger.
+
+use bincode::{Decode, Encode};
+use custody_ledger::entry::{Entry, MAX_ENTRY_BYTES};
+use custody_ledger::id::{Digest, ShardId};
+
+use super::ReadModelError;
+use super::key::Place;
+
+/// One event as the read model holds it: the public part, and where the
+/// sealed part stands in the ledger.
+#[derive(Clone, Debug)]
+pub struct EventRow {
+    /// Where it stands among the person's events.
+    pub place: Place,
+    /// When it was recorded, nanoseconds since 1970 UTC.
+    pub recorded_time_ns: i64,
+    /// The height of its block.
+    pub height: u64,
+    /// Whether the ledger's entry has a sealed part.
+    pub has_sealed: bool,
+    /// The public part; its `sealed` is empty.
+    pub entry: Entry,
+}
+
+/// Recorded time, height, whether a sealed part exists.
+const EVENT_HEADER_BYTES: usize = 8 + 8 + 1;
+
+/// The value of an event's row. Takes the entry without its sealed part.
+pub(super) fn encode_event(
+    recorded_time_ns: i64,
+    height: u64,
+    has_sealed: bool,
+    public: &Entry,
+) -> Result<Vec<u8>, ReadModelError> {
+    debug_assert!(public.sealed.is_empty());
+    let entry = public.encode().map_err(ReadModelError::Encode)?;
+    let mut value = Vec::with_capacity(EVENT_HEADER_BYTES + entry.len());
+    value.extend_from_slice(&recorded_time_ns.to_be_bytes());
+    value.extend_from_slice(&height.to_be_bytes());
+    value.push(u8::from(has_sealed));
+    value.extend_from_slice(&entry);
+    Ok(value)
+}
+
+pub(super) fn decode_event(place: Place, value: &[u8]) -> Result<EventRow, ReadModelError> {
+    let damaged = || ReadModelError::DamagedRow { rows: "events" };
+    let (recorded, rest) = value.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let (height, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let (&has_sealed, entry) = rest.split_first().ok_or_else(damaged)?;
+    Ok(EventRow {
+        place,
+        recorded_time_ns: i64::from_be_bytes(*recorded),
+        height: u64::from_be_bytes(*height),
+        has_sealed: has_sealed != 0,
+        entry: Entry::decode(entry).map_err(|_| damaged())?,
+    })
+}
+
+/// When a retraction was recorded.
+pub(super) fn encode_recorded(recorded_time_ns: i64) -> [u8; 8] {
+    recorded_time_ns.to_be_bytes()
+}
+
+pub(super) fn decode_recorded(value: &[u8]) -> Result<i64, ReadModelError> {
+    let bytes: [u8; 8] = value
+        .try_into()
+        .map_err(|_| ReadModelError::DamagedRow { rows: "retractions" })?;
+    Ok(i64::from_be_bytes(bytes))
+}
+
+/// One registration of an organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PartyRow {
+    pub(super) recorded_time_ns: i64,
+    pub(super) name: String,
+    pub(super) category: String,
+    pub(super) country: String,
+}
+
+/// How far one shard has been taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PositionRow {
+    pub(super) blocks: u64,
+    pub(super) size: u64,
+    pub(super) next_offset: Option<i64>,
+    pub(super) chain_head: Digest,
+    pub(super) block_digest: Digest,
+    pub(super) recorded_time_ns: i64,
+}
+
+pub(super) fn encode<T: Encode>(row: &T) -> Result<Vec<u8>, ReadModelError> {
+    bincode::encode_to_vec(row, bincode::config::legacy())
+        .map_err(|error| ReadModelError::EncodeRow(error.to_string()))
+}
+
+pub(super) fn decode<T: Decode<()>>(rows: &'static str, value: &[u8]) -> Result<T, ReadModelError> {
+    let config = bincode::config::legacy().with_limit::<MAX_ENTRY_BYTES>();
+    match bincode::decode_from_slice(value, config) {
+        Ok((row, read)) if read == value.len() => Ok(row),
+        _ => Err(ReadModelError::DamagedRow { rows }),
+    }
+}
+
+pub(super) fn decode_shard(key: &[u8]) -> Result<ShardId, ReadModelError> {
+    let bytes: [u8; 16] = key
+        .try_into()
+        .map_err(|_| ReadModelError::DamagedRow { rows: "positions" })?;
+    Ok(ShardId(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use custody_ledger::entry::Kind;
+
+    fn place() -> Place {
+        Place {
+            event_time_ns: -5,
+            shard: ShardId([7; 16]),
+            sequence: 9,
+        }
+    }
+
+    #[test]
+    fn an_event_and_back() {
+        let entry = Entry::new(Kind::Use, -5);
+        let value = encode_event(11, 3, true, &entry).unwrap();
+        let row = decode_event(place(), &value).unwrap();
+        assert_eq!((row.recorded_time_ns, row.height, row.has_sealed), (11, 3, true));
+        assert!(row.entry == entry);
+    }
+
+    #[test]
+    fn every_shorter_event_is_damage() {
+        let value = encode_event(11, 3, true, &Entry::new(Kind::Use, -5)).unwrap();
+        for length in 0..value.len() {
+            assert!(decode_event(place(), &value[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_position_with_bytes_left_over_is_damage() {
+        let row = PositionRow {
+            blocks: 1,
+            size: 2,
+            next_offset: Some(3),
+            chain_head: Digest([4; 32]),
+            block_digest: Digest([5; 32]),
+            recorded_time_ns: 6,
+        };
+        let mut value = encode(&row).unwrap();
+        assert_eq!(decode::<PositionRow>("positions", &value).unwrap(), row);
+        value.push(0);
+        assert!(decode::<PositionRow>("positions", &value).is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! Asking: waiting until the read model has come far enough, then working the
+//! answer out off the runtime's threads.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+use tonic::{Code, Request, Response, Status};
+
+use super::deadline::Deadline;
+use super::metric;
+use super::status::status_of;
+use crate::answer::{Ask, QueryError, QueryState, Wanted};
+use crate::read_model::{Following, Visible};
+
+/// So many answers are worked out at once; more wait for their turn, so that
+/// nobody's large answers take all of the runtime's blocking threads.
+const CONCURRENT_ANSWERS: usize = 64;
+
+/// Answers questions, with or without a network in between. Clones share
+/// everything.
+#[derive(Clone)]
+pub struct LineageApi {
+    state: QueryState,
+    turns: Arc<Semaphore>,
+}
+
+impl LineageApi {
+    /// Over an open ledger, vault and read model.
+    pub fn new(state: QueryState) -> Self {
+        Self {
+            state,
+            turns: Arc::new(Semaphore::new(CONCURRENT_ANSWERS)),
+        }
+    }
+
+    /// What answers are made from.
+    pub fn state(&self) -> &QueryState {
+        &self.state
+    }
+
+    /// Asks on this thread, which blocks: for callers without a runtime.
+    ///
+    /// # Errors
+    /// A status with a `google.rpc.ErrorInfo`.
+    pub fn ask<Q: Ask>(&self, question: Q, deadline: Deadline) -> Result<Q::Answer, Status> {
+        let answer = || {
+            let wanted = question.wanted(&self.state)?;
+            let enough = |visible: &Visible| is_settled::<Q>(&wanted, visible);
+            let (visible, _) = self.state.read_model.wait_until(deadline.0, enough);
+            let visible = check::<Q>(&wanted, visible)?;
+            question.answer(&self.state, visible)
+        };
+        answer().map_err(|error| handled(Q::METHOD, &error))
+    }
+
+    /// Asks from a task. The disk is read on the runtime's blocking threads.
+    ///
+    /// # Errors
+    /// A status with a `google.rpc.ErrorInfo`.
+    pub async fn ask_async<Q: Ask>(&self, question: Q, deadline: Deadline) -> Result<Q::Answer, Status> {
+        let answer = self.answer(question, deadline).await;
+        answer.map_err(|error| handled(Q::METHOD, &error))
+    }
+
+    async fn answer<Q: Ask>(&self, question: Q, deadline: Deadline) -> Result<Q::Answer, QueryError> {
+        let wanted = question.wanted(&self.state)?;
+        let mut watch = self.state.read_model.watch();
+        let enough = |visible: &Arc<Visible>| is_settled::<Q>(&wanted, visible);
+        // What is visible at the deadline is checked either way.
+        let _ = tokio::time::timeout_at(deadline.0.into(), watch.wait_for(enough)).await;
+        let visible = check::<Q>(&wanted, self.state.read_model.visible())?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| QueryError::Interrupted)?;
+        let state = self.state.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question.answer(&state, visible)
+        });
+        answer.await.map_err(|_| QueryError::Interrupted)?
+    }
+
+    /// Answers a gRPC request and counts it.
+    pub(super) async fn respond<Q: Ask>(&self, request: Request<Q>) -> Result<Response<Q::Answer>, Status> {
+        let start = Instant::now();
+        let deadline = Deadline::of(request.metadata());
+        let answer = self.ask_async(request.into_inner(), deadline).await;
+        let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        count(Q::METHOD, code, start);
+        answer.map(Response::new)
+    }
+}
+
+/// Refuses a method that does not exist yet, and counts that.
+pub(super) fn refuse<T>(method: &'static str) -> Result<T, Status> {
+    count(method, Code::Unimplemented, Instant::now());
+    Err(status_of(&QueryError::Unimplemented(method)))
+}
+
+fn count(method: &'static str, code: Code, start: Instant) {
+    metrics::counter!(metric::REQUESTS, "method" => method, "code" => format!("{code:?}")).increment(1);
+    metrics::histogram!(metric::REQUEST_DURATION, "method" => method).record(start.elapsed().as_secs_f64());
+}
+
+/// Whether waiting longer would change nothing.
+fn is_settled<Q: Ask>(wanted: &Wanted, visible: &Visible) -> bool {
+    let complete = !Q::NEEDS_EVERYTHING || visible.following == Following::Live;
+    (complete && wanted.is_reached(visible)) || matches!(visible.following, Following::Failed(_))
+}
+
+/// What to answer from, or why there is no answer.
+fn check<Q: Ask>(wanted: &Wanted, visible: Arc<Visible>) -> Result<Arc<Visible>, QueryError> {
+    let missing = wanted.missing(&visible);
+    match &visible.following {
+        Following::Failed(_) if Q::NEEDS_EVERYTHING || !missing.is_empty() => {
+            return Err(QueryError::NotFollowing);
+        }
+        Following::CatchingUp if Q::NEEDS_EVERYTHING => return Err(QueryError::CatchingUp),
+        _ => {}
+    }
+    if missing.is_empty() {
+        return Ok(visible);
+    }
+    match missing.iter().find(|behind| !behind.known) {
+        Some(unknown) => Err(QueryError::ShardUnknown(unknown.shard)),
+        None => Err(QueryError::Behind(missing)),
+    }
+}
+
+/// Logs what the operator must know, once, and makes the status.
+fn handled(method: &'static str, error: &QueryError) -> Status {
+    let status = status_of(error);
+    if matches!(status.code(), Code::Internal | Code::DataLoss) {
+        tracing::error!(method, %error, "a question could not be answered");
+    }
+    status
+}

@@ -1,0 +1,17 @@
+//! The gRPC services, and the same answers without a network.
+
+mod api;
+mod deadline;
+pub mod metric;
+mod status;
+
+mod lineage;
+mod to_come;
+
+mod health;
+mod server;
+
+pub use api::LineageApi;
+pub use deadline::{DEFAULT_WAIT, Deadline};
+pub use server::{QueryServer, ServeError};
+pub use status::{ERROR_DOMAIN, status_of};

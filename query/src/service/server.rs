@@ -1,0 +1,141 @@
+//! The gRPC server: every service of the contract, health, reflection and
+//! gRPC-Web on one listener.
+
+use std::future::Future;
+use std::time::Duration;
+
+use custody_proto::DESCRIPTORS;
+use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
+use custody_proto::v1::lineage_service_server::LineageServiceServer;
+use custody_proto::v1::oversight_service_server::OversightServiceServer;
+use custody_proto::v1::policy_service_server::PolicyServiceServer;
+use custody_proto::v1::rights_service_server::RightsServiceServer;
+use tokio::net::TcpListener;
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic::transport::server::{Server, TcpIncoming};
+use tonic_health::server::HealthReporter;
+use tonic_reflection::server::Builder as ReflectionBuilder;
+use tonic_web::GrpcWebLayer;
+
+use super::api::LineageApi;
+use super::health;
+use super::to_come::ToCome;
+use crate::answer::QueryState;
+
+/// The gRPC server over a [`QueryState`].
+#[derive(Clone)]
+pub struct QueryServer {
+    api: LineageApi,
+    drain_timeout: Duration,
+}
+
+/// Why the server did not start or went down.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The descriptors of the services cannot be served.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The transport failed.
+    #[error("the gRPC server: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+impl QueryServer {
+    /// A server that waits up to 10 seconds for requests under way when it is
+    /// shut down.
+    pub fn new(state: QueryState) -> Self {
+        Self {
+            api: LineageApi::new(state),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// How long requests under way are waited for at shutdown.
+    #[must_use]
+    pub fn drain_timeout(mut self, drain_timeout: Duration) -> Self {
+        self.drain_timeout = drain_timeout;
+        self
+    }
+
+    /// The same answers without a network.
+    pub fn api(&self) -> &LineageApi {
+        &self.api
+    }
+
+    /// Every service, and what reports their health. Poll
+    /// [`QueryServer::report_health`] with the reporter for as long as they are
+    /// served; [`QueryServer::serve`] does so itself.
+    ///
+    /// # Errors
+    /// [`ServeError::Reflection`].
+    pub fn services(&self) -> Result<(Routes, HealthReporter), ServeError> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let reflection = || {
+            ReflectionBuilder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
+        let lineage = LineageServiceServer::new(self.api.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip);
+        let mut routes = Routes::builder();
+        routes
+            .add_service(lineage)
+            .add_service(EvidenceServiceServer::new(self.api.clone()))
+            .add_service(OversightServiceServer::new(ToCome))
+            .add_service(RightsServiceServer::new(ToCome))
+            .add_service(PolicyServiceServer::new(ToCome))
+            .add_service(health)
+            .add_service(v1)
+            .add_service(v1alpha);
+        Ok((routes.routes(), reporter))
+    }
+
+    /// Keeps the health up to date for as long as it is polled.
+    pub async fn report_health(&self, reporter: HealthReporter) {
+        health::report(self.api.state().clone(), reporter).await;
+    }
+
+    /// Serves until `shutdown` is ready, then lets requests under way finish,
+    /// up to the drain timeout.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let (routes, reporter) = self.services()?;
+        health::set(&reporter, health::is_serving(self.api.state())).await;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = Server::builder()
+            // gRPC-Web comes over HTTP/1.1 where there is no TLS.
+            .accept_http1(true)
+            .layer(GrpcWebLayer::new())
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                async {
+                    let _ = stopped.await;
+                },
+            );
+        let drained = async {
+            tokio::select! {
+                () = shutdown => {}
+                () = self.report_health(reporter.clone()) => {}
+            }
+            // Balancers look elsewhere while the rest finishes. Streams that
+            // never end (health watches, reflection) end with the timeout.
+            health::set(&reporter, false).await;
+            let _ = stop.send(());
+            tokio::time::sleep(self.drain_timeout).await;
+        };
+        tokio::select! {
+            served = server => Ok(served?),
+            () = drained => Ok(()),
+        }
+    }
+}

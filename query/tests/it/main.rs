@@ -1,0 +1,12 @@
+//! Answers over a real ledger and a real vault in a temporary directory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod oracle;
+mod world;
+
+mod follow;
+mod lineage;
+mod model;
+mod pages;
+mod server;

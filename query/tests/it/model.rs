@@ -1,0 +1,324 @@
+//! Random histories and random questions: the crate against the oracle.
+
+use custody_ledger::{Act, Kind, Outcome, PartyPart};
+use custody_proto::{Timestamp, v1};
+use custody_query::{ReadModel, ReadModelOptions};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use crate::oracle::{Oracle, Question, key, key_of};
+use crate::world::{Draft, SECOND, START, World};
+
+/// Two identifiers of each person; the persons of 3 and 4 may get linked.
+const PEOPLE: [&str; 5] = ["account:1000", "account:1001", "account:1002", "account:1003", "account:1004"];
+
+const PURPOSES: [&str; 3] = ["custody:marketing", "custody:purchase_delivery", "dpv:DirectMarketing"];
+const CATEGORIES: [&str; 3] = ["pd:EmailAddress", "custody:contact", "pd:Age"];
+const COUNTRIES: [&str; 5] = ["", "DE", "US", "US-CA", "SG"];
+const CONTROLLERS: [&str; 2] = ["shop", "cloud"];
+const PARTIES: [&str; 3] = ["dhl", "adnet", "bank"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(usize, Vec<Draft>),
+    Register(&'static str, &'static str),
+    Consult(usize, i64),
+    Link,
+    CatchUp,
+    Crash,
+}
+
+fn recipient() -> impl Strategy<Value = PartyPart> {
+    (any::<prop::sample::Index>(), select(&COUNTRIES[..]), 0..8u8).prop_map(|(which, country, person)| {
+        let person = person == 0;
+        PartyPart {
+            id: if person { String::new() } else { PARTIES[which.index(PARTIES.len())].to_owned() },
+            category: if person { "custody:buyers".to_owned() } else { String::new() },
+            country: country.to_owned(),
+            person,
+        }
+    })
+}
+
+fn act() -> impl Strategy<Value = (Kind, Act)> {
+    let safeguard = select(&["", "dpv:StandardContractualClause"][..]);
+    prop_oneof![
+        Just((
+            Kind::Collection,
+            Act::Collection {
+                origin: 1,
+                from: None
+            }
+        )),
+        Just((
+            Kind::Use,
+            Act::Use {
+                operation: "dpv:Store".to_owned(),
+                system: "crm".to_owned()
+            }
+        )),
+        (recipient(), any::<bool>(), safeguard.clone()).prop_map(|(recipient, sale, safeguard)| (
+            Kind::Disclosure,
+            Act::Disclosure {
+                recipient,
+                means: 1,
+                sale,
+                safeguard: safeguard.to_owned()
+            }
+        )),
+        (
+            prop::option::of(recipient()),
+            select(&COUNTRIES[1..]),
+            select(&COUNTRIES[1..]),
+            safeguard
+        )
+            .prop_map(|(recipient, from, to, safeguard)| (
+                Kind::Transfer,
+                Act::Transfer {
+                    recipient,
+                    from_country: from.to_owned(),
+                    to_country: to.to_owned(),
+                    safeguard: safeguard.to_owned()
+                }
+            )),
+    ]
+}
+
+/// Event ids are 0 to 30 a person, so that retractions often hit something,
+/// sometimes before it is there.
+fn draft() -> impl Strategy<Value = Draft> {
+    (
+        (0..PEOPLE.len(), 0..30u32, 0..12i64, act()),
+        (
+            subsequence(&PURPOSES[..], 0..=2),
+            subsequence(&CATEGORIES[..], 0..=2),
+            select(&CONTROLLERS[..]),
+            select(&COUNTRIES[..]),
+        ),
+        (
+            select(&["", "ALB-2025"][..]),
+            select(&["", "eu-gdpr:A6-1-b"][..]),
+            select(&Outcome::ALL[..]),
+            prop::option::weighted(0.15, 0..30u32),
+        ),
+    )
+        .prop_map(|(who, what, how)| {
+            let (person, event, at, (kind, act)) = who;
+            let retracts = how.3.map(|of| format!("e-{of}"));
+            Draft {
+                ids: vec![PEOPLE[person].to_owned()],
+                event_id: format!("e-{event}"),
+                at,
+                kind: if retracts.is_some() { Kind::Retraction } else { kind },
+                act,
+                purposes: what.0,
+                categories: what.1,
+                controller: what.2,
+                basis: how.1,
+                location: what.3,
+                policy: how.0,
+                outcome: how.2,
+                retracts,
+            }
+        })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..2usize, prop::collection::vec(draft(), 1..8)).prop_map(|(shard, drafts)| Step::Commit(shard, drafts)),
+        1 => (select(&PARTIES[..]), select(&COUNTRIES[..])).prop_map(|(id, country)| Step::Register(id, country)),
+        1 => (0..PEOPLE.len(), 0..12i64).prop_map(|(person, at)| Step::Consult(person, at)),
+        1 => Just(Step::Link),
+        1 => Just(Step::CatchUp),
+        1 => Just(Step::Crash),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_nanos(START + seconds * SECOND)
+}
+
+fn question() -> impl Strategy<Value = Question> {
+    let texts = |of: &'static [&'static str]| {
+        subsequence(of, 0..=1).prop_map(|texts| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    };
+    // Mostly one member, so that some of it matches.
+    let filter = prop_oneof![
+        3 => Just(v1::EntryFilter::default()),
+        1 => (0..6i64, 6..13i64).prop_map(|(from, to)| v1::EntryFilter {
+            from: Some(moment(from)),
+            to: Some(moment(to)),
+            ..Default::default()
+        }),
+        1 => texts(&["disclosure", "transfer", "retraction", "consultation"])
+            .prop_map(|kinds| v1::EntryFilter { kinds, ..Default::default() }),
+        1 => texts(&["dpv:Marketing", "custody:marketing", "purchase_delivery"])
+            .prop_map(|purposes| v1::EntryFilter { purposes, ..Default::default() }),
+        1 => texts(&["pd:Contact", "pd:EmailAddress"])
+            .prop_map(|categories| v1::EntryFilter { categories, ..Default::default() }),
+        1 => (texts(&PARTIES), texts(&["US", "US-CA", "DE"]))
+            .prop_map(|(recipients, countries)| v1::EntryFilter { recipients, countries, ..Default::default() }),
+        1 => (texts(&CONTROLLERS), texts(&["ALB-2025"]), texts(&["gap", "violation", "not_judged"]))
+            .prop_map(|(controllers, policies, judgements)| v1::EntryFilter {
+                controllers, policies, judgements, ..Default::default()
+            }),
+    ];
+    let as_of = (prop::option::of(0..12i64), prop::option::of(0..16i64)).prop_map(|(event, recorded)| v1::AsOf {
+        event_time: event.map(moment),
+        recorded_time: recorded.map(moment),
+    });
+    (filter, prop::option::of(as_of), any::<bool>()).prop_map(|(filter, as_of, descending)| Question {
+        filter,
+        as_of,
+        descending,
+    })
+}
+
+fn check(world: &World, subject: &str, question: &Question, page_size: i32) {
+    let summary = world.ask(v1::GetSubjectRequest {
+        subject: subject.to_owned(),
+        as_of: question.as_of,
+        ..Default::default()
+    });
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(status) => {
+            assert_eq!(status.code(), tonic::Code::NotFound);
+            assert!(world.vault.lookup(subject).unwrap().is_none());
+            return;
+        }
+    };
+    let identity = world.vault.lookup(subject).unwrap().unwrap();
+    let references: Vec<String> = identity.persons.iter().map(|p| hex(&p.reference())).collect();
+    assert_eq!(summary.references, references);
+    assert_eq!(summary.identifiers, identity.identifiers);
+    let oracle = Oracle {
+        world,
+        references: references.into_iter().collect(),
+    };
+
+    let everything = Question {
+        as_of: question.as_of,
+        ..Question::default()
+    };
+    let mut shown = summary;
+    (shown.head, shown.identifiers, shown.references) = (None, vec![], vec![]);
+    assert!(shown == oracle.subject(&everything), "the summary differs");
+
+    let expected: Vec<_> = oracle.matching(question).iter().map(|fact| key_of(&oracle, question, fact)).collect();
+    let events: Vec<_> = all_events(world, subject, question, page_size).iter().map(key).collect();
+    assert_eq!(events, expected);
+
+    let ascending = Question {
+        descending: false,
+        ..question.clone()
+    };
+    let mut request = v1::ListRecipientsRequest {
+        subject: subject.to_owned(),
+        filter: Some(question.filter.clone()),
+        as_of: question.as_of,
+        page_size,
+        ..Default::default()
+    };
+    let mut rows = Vec::new();
+    loop {
+        let page = world.ask(request.clone()).unwrap();
+        assert!(page.recipients.len() <= page_size as usize);
+        rows.extend(page.recipients);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(rows, oracle.recipients(&ascending));
+
+    let mut request = v1::ListTransfersRequest {
+        subject: subject.to_owned(),
+        filter: Some(question.filter.clone()),
+        as_of: question.as_of,
+        page_size,
+        ..Default::default()
+    };
+    let mut rows = Vec::new();
+    loop {
+        let page = world.ask(request.clone()).unwrap();
+        rows.extend(page.transfers);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(rows, oracle.transfers(&ascending));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn all_events(world: &World, subject: &str, question: &Question, page_size: i32) -> Vec<v1::Entry> {
+    let mut request = v1::ListEventsRequest {
+        subject: subject.to_owned(),
+        filter: Some(question.filter.clone()),
+        as_of: question.as_of,
+        descending: question.descending,
+        page_size,
+        ..Default::default()
+    };
+    let mut entries = Vec::new();
+    loop {
+        let page = world.ask(request.clone()).unwrap();
+        assert!(page.entries.len() <= page_size as usize);
+        entries.extend(page.entries);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return entries;
+        }
+    }
+}
+
+fn play(steps: &[Step]) -> World {
+    let mut world = World::new();
+    for step in steps {
+        match step {
+            Step::Commit(shard, drafts) => world.commit(*shard, drafts),
+            Step::Register(id, country) => world.register(id, &format!("{id} Ltd"), country),
+            Step::Consult(person, at) => world.consult(PEOPLE[*person], *at),
+            Step::Link => {
+                world.vault.admit(&[PEOPLE[3], PEOPLE[4]]).unwrap();
+            }
+            Step::CatchUp => world.catch_up(),
+            Step::Crash => {
+                world.drop_model();
+                world.open();
+            }
+        }
+    }
+    world.catch_up();
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_are_those_of_the_oracle(
+        steps in steps(),
+        questions in prop::collection::vec((question(), 1..5i32), 4),
+    ) {
+        let mut world = play(&steps);
+        for subject in PEOPLE {
+            for (question, page_size) in &questions {
+                check(&world, subject, question, *page_size);
+            }
+        }
+        // A rebuilt read model gives the same answers.
+        world.drop_model();
+        let directory = world.read_model_directory();
+        let rebuilt = ReadModel::rebuild(&directory, &world.ledger, &ReadModelOptions::default(), &mut |_| {}).unwrap();
+        world.answer_from(rebuilt);
+        for subject in PEOPLE {
+            check(&world, subject, &questions[0].0, 3);
+        }
+    }
+}
