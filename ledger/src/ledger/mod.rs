@@ -1,5 +1,6 @@
 //! The open ledger: one writer thread, any number of handles.
 
+mod create;
 mod open;
 mod options;
 mod queue;
@@ -23,6 +24,8 @@ use crate::ledger::queue::{Job, Work};
 use crate::ledger::shared::Shared;
 use crate::shard::{Head, ShardDescriptor};
 use crate::store::Store;
+
+pub(crate) use open::store_error;
 
 pub use options::{Barrier, FaultInjector, LedgerOptions};
 pub use subscription::Subscription;
@@ -158,8 +161,8 @@ impl Ledger {
     }
 
     fn put(&self, job: Job) {
-        if let Err(job) = self.shared().queue.put(job) {
-            (job.done)(Err(LedgerError::Closed));
+        if let Err(done) = self.shared().queue.put(job) {
+            done(Err(LedgerError::Closed));
         }
     }
 

@@ -24,7 +24,8 @@ pub struct LedgerOptions {
     /// [`crate::Ledger::submit`] blocks; by default 64 MiB.
     pub queue_bytes: usize,
     /// How many bytes of blocks are committed as one group at most, unless one
-    /// block is longer; by default 8 MiB.
+    /// block is longer; by default 2 MiB. Much less than a segment, so that the
+    /// storage engine does not free and reuse a segment between two syncs.
     pub group_bytes: usize,
     /// Runs once a commit group, before its blocks are written, so that what
     /// they need, such as keys, is durable before they are.
@@ -41,7 +42,7 @@ impl Default for LedgerOptions {
             segment_bytes: 8 << 20,
             cache_bytes: 64 << 20,
             queue_bytes: 64 << 20,
-            group_bytes: 8 << 20,
+            group_bytes: 2 << 20,
             before_commit: None,
             ledger_id: None,
             faults: None,

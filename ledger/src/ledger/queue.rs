@@ -83,8 +83,8 @@ impl Queue {
         self.state.lock().writer == Some(thread::current().id())
     }
 
-    /// Puts a job, and gives it back when the ledger is closed.
-    pub(super) fn put(&self, job: Job) -> Result<(), Job> {
+    /// Puts a job, or gives its callback back when the ledger is closed.
+    pub(super) fn put(&self, job: Job) -> Result<(), Done> {
         let weight = job.work.weight();
         let mut state = self.state.lock();
         let waits = state.writer != Some(thread::current().id());
@@ -94,7 +94,7 @@ impl Queue {
             self.not_full.wait(&mut state);
         }
         if state.closing {
-            return Err(job);
+            return Err(job.done);
         }
         state.bytes += weight;
         state.jobs.push_back(job);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::block::{HEADER_BYTES, MAX_BLOCK_BYTES, TARGET_BODY_BYTES, TRAILER_BYTES};
 use crate::durable;
@@ -274,35 +274,25 @@ fn split_key(key: &[u8]) -> Result<(ShardId, u64, u16), StoreError> {
     ))
 }
 
-/// A database opened on a copy of its files, so that the files themselves stay
-/// as they are. The copy is removed with it.
+/// A copy of a database, so that the files themselves stay as they are when it
+/// is opened. It is removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Copy {
-    // Before the directory, so that it is closed when that is removed.
-    store: Store,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Copy {
-    /// Copies the database of the ledger in `dir` into `scratch` and opens it.
-    pub(crate) fn open(
-        dir: &Path,
-        scratch: &Path,
-        segment_bytes: usize,
-        cache_bytes: u64,
-    ) -> Result<Self, StoreError> {
+    /// Copies the database of the ledger in `dir` into `scratch`.
+    pub(crate) fn make(dir: &Path, scratch: &Path) -> io::Result<Self> {
         let copy = tempfile::Builder::new()
             .prefix(COPY_PREFIX)
             .tempdir_in(scratch)?;
-        let path: PathBuf = copy.path().join(DIR);
-        durable::copy_dir(&dir.join(DIR), &path)?;
-        Ok(Self {
-            store: Store::open(&path, segment_bytes, cache_bytes)?,
-            _dir: copy,
-        })
+        durable::copy_dir(&dir.join(DIR), &copy.path().join(DIR))?;
+        Ok(Self { dir: copy })
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+    /// Opens the copy.
+    pub(crate) fn open(&self, segment_bytes: usize, cache_bytes: u64) -> Result<Store, StoreError> {
+        Store::open(&self.dir.path().join(DIR), segment_bytes, cache_bytes)
     }
 }

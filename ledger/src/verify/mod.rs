@@ -15,7 +15,8 @@ use crate::error::OpenError;
 use crate::fault::Place;
 use crate::id::{LedgerId, ShardId};
 use crate::identity::{self, Identity};
-use crate::lock::Lock;
+use crate::ledger::store_error;
+use crate::lock::{self, Lock};
 use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
 use crate::store::{self, Copy, Store};
@@ -101,6 +102,12 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
     let stamped = match Stamp::check(dir)? {
         Some(faults) => {
             report.faults.extend(faults);
+            // A process that died while opening it.
+            if std::fs::metadata(dir.join(lock::FILE)).is_ok_and(|lock| lock.len() > 0) {
+                report
+                    .warnings
+                    .push("the lock file is not empty, as that of a closed ledger is".to_owned());
+            }
             true
         }
         None => {
@@ -130,21 +137,21 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
     let heads = read_anchors(dir, identity.ledger, stamped, &mut report)?;
 
     if !dir.join(store::DIR).is_dir() {
-        // As a crash during creation leaves it, unless the anchor knows better.
-        if heads.is_empty() && !stamped {
-            report
-                .warnings
-                .push("the ledger has no blocks yet".to_owned());
-        } else {
-            report.fault(Place::Store, "they are missing");
-        }
+        report.fault(Place::Store, "they are missing");
         return Ok(report);
     }
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let segment_bytes = identity.segment_bytes as usize;
-    match Copy::open(dir, &scratch, segment_bytes, options.cache_bytes) {
-        Ok(copy) => check_store(copy.store(), identity.ledger, &heads, options, &mut report),
-        Err(error) => report.fault(Place::Store, &format!("they cannot be opened: {error}")),
+    let copy =
+        Copy::make(dir, &scratch).map_err(OpenError::io("copy the stored blocks to", &scratch))?;
+    match copy.open(identity.segment_bytes as usize, options.cache_bytes) {
+        Ok(store) => check_store(&store, identity.ledger, &heads, options, &mut report),
+        // A full disk is no fault of the ledger's.
+        Err(error) => match store_error(&scratch, error) {
+            OpenError::Store { reason } => {
+                report.fault(Place::Store, &format!("they cannot be opened: {reason}"))
+            }
+            error => return Err(error),
+        },
     }
     Ok(report)
 }

@@ -168,31 +168,70 @@ fn a_ledger_without_its_identity_gets_no_other() {
     assert!(!check(dir.path()).ok());
 }
 
-/// A creation can be cut short between any two of its files.
+/// A creation can be cut short after any of its files: until the identity is
+/// there, nothing was used.
 #[test]
-fn a_creation_that_was_cut_short_is_finished() {
-    let dir = tempfile::tempdir().unwrap();
-    Ledger::open(dir.path(), options())
+fn a_creation_that_was_cut_short_is_begun_anew() {
+    let whole = tempfile::tempdir().unwrap();
+    Ledger::open(whole.path(), options())
         .unwrap()
         .close()
         .unwrap();
-    let id = Ledger::open(dir.path(), options()).unwrap().id();
-    for kept in [
-        &["identity"][..],
-        &["identity", "anchor.0"],
-        &["identity", "anchor.0", "anchor.1"],
+    for parts in [
+        &[][..],
+        &["anchor.0"],
+        &["anchor.0", "anchor.1"],
+        &["anchor.0", "anchor.1", "db/conf"],
     ] {
-        let copy = tempfile::tempdir().unwrap();
-        // The anchors of a new ledger name no shard.
-        if kept.len() > 1 {
-            let fresh = tempfile::tempdir().unwrap();
-            drop(Ledger::open(fresh.path(), options()).unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("creating"), b"").unwrap();
+        fs::create_dir(dir.path().join("db")).unwrap();
+        for part in parts {
+            let bytes = fs::read(whole.path().join(part)).unwrap();
+            fs::write(dir.path().join(part), &bytes[..bytes.len() / 2]).unwrap();
         }
-        fs::copy(dir.path().join("identity"), copy.path().join("identity")).unwrap();
-        let ledger = Ledger::open(copy.path(), options()).unwrap();
-        assert_eq!(ledger.id(), id);
+        let ledger = Ledger::open(dir.path(), options()).unwrap();
+        assert_eq!(ledger.shards().len(), 1);
         ledger.close().unwrap();
-        assert_whole(copy.path());
+        assert!(!dir.path().join("creating").exists());
+        assert_whole(dir.path());
+    }
+}
+
+/// With an identity, nothing may be missing, so that an emptied ledger is not
+/// taken for a new one.
+#[test]
+fn an_emptied_ledger_is_not_taken_for_a_new_one() {
+    let parts = ["anchor.0", "anchor.1", "db/db", "db/conf", "db/blobs", "db"];
+    for gone in [
+        &parts[..2],
+        &parts[2..],
+        &parts[..],
+        &parts[2..3],
+        &parts[3..4],
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        small_ledger(dir.path(), 1);
+        fs::remove_file(dir.path().join("stamp")).unwrap();
+        for part in gone {
+            let path = dir.path().join(part);
+            if path.is_dir() {
+                fs::remove_dir_all(path).unwrap();
+            } else {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let before = contents(dir.path());
+        let opened = Ledger::open(dir.path(), options());
+        if *gone == ["db/conf"] {
+            // sled's settings are made anew from the ledger's identity.
+            opened.unwrap().close().unwrap();
+            assert_whole(dir.path());
+            continue;
+        }
+        assert!(opened.is_err(), "{gone:?}");
+        assert_eq!(contents(dir.path()), before, "{gone:?}");
+        assert!(!check(dir.path()).ok(), "{gone:?}");
     }
 }
 
