@@ -282,10 +282,10 @@ impl From<DecodeError> for Rejection {
                     JsonFault::UnknownWord => Code::BadEnum,
                     JsonFault::BadTime => Code::BadTime,
                 };
-                let message = format!(
-                    "{fault} (line {} column {} of the data)",
-                    place.line, place.column
-                );
+                let message = match place.line {
+                    0 => fault.to_string(),
+                    line => format!("{fault} (line {line} column {} of the data)", place.column),
+                };
                 return Self::at(code, place.field.clone(), message);
             }
         };

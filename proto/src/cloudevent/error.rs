@@ -139,7 +139,7 @@ impl fmt::Display for JsonFault {
 pub struct Place {
     /// The field, such as `disclosure.recipient`; empty at the top.
     pub field: String,
-    /// The line, from 1.
+    /// The line, from 1; 0 where it is not known.
     pub line: usize,
     /// The byte in that line, from 1.
     pub column: usize,
@@ -147,9 +147,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.field.is_empty() {
-            write!(f, "{}, ", self.field)?;
+        match (self.field.as_str(), self.line) {
+            ("", 0) => f.write_str("at the top"),
+            (field, 0) => f.write_str(field),
+            ("", line) => write!(f, "line {line} column {}", self.column),
+            (field, line) => write!(f, "{field}, line {line} column {}", self.column),
         }
-        write!(f, "line {} column {}", self.line, self.column)
     }
 }

@@ -4,9 +4,11 @@
 //! never passed on: it is sorted into a [`JsonFault`] and a [`Place`].
 
 use serde_json::error::{Category, Error};
+use serde_json::value::RawValue;
 use serde_path_to_error::Segment;
 
 use super::error::{DecodeError, JsonFault, Place};
+use super::structured::Members;
 use crate::event::Event;
 
 /// Reads an event. The way with a good event is short; with a bad one it is
@@ -15,7 +17,77 @@ pub(super) fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
     let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::BadUtf8 {
         place: "payload".to_owned(),
     })?;
-    serde_json::from_str(text).map_err(|error| explain(text, &error))
+    let error = match serde_json::from_str(text) {
+        Ok(event) => return Ok(event),
+        Err(error) => error,
+    };
+    let Some(shorter) = without_nulls(text) else {
+        return Err(explain(text, &error));
+    };
+    serde_json::from_str(&shorter).map_err(|error| {
+        let mut explained = explain(&shorter, &error);
+        if let DecodeError::Json { place, .. } = &mut explained {
+            // Not where it is in the text that was sent.
+            (place.line, place.column) = (0, 0);
+        }
+        explained
+    })
+}
+
+/// The text without the members that are null; `None` where there is none.
+///
+/// In protobuf-JSON null is the default of any field, and serialisers that
+/// write every field write it; the generated reader takes it for messages only.
+fn without_nulls(text: &str) -> Option<String> {
+    if !text.contains("null") {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let dropped = copy_without_nulls(text, MAX_EVENT_DEPTH, &mut out)?;
+    dropped.then_some(out)
+}
+
+/// Deeper than any event nests, and little enough that reading every level
+/// anew costs nothing to speak of.
+const MAX_EVENT_DEPTH: usize = 8;
+
+/// Copies one JSON value; whether anything was left out, or `None` where it
+/// is no JSON.
+fn copy_without_nulls(text: &str, depth: usize, out: &mut String) -> Option<bool> {
+    let text = text.trim_ascii();
+    let mut dropped = false;
+    match text.as_bytes().first()? {
+        b'{' if depth > 0 => {
+            let Members(members) = serde_json::from_str(text).ok()?;
+            out.push('{');
+            for (name, value) in members {
+                if value.get() == "null" {
+                    dropped = true;
+                    continue;
+                }
+                if !out.ends_with('{') {
+                    out.push(',');
+                }
+                out.push_str(&serde_json::to_string(&name).ok()?);
+                out.push(':');
+                dropped |= copy_without_nulls(value.get(), depth - 1, out)?;
+            }
+            out.push('}');
+        }
+        b'[' if depth > 0 => {
+            let members: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            out.push('[');
+            for (index, value) in members.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                dropped |= copy_without_nulls(value.get(), depth - 1, out)?;
+            }
+            out.push(']');
+        }
+        _ => out.push_str(text),
+    }
+    Some(dropped)
 }
 
 /// What is wrong with a text that is no JSON.

@@ -108,7 +108,7 @@ fn refuse_duplicates(members: &[(Cow<'_, str>, &RawValue)]) -> Result<(), Decode
 }
 
 /// An object's members, in their order; values are not read.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

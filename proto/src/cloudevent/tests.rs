@@ -179,6 +179,34 @@ fn json_errors_name_the_field_and_quote_nothing() {
 }
 
 #[test]
+fn null_is_the_default_of_any_field() {
+    let written_out = r#" {"subject": {"ids": ["a:null"], "jurisdiction": null, "minor": null},
+        "purposes": null, "note": null, "collection": null, "use": {"operation": "dpv:Store",
+        "system": null}, "disclosure": null, "categories": [{"term": "x", "fields": null}]}"#;
+    let short = r#"{"subject":{"ids":["a:null"]},"use":{"operation":"dpv:Store"},
+        "categories":[{"term":"x"}]}"#;
+    assert!(json::event(written_out.as_bytes()) == json::event(short.as_bytes()));
+    assert!(json::event(short.as_bytes()).is_ok());
+    // But no member of a list, and it hides no other fault.
+    assert_eq!(
+        fault(r#"{"note":null,"purposes":[null]}"#).0,
+        JsonFault::WrongType
+    );
+    assert_eq!(
+        fault(r#"{"note":null,"purposes":["x"],"purposes":["x"]}"#).0,
+        JsonFault::DuplicateField
+    );
+    assert_eq!(
+        fault(r#"{"note":null,"disclosure":{"sale":1}}"#).1,
+        "disclosure.sale"
+    );
+    assert_eq!(
+        json::event(br#"{"note":null,"restriction":{},"erasure":{}}"#).err(),
+        Some(DecodeError::TwoBlocks)
+    );
+}
+
+#[test]
 fn two_blocks_are_refused_in_both_forms() {
     let json = br#"{"restriction":{},"erasure":{}}"#;
     assert_eq!(json::event(json).err(), Some(DecodeError::TwoBlocks));
