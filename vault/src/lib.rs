@@ -49,6 +49,9 @@ mod vault;
 
 mod error;
 
+#[cfg(test)]
+mod golden;
+
 pub use entry::{EntryContext, EntryKey, MAX_PLAIN_BYTES, PADDING_BYTES, SealError};
 pub use error::VaultError;
 pub use identifier::{MAX_IDENTIFIER_BYTES, MAX_IDENTIFIERS};

@@ -1,0 +1,259 @@
+//! Frozen bytes of format 1. A change here is a change of format: what was
+//! stored before no longer opens.
+
+use std::path::Path;
+
+use crate::derive::{self, Names};
+use crate::entry::EntryContext;
+use crate::error::VaultError;
+use crate::key::Key;
+use crate::person::Person;
+use crate::root_key::{RootKey, SLOT_BYTES};
+
+const PLACE: EntryContext = EntryContext {
+    ledger: [0xa1; 16],
+    shard: [0xb2; 16],
+    sequence: 7,
+};
+const SALT: [u8; 16] = *b"0123456789abcdef";
+
+fn key(byte: u8) -> Key {
+    Key::new([byte; 32])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn derivations_from_a_data_key() {
+    let person = Person::from_data_key(&key(1));
+    assert_eq!(hex(&person.reference()), "6da0bf11f68d94bf639cdf91adfda535");
+    assert_eq!(
+        hex(&person.tag("//orders.example", "o-1")),
+        "a81ca4d15050492bf0f41f49d2f4112b"
+    );
+    assert_ne!(person.tag("ab", "c"), person.tag("a", "bc"));
+    // What the code does, said once more by the primitive's own words.
+    let root = blake3::derive_key("custody 2026 person: entry keys v1", &[1; 32]);
+    let mut input = Vec::new();
+    input.extend_from_slice(&PLACE.ledger);
+    input.extend_from_slice(&PLACE.shard);
+    input.extend_from_slice(&7_u64.to_le_bytes());
+    input.extend_from_slice(&SALT);
+    let entry_key = blake3::keyed_hash(&root, &input);
+    let sealed = person.seal_salted(&PLACE, b"", &SALT).unwrap();
+    let found = person.entry_key(&PLACE, &sealed).unwrap();
+    assert_eq!(found.expose(), entry_key.as_bytes());
+    let commitment = blake3::derive_key(
+        "custody 2026 entry: key commitment v1",
+        entry_key.as_bytes(),
+    );
+    assert_eq!(sealed[18..50], commitment);
+}
+
+#[test]
+fn derivations_from_the_root_key() {
+    let root = key(2);
+    let names = Names::new(&root);
+    let identifier = names.identifier("account:1001");
+    let all = [
+        hex(&derive::root_commitment(&root, &[3; 16])),
+        hex(&identifier),
+        hex(&names.person(&[4; 16])),
+        hex(&names.identifier_row(&[4; 16], &identifier)),
+        hex(&names.pointer_row(&identifier, &[4; 16])),
+        hex(&names.link_row(&[4; 16], &[5; 16])),
+        hex(derive::row_key(&derive::space_key(&root, "persons"), b"row").bytes()),
+    ];
+    assert_eq!(
+        all,
+        [
+            "19fd02180b69923ebc894b3bd5e1151f7997eb49518c8b76bafb7943dd64012a",
+            "238785349b788b693963fa791a94d683",
+            "8c6ca29a9848862d76e18f527588971b",
+            "8c6ca29a9848862d76e18f527588971b781c5e5171d089680420c2d278c352a8",
+            "238785349b788b693963fa791a94d68371a069490b073a990af3b5aa4ceeb295",
+            "8c6ca29a9848862d76e18f527588971be9815e03e6d12a4925357ecb6e3f76f7",
+            "9924605331a3cfc7711375471fc40e27363c75c37051a322451b46ccfe2de13c"
+        ]
+    );
+}
+
+#[test]
+fn list_digests_tell_lists_apart() {
+    let names = Names::new(&key(2));
+    let long = "x".repeat(300);
+    let lists: [&[&str]; 7] = [
+        &["ab", "c"],
+        &["a", "bc"],
+        &["abc"],
+        &["c", "ab"],
+        &[],
+        &[&long],
+        &[&long, "a"],
+    ];
+    for (at, one) in lists.iter().enumerate() {
+        for other in &lists[at + 1..] {
+            assert_ne!(names.list(one), names.list(other), "{one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stored_entry() {
+    let person = Person::from_data_key(&key(1));
+    let sealed = person.seal_salted(&PLACE, b"said", &SALT).unwrap();
+    assert_eq!(
+        hex(&sealed),
+        "01003031323334353637383961626364656695eac9c356b9fbc1a44945d5e23ff6ad2908685f12d01707315e926521c0f36a61bd1833a43e28683bdecfa6474ed3fab7596a1b04866f7e421a07dc349014580bfa46f78f2d31fcd876484163c2b2fc29e20c4343cb702779992ab82d29cc1371701e45a73d0beaacc1b7cc397fda75"
+    );
+    assert_eq!(&**person.open(&PLACE, &sealed).unwrap(), b"said");
+}
+
+/// Opened, not compared: another release of zstd may make other bytes of the
+/// same content.
+#[test]
+fn a_compressed_entry() {
+    let person = Person::from_data_key(&key(1));
+    let plain = b"what was said ".repeat(20);
+    assert_eq!(
+        person.seal_salted(&PLACE, &plain, &SALT).unwrap()[..2],
+        [1, 1]
+    );
+    let golden = unhex(
+        "01013031323334353637383961626364656695eac9c356b9fbc1a44945d5e23ff6ad2908685f12d01707315e926521c0f36a7abd1833ffea6ef15bc6cf0b474ea38ddf381e3b73e71c5e317b6eb81491145faab463f78f2d31fcd876484163c2b2fc29e20c4343cb702779992ab82d29cc13082eb65cb0521b8fdfcf37a06dae0973",
+    );
+    assert_eq!(&**person.open(&PLACE, &golden).unwrap(), &plain[..]);
+}
+
+/// The same ciphertext and salt with another commitment, or another key, is
+/// refused by the commitment: decrypting, which would say `Tampered`, is not
+/// reached.
+#[test]
+fn the_commitment_is_checked_first() {
+    use crate::SealError;
+    let person = Person::from_data_key(&key(1));
+    let mut sealed = person.seal_salted(&PLACE, b"said", &SALT).unwrap();
+    let other = Person::from_data_key(&key(9));
+    assert_eq!(
+        other.open(&PLACE, &sealed).unwrap_err(),
+        SealError::OtherKey
+    );
+    // With the commitment of the other person's key in its place the
+    // ciphertext is reached, and refuses.
+    let theirs = other.seal_salted(&PLACE, b"said", &SALT).unwrap();
+    sealed[18..50].copy_from_slice(&theirs[18..50]);
+    assert_eq!(
+        other.open(&PLACE, &sealed).unwrap_err(),
+        SealError::Tampered
+    );
+    assert_eq!(
+        person.open(&PLACE, &sealed).unwrap_err(),
+        SealError::OtherKey
+    );
+}
+
+#[test]
+fn the_root_key_file() {
+    let root = RootKey {
+        generation: 5,
+        key: key(6),
+    };
+    let bytes = root.encode();
+    assert_eq!(bytes.len(), 2 * SLOT_BYTES);
+    assert_eq!(bytes[..SLOT_BYTES], bytes[SLOT_BYTES..]);
+    let mut head = b"CUSTROOT\x01\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0".to_vec();
+    head.extend_from_slice(&[6; 32]);
+    assert_eq!(bytes[..56], head);
+    assert!(bytes[56..SLOT_BYTES - 32].iter().all(|&byte| byte == 0));
+    assert_eq!(
+        hex(&bytes[SLOT_BYTES - 32..SLOT_BYTES]),
+        "2dffa6739a0296ea709019428f12bb9cb318f8aed007c2eca08d801c04ff2680"
+    );
+}
+
+/// Every byte of one slot, then of both.
+#[test]
+fn a_flipped_byte_of_the_root_key_file() {
+    let path = Path::new("root.key");
+    let good = RootKey {
+        generation: 5,
+        key: key(6),
+    }
+    .encode();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        let root = RootKey::decode(&bad, path).unwrap();
+        assert_eq!(
+            (root.generation, root.key.bytes()),
+            (5, &[6; 32]),
+            "byte {at}"
+        );
+        bad[(at + SLOT_BYTES) % good.len()] ^= 0x10;
+        let error = RootKey::decode(&bad, path).err().unwrap();
+        assert!(
+            matches!(error, VaultError::RootKeyDamaged { .. }),
+            "byte {at}: {error}"
+        );
+    }
+}
+
+/// A write that was cut off between the slots, either way round.
+#[test]
+fn the_newest_slot_wins() {
+    let path = Path::new("root.key");
+    let old = RootKey {
+        generation: 5,
+        key: key(6),
+    }
+    .encode();
+    let new = RootKey {
+        generation: 6,
+        key: key(7),
+    }
+    .encode();
+    for (first, second) in [(&old, &new), (&new, &old)] {
+        let mixed = [&first[..SLOT_BYTES], &second[SLOT_BYTES..]].concat();
+        let root = RootKey::decode(&mixed, path).unwrap();
+        assert_eq!((root.generation, root.key.bytes()), (6, &[7; 32]));
+    }
+    // The newest was torn: the one before it.
+    let mut torn = [&old[..SLOT_BYTES], &new[SLOT_BYTES..]].concat();
+    torn[SLOT_BYTES + 2048] = 1;
+    assert_eq!(RootKey::decode(&torn, path).unwrap().generation, 5);
+}
+
+#[test]
+fn a_root_key_of_another_version() {
+    let path = Path::new("root.key");
+    for (version, is_new) in [(2_u16, true), (0, false)] {
+        let mut bytes = RootKey {
+            generation: 5,
+            key: key(6),
+        }
+        .encode();
+        for slot in bytes.chunks_mut(SLOT_BYTES) {
+            slot[8..10].copy_from_slice(&version.to_le_bytes());
+            let checksum = blake3::hash(&slot[..SLOT_BYTES - 32]);
+            slot[SLOT_BYTES - 32..].copy_from_slice(checksum.as_bytes());
+        }
+        match RootKey::decode(&bytes, path).err().unwrap() {
+            VaultError::TooNew {
+                found: 2, known: 1, ..
+            } => assert!(is_new),
+            VaultError::TooOld {
+                found: 0, known: 1, ..
+            } => assert!(!is_new),
+            other => panic!("{other}"),
+        }
+    }
+}
