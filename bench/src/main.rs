@@ -1,2 +1,35 @@
-//! .
-fn main() {}
+//! Benchmarks of Custody beside its peers, as ratios within one run.
+//!
+//! `cargo run --release -p custody-bench -- ingest` produces events into a
+//! real Apache Kafka and reads them twice in turn: with a bare consumer, and
+//! with the pipeline into a durable ledger. Each measurement is a process of
+//! its own, so that its peak memory is its own.
+#![allow(clippy::print_stdout)] // The figures are the output.
+
+mod ingest;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Benchmarks of Custody, as ratios within one run")]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// From Kafka to a durable ledger, beside a bare consumer of the same topic.
+    Ingest(ingest::IngestArgs),
+    /// One measurement of `ingest`; started by it.
+    #[command(hide = true)]
+    IngestOnce(ingest::OnceArgs),
+}
+
+fn main() -> Result<()> {
+    match Args::parse().what {
+        What::Ingest(args) => ingest::compare(&args),
+        What::IngestOnce(args) => ingest::once(&args),
+    }
+}

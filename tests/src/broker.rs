@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::ApacheKafka;
 
@@ -95,6 +96,32 @@ impl Broker {
             bail!("cannot delete topic {name}: {code}");
         }
         self.wait_for(name, |count| count == 0)
+    }
+
+    /// Gives a topic more partitions.
+    ///
+    /// # Errors
+    /// Where the broker refuses, or is the embedded one.
+    pub fn add_partitions(&self, name: &str, partitions: usize) -> Result<()> {
+        let made = futures_executor::block_on(self.admin()?.create_partitions(
+            [&NewPartitions::new(name, partitions)],
+            &AdminOptions::new(),
+        ))?;
+        if let Some(Err((_, code))) = made.first() {
+            bail!("cannot add partitions to {name}: {code}");
+        }
+        self.wait_for(name, |count| count == partitions)
+    }
+
+    /// Removes a partition's records below an offset, as retention does.
+    ///
+    /// # Errors
+    /// Where the broker refuses, or is the embedded one.
+    pub fn delete_records(&self, topic: &str, partition: i32, below: i64) -> Result<()> {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(below))?;
+        futures_executor::block_on(self.admin()?.delete_records(&offsets, &AdminOptions::new()))?;
+        Ok(())
     }
 
     fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
