@@ -1,0 +1,357 @@
+//! The pipeline against a plain model: what is sent is stored once, or
+//! counted, and every offset is accounted for, whatever is dropped in between.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use custody_ingest::RawMessage;
+use custody_ingest::duplicates::DuplicateIndex;
+use custody_ingest::pipeline::{
+    DeadLetter, DeadLetters, Lost, Pipeline, PipelineOptions, PipelineParts, SourceRules,
+    StopSignal, Undelivered,
+};
+use custody_ledger::{Kind, Ledger, LedgerOptions, ShardDescriptor, VerifyOptions, verify};
+use custody_policy::Ruleset;
+use custody_vault::{Vault, VaultOptions};
+use parking_lot::Mutex;
+use proptest::prelude::*;
+
+const DAY_NS: i64 = 86_400_000_000_000;
+const START_NS: i64 = 20_000 * DAY_NS + DAY_NS / 2;
+
+/// Keeps the codes and offsets of what it is given.
+#[derive(Default)]
+struct Letters(Mutex<Vec<(String, i64, &'static str)>>);
+
+impl DeadLetters for Letters {
+    fn deliver(&self, letters: &[DeadLetter], _: &StopSignal) -> Result<(), Undelivered> {
+        self.0.lock().extend(letters.iter().map(|letter| {
+            (
+                letter.message.topic.to_string(),
+                letter.message.offset,
+                letter.rejection.code(),
+            )
+        }));
+        Ok(())
+    }
+}
+
+/// A ledger, a vault and a pipeline in a directory.
+struct House {
+    ledger: Ledger,
+    pipeline: Pipeline,
+    letters: Arc<Letters>,
+    now: Arc<AtomicI64>,
+}
+
+impl House {
+    fn open(data: &Path, now_ns: i64) -> Self {
+        Self::with(data, now_ns, PipelineOptions::default())
+    }
+
+    fn with(data: &Path, now_ns: i64, options: PipelineOptions) -> Self {
+        let vault = Vault::open(
+            &data.join("vault"),
+            &data.join("root.key"),
+            VaultOptions::default(),
+        )
+        .unwrap();
+        let barrier = vault.clone();
+        let ledger = Ledger::open(
+            &data.join("ledger"),
+            LedgerOptions {
+                segment_bytes: 1 << 20,
+                before_commit: Some(Arc::new(move || barrier.flush())),
+                ..LedgerOptions::default()
+            },
+        )
+        .unwrap();
+        let now = Arc::new(AtomicI64::new(now_ns));
+        let clock = Arc::clone(&now);
+        let letters = Arc::new(Letters::default());
+        let pipeline = Pipeline::start(PipelineParts {
+            duplicates: DuplicateIndex::open(&data.join("duplicates"), vault.clone(), 7, now_ns)
+                .unwrap(),
+            dead_letters: Arc::clone(&letters) as Arc<dyn DeadLetters>,
+            ruleset: Ruleset::builtin(),
+            clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+            ledger: ledger.clone(),
+            options,
+            vault,
+        })
+        .unwrap();
+        Self {
+            ledger,
+            pipeline,
+            letters,
+            now,
+        }
+    }
+
+    fn close(self) {
+        self.pipeline.stop(Duration::from_secs(20)).unwrap();
+        self.ledger.close().unwrap();
+    }
+}
+
+fn shard(partition: i32) -> ShardDescriptor {
+    ShardDescriptor {
+        cluster_id: "c".to_owned(),
+        topic: "events".to_owned(),
+        topic_id: "t".to_owned(),
+        partition,
+        epoch: 0,
+    }
+}
+
+fn message(partition: i32, offset: i64, payload: String) -> RawMessage {
+    RawMessage {
+        topic: Arc::from("events"),
+        partition,
+        offset,
+        timestamp_ms: Some(1_700_000_000_000),
+        key: Some(b"account:1".to_vec()),
+        headers: Vec::new(),
+        payload: Some(payload.into_bytes()),
+    }
+}
+
+fn event(id: u32, person: u32, note: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"e-{id}","source":"//model.example","type":"custody.disclosure.v1","time":"2024-05-01T09:00:00Z","data":{{"subject":{{"ids":["account:{person}"]}},"purposes":["orders"],"note":"{note}","disclosure":{{"recipient":{{"id":"dhl","name":"DHL","country":"DE"}}}}}}}}"#
+    )
+}
+
+/// Sums over the Kafka shards of what the verifier found; it must find no fault.
+fn totals(data: &Path) -> (u64, u64, u64, u64) {
+    let report = verify(&data.join("ledger"), &VerifyOptions::default()).unwrap();
+    assert!(report.ok(), "{:?}", report.faults);
+    report
+        .shards
+        .iter()
+        .filter(|shard| !shard.descriptor.is_house())
+        .fold((0, 0, 0, 0), |sum, shard| {
+            (
+                sum.0 + shard.entries,
+                sum.1 + shard.duplicates,
+                sum.2 + shard.rejected,
+                sum.3 + shard.gaps.iter().sum::<u64>(),
+            )
+        })
+}
+
+/// One thing that happens to a shard.
+#[derive(Clone, Debug)]
+enum Step {
+    /// An event with this id, person and content.
+    Event(u32, u32, bool),
+    Malformed,
+    /// Offsets that the broker skips.
+    Skip(u8),
+    /// The process is gone without a word, and starts again.
+    Crash,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(i32, Step)>> {
+    let step = prop_oneof![
+        12 => (0u32..30, 0u32..5, prop::bool::weighted(0.15)).prop_map(|(id, person, other)| Step::Event(id, person, other)),
+        2 => Just(Step::Malformed),
+        1 => (1u8..5).prop_map(Step::Skip),
+        1 => Just(Step::Crash),
+    ];
+    prop::collection::vec((0i32..2, step), 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// One message at a time and each durable before the next, so that the
+    /// model knows the order over shards.
+    #[test]
+    fn agrees_with_a_plain_model(steps in steps()) {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path();
+        let mut house = House::open(data, START_NS);
+        let mut feeds: HashMap<i32, _> = HashMap::new();
+        let mut next = HashMap::from([(0, 0_i64), (1, 0_i64)]);
+        let mut stored: HashMap<u32, (u32, bool)> = HashMap::new();
+        let (mut entries, mut duplicates, mut rejected, mut gaps) = (0, 0, 0, 0);
+        for (partition, step) in steps {
+            let payload = match step {
+                Step::Crash => {
+                    // Dropped without `stop` or `close`.
+                    feeds.clear();
+                    drop(house);
+                    house = House::open(data, START_NS);
+                    continue;
+                }
+                Step::Skip(count) => {
+                    // Seen by the shard only with the next message.
+                    *next.get_mut(&partition).unwrap() += i64::from(count);
+                    gaps += u64::from(count);
+                    event(1_000_000 + entries as u32, 0, "")
+                }
+                Step::Malformed => "{".to_owned(),
+                Step::Event(id, person, other) => event(id, person, if other { "other" } else { "" }),
+            };
+            match step {
+                Step::Event(id, person, other) => match stored.get(&id) {
+                    None => {
+                        stored.insert(id, (person, other));
+                        entries += 1;
+                    }
+                    Some(same) if *same == (person, other) => duplicates += 1,
+                    Some(_) => rejected += 1,
+                },
+                Step::Malformed => rejected += 1,
+                _ => entries += 1,
+            }
+            let offset = next[&partition];
+            let feed = feeds
+                .entry(partition)
+                .or_insert_with(|| house.pipeline.open_shard(&shard(partition)).unwrap());
+            feed.send(vec![message(partition, offset, payload)]).unwrap();
+            next.insert(partition, offset + 1);
+            while feed.durable_offset() <= offset {
+                prop_assert_eq!(house.pipeline.failure(), None);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        feeds.clear();
+        house.close();
+        prop_assert_eq!(totals(data), (entries, duplicates, rejected, gaps));
+    }
+}
+
+#[test]
+fn an_event_is_new_again_when_the_window_has_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = House::open(data, START_NS);
+    let feed = house.pipeline.open_shard(&shard(0)).unwrap();
+    let send = |offset: i64, days: i64| {
+        house
+            .now
+            .store(START_NS + days * DAY_NS, Ordering::Relaxed);
+        feed.send(vec![message(0, offset, event(1, 1, ""))]).unwrap();
+        while feed.durable_offset() <= offset {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    send(0, 0);
+    send(1, 1);
+    send(2, 7);
+    send(3, 8);
+    send(4, 9);
+    drop(feed);
+    house.close();
+    // The one of day 8 is stored anew; the one of day 9 repeats it.
+    assert_eq!(totals(data), (2, 3, 0, 0));
+}
+
+#[test]
+fn the_index_can_be_lost_and_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    for round in 0..3_i64 {
+        let house = House::open(data, START_NS + round * DAY_NS);
+        let feed = house.pipeline.open_shard(&shard(0)).unwrap();
+        let first = feed.next_offset;
+        feed.send(
+            (0..200)
+                .map(|n| message(0, first + i64::from(n), event(n, n % 7, "")))
+                .collect(),
+        )
+        .unwrap();
+        drop(feed);
+        house.close();
+        std::fs::remove_dir_all(data.join("duplicates")).unwrap();
+    }
+    assert_eq!(totals(data), (200, 400, 0, 0));
+}
+
+#[test]
+fn parties_are_registered_once_and_contradictions_are_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    for round in 0..2 {
+        let house = House::open(data, START_NS);
+        let feed = house.pipeline.open_shard(&shard(0)).unwrap();
+        let first = feed.next_offset;
+        let messages = (0..50).map(|n| {
+            let said = event(round * 100 + n, 1, "");
+            let said = if n % 10 == 9 {
+                said.replace("\"DHL\"", "\"Somebody Else\"")
+            } else {
+                said
+            };
+            message(0, first + i64::from(n), said)
+        });
+        feed.send(messages.collect()).unwrap();
+        drop(feed);
+        house.close();
+    }
+    let house = House::open(data, START_NS);
+    let blocks = house
+        .ledger
+        .read_blocks(ShardDescriptor::house().id(), 0, usize::MAX)
+        .unwrap();
+    let kinds: Vec<Kind> = blocks
+        .iter()
+        .flat_map(|block| block.entries().map(|entry| entry.unwrap().1.kind().unwrap()))
+        .filter(|kind| *kind != Kind::ShardOpened)
+        .collect();
+    assert_eq!(kinds, [Kind::PartyRegistered, Kind::PartyContradicted]);
+    house.close();
+    assert_eq!(totals(data).0, 100);
+}
+
+#[test]
+fn lost_offsets_are_accounted_for_by_their_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = House::open(data, START_NS);
+    let feed = house.pipeline.open_shard(&shard(0)).unwrap();
+    feed.lost(Lost { first: 0, last: 9 }).unwrap();
+    feed.send(vec![
+        message(0, 10, event(1, 1, "")),
+        message(0, 13, event(2, 1, "")),
+    ])
+    .unwrap();
+    drop(feed);
+    house.close();
+    let report = verify(&data.join("ledger"), &VerifyOptions::default()).unwrap();
+    assert!(report.ok(), "{:?}", report.faults);
+    let shard = report
+        .shards
+        .iter()
+        .find(|shard| !shard.descriptor.is_house())
+        .unwrap();
+    assert_eq!(shard.gaps, [2, 10, 0]);
+}
+
+#[test]
+fn a_source_may_use_only_its_topics() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let rules = SourceRules::new([("//other.example".to_owned(), ".*".to_owned())]).unwrap();
+    let house = House::with(
+        data,
+        START_NS,
+        PipelineOptions {
+            sources: rules,
+            ..PipelineOptions::default()
+        },
+    );
+    let feed = house.pipeline.open_shard(&shard(0)).unwrap();
+    feed.send(vec![message(0, 0, event(1, 1, ""))]).unwrap();
+    drop(feed);
+    let letters = Arc::clone(&house.letters);
+    house.close();
+    let letters = letters.0.lock();
+    assert_eq!(*letters, [("events".to_owned(), 0, "source_not_allowed")]);
+    assert_eq!(totals(data), (0, 0, 1, 0));
+}

@@ -1,0 +1,15 @@
+//! End to end: a real broker, the real binary, real files, real sockets.
+//!
+//! One binary, and one Apache Kafka for all scenarios that leave it running.
+//! Every scenario that makes a ledger ends in `custody verify`.
+
+mod corpus;
+mod custody;
+mod kafka;
+
+mod answers;
+mod exactly_once;
+mod limits;
+mod malformed;
+mod outages;
+mod topics;
