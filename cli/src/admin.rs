@@ -17,7 +17,7 @@ use crate::error::CommandError;
 /// Whether this process can be sent work, and if not, why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Readiness {
-    /// Whether nothing below is false.
+    /// Whether everything required is well.
     pub ready: bool,
     /// Each thing looked at.
     pub checks: Vec<Check>,
@@ -30,15 +30,17 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it is well.
     pub ok: bool,
+    /// Whether this process is not ready without it.
+    pub required: bool,
     /// In words. Names no person.
     pub detail: String,
 }
 
 impl Readiness {
-    /// Ready where every check is well.
+    /// Ready where every required check is well.
     pub fn of(checks: Vec<Check>) -> Self {
         Self {
-            ready: checks.iter().all(|check| check.ok),
+            ready: checks.iter().all(|check| check.ok || !check.required),
             checks,
         }
     }
@@ -99,13 +101,14 @@ mod tests {
 
     #[test]
     fn one_bad_check_is_enough() {
-        let check = |ok| Check {
+        let check = |ok, required| Check {
             name: "ledger",
             ok,
+            required,
             detail: String::new(),
         };
-        assert!(Readiness::of(vec![check(true), check(true)]).ready);
-        assert!(!Readiness::of(vec![check(true), check(false)]).ready);
+        assert!(Readiness::of(vec![check(true, true), check(false, false)]).ready);
+        assert!(!Readiness::of(vec![check(true, true), check(false, true)]).ready);
     }
 
     async fn status(probe: Probe, path: &str) -> String {
@@ -131,6 +134,7 @@ mod tests {
                 Readiness::of(vec![Check {
                     name: "kafka",
                     ok,
+                    required: true,
                     detail: "no broker answers".to_owned(),
                 }])
             })

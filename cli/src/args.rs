@@ -49,9 +49,14 @@ pub struct Global {
 
 #[derive(Subcommand)]
 enum Command {
+    Serve(command::serve::Args),
     Emit(command::emit::Args),
+    Import(command::import::Args),
     Subject(command::subject::Args),
+    Verify(command::verify::Args),
+    Rebuild(command::rebuild::Args),
     Config(command::config::Args),
+    Generate(command::generate::Args),
     Completions(command::completions::Args),
 }
 
@@ -63,9 +68,14 @@ impl Cli {
     pub fn run(self) -> Result<Exit, CommandError> {
         let global = &self.global;
         match self.command {
+            Command::Serve(args) => args.run(global),
             Command::Emit(args) => args.run(global),
+            Command::Import(args) => args.run(global),
             Command::Subject(args) => args.run(global),
+            Command::Verify(args) => args.run(global),
+            Command::Rebuild(args) => args.run(global),
             Command::Config(args) => args.run(global),
+            Command::Generate(args) => args.run(global),
             Command::Completions(args) => args.run(),
         }
     }

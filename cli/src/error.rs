@@ -54,6 +54,14 @@ pub enum CommandError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another process has the data directory open.
+    #[error("{} is in use by process {process}", dir.display())]
+    InUse {
+        /// The data directory.
+        dir: PathBuf,
+        /// Its process id.
+        process: String,
+    },
     /// There is no data directory.
     #[error("{} holds no ledger", dir.display())]
     NoLedger {
@@ -129,6 +137,9 @@ impl CommandError {
                 "name the directory of a ledger with --data, or make one with `custody serve`, \
                  `custody import` or `custody demo --data DIR`"
                     .to_owned(),
+            ),
+            Self::InUse { .. } => Some(
+                "ask that process with --server, or stop it first".to_owned(),
             ),
             Self::Connect { .. } => Some(
                 "start one with `custody serve`, name another with --server, or read a data \

@@ -26,8 +26,10 @@ pub mod event_line;
 pub mod producer;
 
 pub mod admin;
+pub mod node;
 
 pub mod client;
+pub mod data_dir;
 mod offline;
 pub mod output;
 

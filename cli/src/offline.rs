@@ -1,10 +1,48 @@
-//! x
-use crate::config::Config;
-use crate::error::CommandError;
+//! Answers from files, where no server runs: the same service, without a
+//! network.
+
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
-pub(crate) struct Offline;
+use custody_proto::v1::lineage_service_server::LineageServiceServer;
+use custody_query::{LineageApi, QueryState};
+
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::error::CommandError;
+use crate::output::items;
+
+/// A data directory opened to be asked.
+pub(crate) struct Offline {
+    data: DataDir,
+    api: LineageApi,
+}
+
 impl Offline {
-    pub(crate) fn open(_: &Config) -> Result<Self, CommandError> { Err(CommandError::Usage("x".into())) }
-    pub(crate) fn client(&self) -> LineageServiceClient<tonic::transport::Channel> { LineageServiceClient::new(tonic::transport::Endpoint::from_static("http://x").connect_lazy()) }
-    pub(crate) fn close(self) -> Result<(), CommandError> { Ok(()) }
+    /// Opens the stores and brings the read model up to the ledger.
+    pub(crate) fn open(config: &Config) -> Result<Self, CommandError> {
+        let data = DataDir::open_existing(config)?;
+        let read_model = data.read_model()?;
+        let bar = items(Some(0), "reading the ledger");
+        read_model
+            .catch_up(&data.ledger, &mut |reached| {
+                bar.set_length(reached.in_ledger);
+                bar.set_position(reached.taken_in);
+            })
+            .map_err(CommandError::store("the read model", data.path()))?;
+        bar.finish_and_clear();
+        let state = QueryState::new(data.ledger.clone(), data.vault.clone(), read_model);
+        Ok(Self {
+            data,
+            api: LineageApi::new(state),
+        })
+    }
+
+    /// A client whose calls end in this process.
+    pub(crate) fn client(&self) -> LineageServiceClient<LineageServiceServer<LineageApi>> {
+        LineageServiceClient::new(LineageServiceServer::new(self.api.clone()))
+    }
+
+    pub(crate) fn close(self) -> Result<(), CommandError> {
+        drop(self.api);
+        self.data.close()
+    }
 }

@@ -124,7 +124,7 @@ fn bad_line(line: u64, reason: &str) -> io::Result<()> {
 }
 
 /// Opens a file or standard input, with a bar over its bytes.
-pub(super) fn open(
+fn open(
     file: &PathBuf,
     what: &'static str,
 ) -> Result<(Box<dyn BufRead>, ProgressBar), CommandError> {

@@ -1,10 +1,16 @@
 //! One file a subcommand.
 
 
+
 pub mod emit;
+pub mod generate;
+pub mod import;
+pub mod serve;
 
 pub mod subject;
+pub mod verify;
 
+pub mod rebuild;
 
 pub mod completions;
 pub mod config;

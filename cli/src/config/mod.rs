@@ -123,10 +123,10 @@ pub struct Ingest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ledger {
-    /// The size of a segment of the open store, in bytes. A power of two.
-    /// Default 8 MiB.
+    /// The size of a segment of the store, in bytes: a power of two from
+    /// 64 KiB to 16 MiB. Counts when a ledger is made. Default 8 MiB.
     pub segment_bytes: usize,
-    /// Memory for recently read blocks, in bytes. Default 256 MiB.
+    /// Memory for recently read blocks, in bytes. Default 64 MiB.
     pub cache_bytes: u64,
 }
 
@@ -241,7 +241,7 @@ impl Default for Ledger {
     fn default() -> Self {
         Self {
             segment_bytes: 8 << 20,
-            cache_bytes: 256 << 20,
+            cache_bytes: 64 << 20,
         }
     }
 }

@@ -19,11 +19,9 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));
         }
-        if self.ledger.segment_bytes < 64 << 10 || !self.ledger.segment_bytes.is_power_of_two() {
-            let problem = format!(
-                "{} is no power of two of at least 65,536; 8388608 is the default",
-                self.ledger.segment_bytes
-            );
+        let segment = self.ledger.segment_bytes;
+        if !segment.is_power_of_two() || !(64 << 10..=16 << 20).contains(&segment) {
+            let problem = format!("{segment} is no power of two from 65536 to 16777216");
             return Err(("ledger.segment_bytes", problem));
         }
         if self.listen.grpc == self.listen.admin && self.listen.grpc.port() != 0 {

@@ -1,0 +1,202 @@
+//! A data directory and the stores in it, opened in the order in which they
+//! need each other.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use custody_ingest::duplicates::DuplicateIndex;
+use custody_ledger::{Ledger, LedgerOptions};
+use custody_query::{ReadModel, ReadModelOptions};
+use custody_vault::{Vault, VaultOptions};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::config::Config;
+use crate::error::CommandError;
+
+const LEDGER: &str = "ledger";
+const VAULT: &str = "vault";
+const READ_MODEL: &str = "read_model";
+const DUPLICATES: &str = "duplicates";
+const LOCK: &str = "custody.lock";
+
+/// The ledger's directory in a data directory.
+pub fn ledger_dir(data: &Path) -> PathBuf {
+    data.join(LEDGER)
+}
+
+/// An open data directory. One process has it open at a time.
+pub struct DataDir {
+    dir: PathBuf,
+    /// Held for as long as the stores are open.
+    _lock: File,
+    /// Keys and identifiers.
+    pub vault: Vault,
+    /// The truth.
+    pub ledger: Ledger,
+}
+
+impl DataDir {
+    /// Opens the stores; makes what is not there.
+    ///
+    /// # Errors
+    /// [`CommandError::Store`] where another process has the directory open or
+    /// a store cannot be opened.
+    pub fn open(config: &Config) -> Result<Self, CommandError> {
+        let dir = config.data_dir.clone();
+        let write_error = |source| CommandError::Write {
+            path: dir.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&dir).map_err(write_error)?;
+        let lock = lock(&dir)?;
+        let vault = Vault::open(
+            &dir.join(VAULT),
+            &config.root_key_path(),
+            VaultOptions {
+                unique_schemes: config.identity.unique_schemes.clone(),
+                ..VaultOptions::default()
+            },
+        )
+        .map_err(CommandError::store("the vault", &dir))?;
+        let keys = vault.clone();
+        let ledger = Ledger::open(
+            &dir.join(LEDGER),
+            LedgerOptions {
+                segment_bytes: config.ledger.segment_bytes,
+                cache_bytes: config.ledger.cache_bytes,
+                // Keys are durable before the blocks that need them.
+                before_commit: Some(std::sync::Arc::new(move || keys.flush())),
+                ..LedgerOptions::default()
+            },
+        )
+        .map_err(CommandError::store("the ledger", &dir))?;
+        Ok(Self {
+            dir,
+            _lock: lock,
+            vault,
+            ledger,
+        })
+    }
+
+    /// Opens the stores of a directory that holds a ledger.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`], else as [`DataDir::open`].
+    pub fn open_existing(config: &Config) -> Result<Self, CommandError> {
+        if !ledger_dir(&config.data_dir).is_dir() {
+            return Err(CommandError::NoLedger {
+                dir: config.data_dir.clone(),
+            });
+        }
+        Self::open(config)
+    }
+
+    /// Opens the read model. It may be behind the ledger.
+    ///
+    /// # Errors
+    /// [`CommandError::Store`].
+    pub fn read_model(&self) -> Result<ReadModel, CommandError> {
+        let dir = self.dir.join(READ_MODEL);
+        ReadModel::open(&dir, &self.ledger, &ReadModelOptions::default())
+            .map_err(CommandError::store("the read model", &self.dir))
+    }
+
+    /// Where the read model lies.
+    pub fn read_model_dir(&self) -> PathBuf {
+        self.dir.join(READ_MODEL)
+    }
+
+    /// Opens the index of duplicates. It may be behind the ledger.
+    ///
+    /// # Errors
+    /// [`CommandError::Store`].
+    pub fn duplicates(&self, window_days: u32, now_ns: i64) -> Result<DuplicateIndex, CommandError> {
+        DuplicateIndex::open(
+            &self.dir.join(DUPLICATES),
+            self.vault.clone(),
+            window_days,
+            now_ns,
+        )
+        .map_err(CommandError::store("the index of duplicates", &self.dir))
+    }
+
+    /// Where the index of duplicates lies.
+    pub fn duplicates_dir(&self) -> PathBuf {
+        self.dir.join(DUPLICATES)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes everything durable and closes the stores. Whatever reads from
+    /// them must have been dropped.
+    ///
+    /// # Errors
+    /// [`CommandError::Store`].
+    pub fn close(self) -> Result<(), CommandError> {
+        // The ledger's last commits still call on the vault.
+        self.ledger
+            .close()
+            .map_err(CommandError::store("the ledger", &self.dir))?;
+        self.vault
+            .close()
+            .map_err(CommandError::store("the vault", &self.dir))
+    }
+}
+
+/// The stores have locks of their own; this one says it once, for all.
+fn lock(dir: &Path) -> Result<File, CommandError> {
+    let path = dir.join(LOCK);
+    let write_error = |source: io::Error| CommandError::Write {
+        path: path.clone(),
+        source,
+    };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(write_error)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {
+            file.set_len(0).map_err(write_error)?;
+            writeln!(file, "{}", std::process::id()).map_err(write_error)?;
+            Ok(file)
+        }
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(CommandError::InUse {
+            dir: dir.to_owned(),
+            process: io::read_to_string(&file).unwrap_or_default().trim().to_owned(),
+        }),
+        Err(error) => Err(write_error(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_has_it_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            data_dir: dir.path().join("data"),
+            ..Config::default()
+        };
+        let error = DataDir::open_existing(&config).err().unwrap();
+        assert!(matches!(error, CommandError::NoLedger { .. }), "{error}");
+
+        let open = DataDir::open(&config).unwrap();
+        let error = DataDir::open_existing(&config).err().unwrap();
+        let pid = std::process::id().to_string();
+        assert!(
+            matches!(&error, CommandError::InUse { process, .. } if *process == pid),
+            "{error}"
+        );
+        open.close().unwrap();
+        DataDir::open_existing(&config).unwrap().close().unwrap();
+    }
+}
