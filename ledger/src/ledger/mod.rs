@@ -48,9 +48,10 @@ impl Ledger {
     /// Opens the ledger in `dir`, or creates one where the directory is absent
     /// or empty.
     ///
-    /// A ledger that was closed is compared with its stamp first; one that was
-    /// not is opened on a copy first, because opening changes the files. So a
-    /// damaged ledger stays as it was found. The house shard is open.
+    /// A ledger that was closed is compared with its stamp first. Of one that
+    /// was not, a copy is opened first and every block in it checked, because
+    /// opening changes the files; that needs as much space again. So a damaged
+    /// ledger stays as it was found. The house shard is open.
     ///
     /// # Errors
     /// [`OpenError`], which says what to do.

@@ -115,7 +115,21 @@ fn probe(dir: &Path, identity: &Identity, anchor: &AnchorState) -> Result<(), Op
     let store = copy
         .open(identity.segment_bytes as usize, CACHE_BYTES)
         .map_err(|error| store_error(dir, error))?;
-    check_tails(dir, &store, identity.ledger, anchor).map(|_| ())
+    let shards = check_tails(dir, &store, identity.ledger, anchor)?;
+    // Every block, not only the last ones: sled goes on without a page that it
+    // cannot read, and would write over what is left of it.
+    for open in shards.values() {
+        let origin = open.descriptor.origin(identity.ledger);
+        check_blocks(
+            dir,
+            &store,
+            identity.ledger,
+            &open.descriptor,
+            origin,
+            open.head.blocks,
+        )?;
+    }
+    Ok(())
 }
 
 /// Tells what the machine lacks from what is wrong with the stored bytes.
@@ -206,34 +220,55 @@ fn check_tail(
             found,
         });
     }
-    let damaged = |height: u64, what: String| OpenError::Damaged {
+    let differs = || {
+        damaged_block(
+            shard,
+            anchored.blocks.saturating_sub(1),
+            "it is not the block that the anchor names".to_owned(),
+        )
+    };
+    match anchored.blocks.checked_sub(1) {
+        Some(last) if read(dir, store, shard, last)?.head_after() != anchored => {
+            return Err(differs());
+        }
+        None if anchored != origin => return Err(differs()),
+        _ => {}
+    }
+    check_blocks(dir, store, ledger, descriptor, anchored, found)
+}
+
+/// Checks the blocks that follow `head`, up to the height `end`.
+fn check_blocks(
+    dir: &Path,
+    store: &Store,
+    ledger: LedgerId,
+    descriptor: &ShardDescriptor,
+    mut head: Head,
+    end: u64,
+) -> Result<Head, OpenError> {
+    for height in head.blocks..end {
+        let block = read(dir, store, head.shard, height)?;
+        succession::check_header(ledger, descriptor.epoch, &head, &block.header)
+            .and_then(|()| succession::check_chain(&head, &block))
+            .map_err(|error| damaged_block(head.shard, height, error.to_string()))?;
+        head = block.head_after();
+    }
+    Ok(head)
+}
+
+fn read(dir: &Path, store: &Store, shard: ShardId, height: u64) -> Result<Block, OpenError> {
+    let bytes = store
+        .block(shard, height)
+        .map_err(|error| store_error(dir, error))?;
+    let bytes = bytes.ok_or_else(|| damaged_block(shard, height, "it is missing".to_owned()))?;
+    Block::from_stored(bytes).map_err(|error| damaged_block(shard, height, error.to_string()))
+}
+
+fn damaged_block(shard: ShardId, height: u64, what: String) -> OpenError {
+    OpenError::Damaged {
         fault: Fault {
             place: Place::Block { shard, height },
             what,
         },
-    };
-    let read = |height: u64| {
-        let bytes = store
-            .block(shard, height)
-            .map_err(|error| store_error(dir, error))?;
-        let bytes = bytes.ok_or_else(|| damaged(height, "it is missing".to_owned()))?;
-        Block::from_stored(bytes).map_err(|error| damaged(height, error.to_string()))
-    };
-    let differs = "it is not the block that the anchor names";
-    match anchored.blocks.checked_sub(1) {
-        Some(last) if read(last)?.head_after() != anchored => {
-            return Err(damaged(last, differs.to_owned()));
-        }
-        None if anchored != origin => return Err(damaged(0, differs.to_owned())),
-        _ => {}
     }
-    let mut head = anchored;
-    for height in anchored.blocks..found {
-        let block = read(height)?;
-        succession::check_header(ledger, descriptor.epoch, &head, &block.header)
-            .and_then(|()| succession::check_chain(&head, &block))
-            .map_err(|error| damaged(height, error.to_string()))?;
-        head = block.head_after();
-    }
-    Ok(head)
 }

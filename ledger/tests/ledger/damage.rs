@@ -13,7 +13,14 @@ use crate::fixture::{
 #[test]
 fn a_flipped_byte_of_the_store_never_loses_a_block_in_silence() {
     let dir = tempfile::tempdir().unwrap();
-    small_ledger(dir.path(), 6);
+    small_ledger(dir.path(), 2);
+    // Many segments: in an old one, sled misses a page instead of its end.
+    let ledger = Ledger::open(dir.path(), options()).unwrap();
+    let mut head = ledger.head(shard(0).id()).unwrap();
+    for _ in 0..60 {
+        head = ledger.commit(block(&ledger, &head, 3, 5000)).unwrap();
+    }
+    ledger.close().unwrap();
     fs::remove_file(dir.path().join("stamp")).unwrap();
     let whole = assert_whole(dir.path());
 
@@ -25,7 +32,7 @@ fn a_flipped_byte_of_the_store_never_loses_a_block_in_silence() {
     {
         let path = dir.path().join(&name);
         let bytes = fs::read(&path).unwrap();
-        let step = (bytes.len() / 150).max(1);
+        let step = (bytes.len() / 60).max(1);
         for at in (0..bytes.len()).step_by(step) {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << (at % 8);
@@ -45,6 +52,7 @@ fn a_flipped_byte_of_the_store_never_loses_a_block_in_silence() {
             let before = contents(scratch.path());
             match Ledger::open(scratch.path(), options()) {
                 Ok(ledger) => {
+                    assert!(report.ok(), "{name} byte {at}: {:?}", report.faults);
                     let heads: Vec<_> = ledger.shards().into_iter().map(|(_, head)| head).collect();
                     let expected: Vec<_> = whole.shards.iter().map(|shard| shard.head).collect();
                     assert_eq!(heads, expected, "{name} byte {at}");
