@@ -43,5 +43,7 @@ pub mod answer;
 pub mod service;
 
 pub use answer::{Ask, QueryError, QueryState};
-pub use read_model::{CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible};
+pub use read_model::{
+    CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,
+};
 pub use service::{Deadline, LineageApi, QueryServer, ServeError};

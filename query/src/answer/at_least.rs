@@ -42,7 +42,9 @@ impl Wanted {
 
     /// Whether it is reached.
     pub fn is_reached(&self, visible: &Visible) -> bool {
-        self.0.iter().all(|(shard, mark)| reached(visible, shard, *mark).1)
+        self.0
+            .iter()
+            .all(|(shard, mark)| reached(visible, shard, *mark).1)
     }
 
     /// What is still missing.

@@ -23,7 +23,9 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
         }),
         kind: entry.kind().map(Kind::name).unwrap_or_default().to_owned(),
         event_time: timestamp(entry.event_time_ns),
-        kafka_time: entry.kafka_time_ms.and_then(|ms| timestamp(ms.saturating_mul(1_000_000))),
+        kafka_time: entry
+            .kafka_time_ms
+            .and_then(|ms| timestamp(ms.saturating_mul(1_000_000))),
         recorded_time: timestamp(row.recorded_time_ns),
         service: entry.service.clone(),
         controller: entry.controller.clone(),
@@ -37,8 +39,15 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
         policy: entry.policy.clone(),
         judgement: judgement(entry.judgement.outcome_code).to_owned(),
         findings: entry.judgement.findings.iter().map(finding).collect(),
-        event_tag: entry.event_tag.map(|tag| tag.as_bytes().to_vec()).unwrap_or_default(),
-        parent_tags: entry.parent_tags.iter().map(|tag| tag.as_bytes().to_vec()).collect(),
+        event_tag: entry
+            .event_tag
+            .map(|tag| tag.as_bytes().to_vec())
+            .unwrap_or_default(),
+        parent_tags: entry
+            .parent_tags
+            .iter()
+            .map(|tag| tag.as_bytes().to_vec())
+            .collect(),
         retracted: seen.retracted,
         ..v1::Entry::default()
     };
@@ -52,7 +61,11 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
     match &entry.act {
         Act::Collection { origin, from } => {
             shown.origin = name_of(*origin, |number| {
-                Some(event::collection::Origin::try_from(number).ok()?.as_str_name())
+                Some(
+                    event::collection::Origin::try_from(number)
+                        .ok()?
+                        .as_str_name(),
+                )
             });
             if let Some(from) = from {
                 shown.counterparty = Some(scope.counterparty(from)?);
@@ -64,7 +77,11 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
         }
         Act::Disclosure { means, sale, .. } => {
             shown.means = name_of(*means, |number| {
-                Some(event::disclosure::Means::try_from(number).ok()?.as_str_name())
+                Some(
+                    event::disclosure::Means::try_from(number)
+                        .ok()?
+                        .as_str_name(),
+                )
             });
             shown.sale = *sale;
         }
@@ -98,13 +115,19 @@ pub(crate) fn judgement(code: u8) -> &'static str {
 
 /// A head as an answer shows it, ordered by shard id.
 pub(crate) fn ledger_head(visible: &Visible) -> v1::LedgerHead {
-    let shards = visible.shards.values().map(|VisibleShard { descriptor, head }| shard_head(descriptor, head));
+    let shards = visible
+        .shards
+        .values()
+        .map(|VisibleShard { descriptor, head }| shard_head(descriptor, head));
     v1::LedgerHead {
         shards: shards.collect(),
     }
 }
 
-pub(crate) fn shard_head(descriptor: &custody_ledger::ShardDescriptor, head: &Head) -> v1::ShardHead {
+pub(crate) fn shard_head(
+    descriptor: &custody_ledger::ShardDescriptor,
+    head: &Head,
+) -> v1::ShardHead {
     v1::ShardHead {
         shard: head.shard.to_string(),
         topic: descriptor.topic.clone(),
@@ -115,7 +138,9 @@ pub(crate) fn shard_head(descriptor: &custody_ledger::ShardDescriptor, head: &He
         next_offset: head.next_offset,
         chain_head: head.chain_head.as_bytes().to_vec(),
         block_digest: head.block_digest.as_bytes().to_vec(),
-        recorded_time: (head.blocks > 0).then(|| timestamp(head.recorded_time_ns)).flatten(),
+        recorded_time: (head.blocks > 0)
+            .then(|| timestamp(head.recorded_time_ns))
+            .flatten(),
     }
 }
 
@@ -125,7 +150,9 @@ pub(crate) fn checkpoint(
     durable: &[(custody_ledger::ShardDescriptor, Head)],
     visible: &Visible,
 ) -> v1::GetCheckpointResponse {
-    let shards = durable.iter().map(|(descriptor, head)| shard_head(descriptor, head));
+    let shards = durable
+        .iter()
+        .map(|(descriptor, head)| shard_head(descriptor, head));
     v1::GetCheckpointResponse {
         ledger: ledger.to_string(),
         head: Some(v1::LedgerHead {

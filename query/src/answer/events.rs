@@ -30,7 +30,11 @@ struct Cursor {
     sequence: u64,
 }
 
-fn page(state: &QueryState, request: &v1::ListEventsRequest, faults: &mut Faults) -> Result<Page, QueryError> {
+fn page(
+    state: &QueryState,
+    request: &v1::ListEventsRequest,
+    faults: &mut Faults,
+) -> Result<Page, QueryError> {
     let bound = v1::ListEventsRequest {
         page_size: 0,
         page_token: String::new(),
@@ -39,7 +43,14 @@ fn page(state: &QueryState, request: &v1::ListEventsRequest, faults: &mut Faults
     };
     let bound = bound.encode_to_vec();
     let method = v1::ListEventsRequest::METHOD;
-    Page::read(&state.tokens, method, &bound, request.page_size, &request.page_token, faults)
+    Page::read(
+        &state.tokens,
+        method,
+        &bound,
+        request.page_size,
+        &request.page_token,
+        faults,
+    )
 }
 
 impl Ask for v1::ListEventsRequest {

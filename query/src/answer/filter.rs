@@ -48,11 +48,20 @@ impl Filter {
         Self {
             from_ns: from.unwrap_or(i64::MIN),
             last_ns: to.map_or(Some(i64::MAX), |to| to.checked_sub(1)),
-            kinds: named(&filter.kinds, "filter.kinds", "is no kind", faults, |name| {
-                Kind::from_name(name).map(Kind::code)
-            }),
+            kinds: named(
+                &filter.kinds,
+                "filter.kinds",
+                "is no kind",
+                faults,
+                |name| Kind::from_name(name).map(Kind::code),
+            ),
             purposes: Terms::read(Field::Purpose, &filter.purposes, "filter.purposes", faults),
-            categories: Terms::read(Field::Category, &filter.categories, "filter.categories", faults),
+            categories: Terms::read(
+                Field::Category,
+                &filter.categories,
+                "filter.categories",
+                faults,
+            ),
             recipients: ids(&filter.recipients, "filter.recipients", faults),
             countries: named(
                 &filter.countries,
@@ -75,7 +84,9 @@ impl Filter {
                 "is none of `not_judged`, `conforms`, `suppressed`, `gap`, `violation`",
                 faults,
                 |name| {
-                    let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)?;
+                    let outcome = Outcome::ALL
+                        .into_iter()
+                        .find(|outcome| outcome.name() == name)?;
                     Some(outcome as u8)
                 },
             ),
@@ -92,11 +103,14 @@ impl Filter {
     pub(crate) fn matches(&mut self, row: &EventRow) -> bool {
         let entry = &row.entry;
         (self.kinds.is_empty() || self.kinds.contains(&entry.kind_code))
-            && (self.judgements.is_empty() || self.judgements.contains(&entry.judgement.outcome_code))
+            && (self.judgements.is_empty()
+                || self.judgements.contains(&entry.judgement.outcome_code))
             && (self.controllers.is_empty() || self.controllers.contains(&entry.controller))
             && (self.policies.is_empty() || self.policies.contains(&entry.policy))
             && (self.recipients.is_empty()
-                || entry.recipient().is_some_and(|party| self.recipients.contains(&party.id)))
+                || entry
+                    .recipient()
+                    .is_some_and(|party| self.recipients.contains(&party.id)))
             && self.purposes.match_any(&entry.purposes)
             && self.categories.match_any(&entry.categories)
     }
@@ -153,7 +167,10 @@ impl Terms {
         }
         let vocabulary = Vocabulary::builtin();
         let matches = match vocabulary.resolve(self.field, stored) {
-            Ok(term) => self.wanted.iter().any(|wanted| vocabulary.covers(*wanted, term)),
+            Ok(term) => self
+                .wanted
+                .iter()
+                .any(|wanted| vocabulary.covers(*wanted, term)),
             // Stored under a vocabulary that had more terms than this one.
             Err(_) => false,
         };
@@ -181,9 +198,13 @@ fn named<T, C: FromIterator<T>>(
 }
 
 fn ids(values: &[String], path: &str, faults: &mut Faults) -> HashSet<String> {
-    named(values, path, "is no id: `[a-z0-9._-]{1,64}`", faults, |id| {
-        is_id(id, false).then(|| id.to_owned())
-    })
+    named(
+        values,
+        path,
+        "is no id: `[a-z0-9._-]{1,64}`",
+        faults,
+        |id| is_id(id, false).then(|| id.to_owned()),
+    )
 }
 
 fn is_id(id: &str, capitals: bool) -> bool {

@@ -24,7 +24,11 @@ impl Recipient {
         Self {
             id: party.id.clone(),
             person: party.person,
-            category: if party.person { party.category.clone() } else { String::new() },
+            category: if party.person {
+                party.category.clone()
+            } else {
+                String::new()
+            },
         }
     }
 }
@@ -55,7 +59,10 @@ impl Flow {
             }),
             Act::Disclosure { recipient, .. } => {
                 let destination = scope.counterparty(recipient)?.country;
-                let countries = (country::country_of(&entry.location), country::country_of(&destination));
+                let countries = (
+                    country::country_of(&entry.location),
+                    country::country_of(&destination),
+                );
                 let abroad = match countries {
                     (Some(from), Some(to)) if from != to => {
                         Some((entry.location.clone(), destination.clone()))
@@ -86,7 +93,9 @@ impl Scope<'_> {
     /// country as the event says them or else as they are registered.
     pub(crate) fn counterparty(&self, party: &PartyPart) -> Result<v1::Counterparty, QueryError> {
         let registered = self.registered(&party.id)?;
-        let or = |said: &str, registered: &str| if said.is_empty() { registered } else { said }.to_owned();
+        let or = |said: &str, registered: &str| {
+            if said.is_empty() { registered } else { said }.to_owned()
+        };
         Ok(v1::Counterparty {
             id: party.id.clone(),
             name: registered.name.clone(),

@@ -16,10 +16,17 @@ const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799
 pub(crate) fn read(moment: Option<&Timestamp>, field: &str, faults: &mut Faults) -> Option<i64> {
     let moment = moment?;
     if !SECONDS.contains(&moment.seconds) || !(0..1_000_000_000).contains(&moment.nanos) {
-        faults.push(field, "must be a moment of the years 1 to 9999 with 0 to 999,999,999 nanoseconds");
+        faults.push(
+            field,
+            "must be a moment of the years 1 to 9999 with 0 to 999,999,999 nanoseconds",
+        );
         return None;
     }
-    let end = if moment.seconds < 0 { i64::MIN } else { i64::MAX };
+    let end = if moment.seconds < 0 {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
     Some(moment.unix_nanos().unwrap_or(end))
 }
 
@@ -36,9 +43,13 @@ pub(crate) struct AsOf {
 
 impl AsOf {
     pub(crate) fn read(as_of: Option<&v1::AsOf>, faults: &mut Faults) -> Self {
-        let mut moment = |moment: Option<&Timestamp>, field| read(moment, field, faults).unwrap_or(i64::MAX);
+        let mut moment =
+            |moment: Option<&Timestamp>, field| read(moment, field, faults).unwrap_or(i64::MAX);
         Self {
-            event_time_ns: moment(as_of.and_then(|as_of| as_of.event_time.as_ref()), "as_of.event_time"),
+            event_time_ns: moment(
+                as_of.and_then(|as_of| as_of.event_time.as_ref()),
+                "as_of.event_time",
+            ),
             recorded_time_ns: moment(
                 as_of.and_then(|as_of| as_of.recorded_time.as_ref()),
                 "as_of.recorded_time",

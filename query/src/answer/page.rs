@@ -141,13 +141,20 @@ impl Page {
     }
 
     /// The head that all pages rest on: that of the first page.
-    pub(crate) fn head(&self, state: &QueryState, visible: &Visible) -> Result<Visible, QueryError> {
+    pub(crate) fn head(
+        &self,
+        state: &QueryState,
+        visible: &Visible,
+    ) -> Result<Visible, QueryError> {
         let Some(heads) = &self.heads else {
             return Ok(visible.clone());
         };
         let mut shards = BTreeMap::new();
         for token in heads {
-            let shard = visible.shards.get(&token.shard).ok_or(QueryError::PageToken)?;
+            let shard = visible
+                .shards
+                .get(&token.shard)
+                .ok_or(QueryError::PageToken)?;
             let mut head = shard.head;
             if head.blocks != token.blocks {
                 head = match token.blocks.checked_sub(1) {
@@ -171,7 +178,12 @@ impl Page {
     }
 
     /// The token of the next page, which starts after `last`.
-    pub(crate) fn next(&self, key: &TokenKey, head: &Visible, last: &impl Encode) -> Result<String, QueryError> {
+    pub(crate) fn next(
+        &self,
+        key: &TokenKey,
+        head: &Visible,
+        last: &impl Encode,
+    ) -> Result<String, QueryError> {
         let heads = head.shards.iter().map(|(shard, visible)| TokenHead {
             shard: *shard,
             blocks: visible.head.blocks,
@@ -220,7 +232,13 @@ fn open(key: &TokenKey, token: &str) -> Option<Token> {
 mod tests {
     use super::*;
 
-    fn page(key: &TokenKey, method: &str, bound: &[u8], size: i32, token: &str) -> Result<Page, QueryError> {
+    fn page(
+        key: &TokenKey,
+        method: &str,
+        bound: &[u8],
+        size: i32,
+        token: &str,
+    ) -> Result<Page, QueryError> {
         let mut faults = Faults::default();
         let page = Page::read(key, method, bound, size, token, &mut faults)?;
         faults.or(page)
@@ -229,10 +247,19 @@ mod tests {
     #[test]
     fn sizes_are_as_aip_158_says() {
         let key = TokenKey::new(b"secret");
-        for (asked, given) in [(0, 100), (1, 1), (1000, 1000), (1001, 1000), (i32::MAX, 1000)] {
+        for (asked, given) in [
+            (0, 100),
+            (1, 1),
+            (1000, 1000),
+            (1001, 1000),
+            (i32::MAX, 1000),
+        ] {
             assert_eq!(page(&key, "m", b"", asked, "").unwrap().size, given);
         }
-        assert!(matches!(page(&key, "m", b"", -1, ""), Err(QueryError::Invalid(_))));
+        assert!(matches!(
+            page(&key, "m", b"", -1, ""),
+            Err(QueryError::Invalid(_))
+        ));
     }
 
     #[test]
@@ -250,7 +277,10 @@ mod tests {
             (&key, "m", b"other"),
             (&other_key, "m", b"request"),
         ] {
-            assert!(matches!(page(key, method, bound, 10, &token), Err(QueryError::PageToken)));
+            assert!(matches!(
+                page(key, method, bound, 10, &token),
+                Err(QueryError::PageToken)
+            ));
         }
         // A byte moved from the method to the request is another request.
         let moved = page(&key, "mr", b"equest", 10, &token);

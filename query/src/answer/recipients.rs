@@ -35,7 +35,11 @@ struct More {
     sale: bool,
 }
 
-fn page(state: &QueryState, request: &v1::ListRecipientsRequest, faults: &mut Faults) -> Result<Page, QueryError> {
+fn page(
+    state: &QueryState,
+    request: &v1::ListRecipientsRequest,
+    faults: &mut Faults,
+) -> Result<Page, QueryError> {
     let bound = v1::ListRecipientsRequest {
         page_size: 0,
         page_token: String::new(),
@@ -44,7 +48,14 @@ fn page(state: &QueryState, request: &v1::ListRecipientsRequest, faults: &mut Fa
     };
     let bound = bound.encode_to_vec();
     let method = v1::ListRecipientsRequest::METHOD;
-    Page::read(&state.tokens, method, &bound, request.page_size, &request.page_token, faults)
+    Page::read(
+        &state.tokens,
+        method,
+        &bound,
+        request.page_size,
+        &request.page_token,
+        faults,
+    )
 }
 
 impl Ask for v1::ListRecipientsRequest {
@@ -112,18 +123,20 @@ impl Ask for v1::ListRecipientsRequest {
             Ok(true)
         })?;
         let (recipients, next_page_token) =
-            table.page(state, &page, &head, |key: Key, tally, more| v1::RecipientRow {
-                recipient: Some(more.recipient),
-                purpose: key.purpose,
-                legal_basis: key.legal_basis,
-                country: key.country,
-                judgement: tally.judgement(),
-                categories: tally.categories.into_iter().collect(),
-                count: tally.count,
-                first_time: timestamp(tally.first_ns),
-                last_time: timestamp(tally.last_ns),
-                controllers: more.controllers.into_iter().collect(),
-                sale: more.sale,
+            table.page(state, &page, &head, |key: Key, tally, more| {
+                v1::RecipientRow {
+                    recipient: Some(more.recipient),
+                    purpose: key.purpose,
+                    legal_basis: key.legal_basis,
+                    country: key.country,
+                    judgement: tally.judgement(),
+                    categories: tally.categories.into_iter().collect(),
+                    count: tally.count,
+                    first_time: timestamp(tally.first_ns),
+                    last_time: timestamp(tally.last_ns),
+                    controllers: more.controllers.into_iter().collect(),
+                    sale: more.sale,
+                }
             })?;
         Ok(v1::ListRecipientsResponse {
             recipients,

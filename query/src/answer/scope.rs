@@ -57,7 +57,11 @@ impl<'a> Scope<'a> {
         let subject = Subject::find(state, identifier)?;
         let mut retracted = HashSet::new();
         for reference in subject.references() {
-            retracted.extend(state.read_model.retracted(&reference, head, as_of.recorded_time_ns)?);
+            retracted.extend(state.read_model.retracted(
+                &reference,
+                head,
+                as_of.recorded_time_ns,
+            )?);
         }
         Ok(Self {
             state,
@@ -77,9 +81,14 @@ impl<'a> Scope<'a> {
         if let Some(party) = self.parties.borrow().get(id) {
             return Ok(Rc::clone(party));
         }
-        let party = self.state.read_model.party(id, self.head, self.as_of.recorded_time_ns)?;
+        let party = self
+            .state
+            .read_model
+            .party(id, self.head, self.as_of.recorded_time_ns)?;
         let party = Rc::new(party.unwrap_or_default());
-        self.parties.borrow_mut().insert(id.to_owned(), Rc::clone(&party));
+        self.parties
+            .borrow_mut()
+            .insert(id.to_owned(), Rc::clone(&party));
         Ok(party)
     }
 
@@ -108,7 +117,10 @@ impl<'a> Scope<'a> {
         }
         let mut streams = Vec::with_capacity(self.subject.persons.len());
         for reference in self.subject.references() {
-            let rows = self.state.read_model.events(&reference, &window.0, &window.1);
+            let rows = self
+                .state
+                .read_model
+                .events(&reference, &window.0, &window.1);
             streams.push(Stream::new(rows, course.descending)?);
         }
         while let Some((person, row)) = next_of(&mut streams, course.descending)? {
@@ -123,7 +135,10 @@ impl<'a> Scope<'a> {
             if filter.asks_for_countries() && !filter.matches_destination(&flow) {
                 continue;
             }
-            let retracted = row.entry.event_tag.is_some_and(|tag| self.retracted.contains(&tag));
+            let retracted = row
+                .entry
+                .event_tag
+                .is_some_and(|tag| self.retracted.contains(&tag));
             let seen = Seen {
                 row,
                 person,
@@ -158,19 +173,30 @@ impl Stream {
 
     /// Gives the row in hand and takes the next.
     fn advance(&mut self) -> Result<Option<EventRow>, QueryError> {
-        let next = if self.descending { self.rows.next_back() } else { self.rows.next() };
+        let next = if self.descending {
+            self.rows.next_back()
+        } else {
+            self.rows.next()
+        };
         Ok(std::mem::replace(&mut self.next, next.transpose()?))
     }
 }
 
 /// The first row of all streams, and whose it is. A linked set is a handful of
 /// persons, so they are looked through one by one.
-fn next_of(streams: &mut [Stream], descending: bool) -> Result<Option<(usize, EventRow)>, QueryError> {
+fn next_of(
+    streams: &mut [Stream],
+    descending: bool,
+) -> Result<Option<(usize, EventRow)>, QueryError> {
     let places = streams
         .iter()
         .enumerate()
         .filter_map(|(index, stream)| Some((stream.next.as_ref()?.place, index)));
-    let first = if descending { places.max() } else { places.min() };
+    let first = if descending {
+        places.max()
+    } else {
+        places.min()
+    };
     let Some((_, index)) = first else {
         return Ok(None);
     };

@@ -22,7 +22,11 @@ pub(crate) struct Opener {
 
 impl Opener {
     /// What was sealed of a row; `None` where nothing was.
-    pub(crate) fn open(&mut self, scope: &Scope<'_>, seen: &Seen) -> Result<Option<v1::SealedPart>, QueryError> {
+    pub(crate) fn open(
+        &mut self,
+        scope: &Scope<'_>,
+        seen: &Seen,
+    ) -> Result<Option<v1::SealedPart>, QueryError> {
         if !seen.row.has_sealed {
             return Ok(None);
         }
@@ -60,13 +64,22 @@ impl Opener {
         Ok(entry?.1.sealed)
     }
 
-    fn block(&mut self, scope: &Scope<'_>, shard: ShardId, height: u64) -> Result<&Block, QueryError> {
-        let kept = self.blocks.iter().position(|(s, h, _)| (*s, *h) == (shard, height));
+    fn block(
+        &mut self,
+        scope: &Scope<'_>,
+        shard: ShardId,
+        height: u64,
+    ) -> Result<&Block, QueryError> {
+        let kept = self
+            .blocks
+            .iter()
+            .position(|(s, h, _)| (*s, *h) == (shard, height));
         let index = match kept {
             Some(index) => index,
             None => {
                 let block = scope.state.ledger.read_block(shard, height)?;
-                let block = block.ok_or(crate::read_model::ReadModelError::MissingBlock { shard, height })?;
+                let block = block
+                    .ok_or(crate::read_model::ReadModelError::MissingBlock { shard, height })?;
                 if self.blocks.len() == KEPT_BLOCKS {
                     self.blocks.pop_front();
                 }

@@ -17,7 +17,10 @@ pub(crate) struct Subject {
 pub(crate) fn check(identifier: &str, faults: &mut Faults) {
     let parts = identifier.split_once(':');
     if parts.is_none_or(|(scheme, value)| scheme.is_empty() || value.is_empty()) {
-        faults.push("subject", "must be `scheme:value`, such as `account:` and an account's id");
+        faults.push(
+            "subject",
+            "must be `scheme:value`, such as `account:` and an account's id",
+        );
     } else if identifier.len() > MAX_IDENTIFIER_BYTES {
         faults.push("subject", "must not be longer than 1,024 bytes");
     }
@@ -39,7 +42,9 @@ impl Subject {
 
     /// The references in the ledger, in the order of the persons.
     pub(crate) fn references(&self) -> impl Iterator<Item = SubjectReference> + '_ {
-        self.persons.iter().map(|person| SubjectReference(person.reference()))
+        self.persons
+            .iter()
+            .map(|person| SubjectReference(person.reference()))
     }
 }
 
@@ -54,7 +59,12 @@ mod tests {
             check(identifier, &mut faults);
             faults.or(()).is_ok()
         };
-        for good in ["account:1001", "email:a@example.com", "device:a:b:c", "X y:z "] {
+        for good in [
+            "account:1001",
+            "email:a@example.com",
+            "device:a:b:c",
+            "X y:z ",
+        ] {
             assert!(is_good(good), "{good}");
         }
         let long = format!("account:{}", "1".repeat(1017));

@@ -40,7 +40,11 @@ impl Ask for v1::GetSubjectRequest {
         let mut summary = v1::GetSubjectResponse {
             head: Some(entry::ledger_head(&visible)),
             identifiers: scope.subject.identifiers.clone(),
-            references: scope.subject.references().map(|reference| reference.to_string()).collect(),
+            references: scope
+                .subject
+                .references()
+                .map(|reference| reference.to_string())
+                .collect(),
             ..v1::GetSubjectResponse::default()
         };
         let mut by_kind: HashMap<&'static str, u64> = HashMap::new();
@@ -56,7 +60,9 @@ impl Ask for v1::GetSubjectRequest {
             summary.entries += 1;
             let kind = entry.kind().map(Kind::name).unwrap_or_default();
             *by_kind.entry(kind).or_default() += 1;
-            *by_judgement.entry(entry::judgement(entry.judgement.outcome_code)).or_default() += 1;
+            *by_judgement
+                .entry(entry::judgement(entry.judgement.outcome_code))
+                .or_default() += 1;
             // Rows come in order of event time.
             if summary.entries == 1 {
                 summary.first_event_time = timestamp(entry.event_time_ns);
@@ -67,12 +73,21 @@ impl Ask for v1::GetSubjectRequest {
             distinct.countries.add(&seen.flow.destination);
             distinct.controllers.add(&entry.controller);
             distinct.services.add(&entry.service);
-            entry.categories.iter().for_each(|term| distinct.categories.add(term));
-            entry.purposes.iter().for_each(|term| distinct.purposes.add(term));
+            entry
+                .categories
+                .iter()
+                .for_each(|term| distinct.categories.add(term));
+            entry
+                .purposes
+                .iter()
+                .for_each(|term| distinct.purposes.add(term));
             Ok(true)
         })?;
         let owned = |counts: HashMap<&'static str, u64>| {
-            counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+            counts
+                .into_iter()
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect()
         };
         summary.entries_by_kind = owned(by_kind);
         summary.entries_by_judgement = owned(by_judgement);

@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use custody_ledger::entry::Outcome;
 use bincode::{Decode, Encode};
+use custody_ledger::entry::Outcome;
 
 use super::QueryState;
 use super::error::QueryError;
@@ -83,7 +83,10 @@ impl<K: Ord + Clone + Encode + Decode<()>, M> Table<K, M> {
         show: impl Fn(K, Tally, M) -> R,
     ) -> Result<(Vec<R>, String), QueryError> {
         if let Some(last) = page.cursor::<K>()? {
-            let after = self.rows.range((Bound::Excluded(&last), Bound::Unbounded)).next();
+            let after = self
+                .rows
+                .range((Bound::Excluded(&last), Bound::Unbounded))
+                .next();
             self.rows = match after.map(|(key, _)| key.clone()) {
                 Some(first) => self.rows.split_off(&first),
                 None => BTreeMap::new(),

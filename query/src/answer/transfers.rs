@@ -33,7 +33,11 @@ struct More {
     purposes: BTreeSet<String>,
 }
 
-fn page(state: &QueryState, request: &v1::ListTransfersRequest, faults: &mut Faults) -> Result<Page, QueryError> {
+fn page(
+    state: &QueryState,
+    request: &v1::ListTransfersRequest,
+    faults: &mut Faults,
+) -> Result<Page, QueryError> {
     let bound = v1::ListTransfersRequest {
         page_size: 0,
         page_token: String::new(),
@@ -42,7 +46,14 @@ fn page(state: &QueryState, request: &v1::ListTransfersRequest, faults: &mut Fau
     };
     let bound = bound.encode_to_vec();
     let method = v1::ListTransfersRequest::METHOD;
-    Page::read(&state.tokens, method, &bound, request.page_size, &request.page_token, faults)
+    Page::read(
+        &state.tokens,
+        method,
+        &bound,
+        request.page_size,
+        &request.page_token,
+        faults,
+    )
 }
 
 impl Ask for v1::ListTransfersRequest {
@@ -95,17 +106,19 @@ impl Ask for v1::ListTransfersRequest {
             Ok(true)
         })?;
         let (transfers, next_page_token) =
-            table.page(state, &page, &head, |key: Key, tally, more| v1::TransferRow {
-                from_country: key.from_country,
-                to_country: key.to_country,
-                recipient: more.recipient,
-                safeguard: key.safeguard,
-                judgement: tally.judgement(),
-                categories: tally.categories.into_iter().collect(),
-                purposes: more.purposes.into_iter().collect(),
-                count: tally.count,
-                first_time: timestamp(tally.first_ns),
-                last_time: timestamp(tally.last_ns),
+            table.page(state, &page, &head, |key: Key, tally, more| {
+                v1::TransferRow {
+                    from_country: key.from_country,
+                    to_country: key.to_country,
+                    recipient: more.recipient,
+                    safeguard: key.safeguard,
+                    judgement: tally.judgement(),
+                    categories: tally.categories.into_iter().collect(),
+                    purposes: more.purposes.into_iter().collect(),
+                    count: tally.count,
+                    first_time: timestamp(tally.first_ns),
+                    last_time: timestamp(tally.last_ns),
+                }
             })?;
         Ok(v1::ListTransfersResponse {
             transfers,

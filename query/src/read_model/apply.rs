@@ -36,7 +36,13 @@ impl Rows {
                 height: header.height,
                 source,
             })?;
-            self.entry(header.shard, header.height, header.recorded_time_ns, sequence, entry)?;
+            self.entry(
+                header.shard,
+                header.height,
+                header.recorded_time_ns,
+                sequence,
+                entry,
+            )?;
         }
         self.entries += u64::from(header.entries);
         self.heads.insert(header.shard, block.head_after());
@@ -79,7 +85,8 @@ impl Rows {
                 sequence,
             };
             self.bytes += RETRACTION_KEY_BYTES + 8;
-            self.retractions.push((key.encode(), row::encode_recorded(recorded_time_ns)));
+            self.retractions
+                .push((key.encode(), row::encode_recorded(recorded_time_ns)));
         }
         let place = Place {
             event_time_ns: entry.event_time_ns,

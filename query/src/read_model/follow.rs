@@ -53,7 +53,9 @@ pub(super) fn is_known_to(ledger: &Ledger, positions: &[Head]) -> Result<bool, R
         if position.blocks > head.blocks {
             return Ok(false);
         }
-        let block = ledger.read_block(position.shard, last).map_err(ledger_error)?;
+        let block = ledger
+            .read_block(position.shard, last)
+            .map_err(ledger_error)?;
         if block.is_none_or(|block| block.head_after() != *position) {
             return Ok(false);
         }
@@ -76,7 +78,9 @@ impl ReadModel {
             let reached = self.round(ledger)?;
             progress(reached);
             if reached.lag() == 0 {
-                self.inner.publisher.update(|visible| visible.following = Following::Live);
+                self.inner
+                    .publisher
+                    .update(|visible| visible.following = Following::Live);
                 return Ok(reached);
             }
         }
@@ -112,7 +116,9 @@ impl ReadModel {
                 Err(error) => {
                     tracing::error!(%error, "the read model stopped following the ledger");
                     let reason = error.to_string();
-                    self.inner.publisher.update(|visible| visible.following = Following::Failed(reason));
+                    self.inner
+                        .publisher
+                        .update(|visible| visible.following = Following::Failed(reason));
                     return;
                 }
             };
@@ -125,7 +131,9 @@ impl ReadModel {
             }
             if self.visible().following == Following::CatchingUp {
                 tracing::info!(entries = reached.taken_in, "the read model has caught up");
-                self.inner.publisher.update(|visible| visible.following = Following::Live);
+                self.inner
+                    .publisher
+                    .update(|visible| visible.following = Following::Live);
             }
             if !commits.wait(LOOK_UP) && commits.is_closed() {
                 return;
@@ -156,7 +164,10 @@ impl ReadModel {
                 changed = true;
             }
             let mut turn = 0;
-            while shard.head.blocks < head.blocks && turn < SHARD_TURN_BYTES && rows.bytes < ROUND_BYTES {
+            while shard.head.blocks < head.blocks
+                && turn < SHARD_TURN_BYTES
+                && rows.bytes < ROUND_BYTES
+            {
                 let from = shard.head.blocks;
                 let blocks = ledger
                     .read_blocks(head.shard, from, SHARD_TURN_BYTES)
@@ -186,7 +197,9 @@ impl ReadModel {
         }
         if changed {
             // Published after the write: whoever sees a size finds its rows.
-            self.inner.publisher.update(|visible| visible.shards = shards);
+            self.inner
+                .publisher
+                .update(|visible| visible.shards = shards);
         }
         let taken_in = self.visible().entries();
         Ok(CatchUp {

@@ -125,7 +125,8 @@ pub(super) fn party_key(id: &str, sequence: u64) -> Vec<u8> {
 }
 
 pub(super) fn read_party_sequence(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+    key.last_chunk::<8>()
+        .map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]

@@ -87,7 +87,11 @@ impl ReadModel {
     /// # Errors
     /// [`ReadModelError::Locked`] where another process has it open, else what
     /// the files or the ledger say.
-    pub fn open(directory: &Path, ledger: &Ledger, options: &ReadModelOptions) -> Result<Self, ReadModelError> {
+    pub fn open(
+        directory: &Path,
+        ledger: &Ledger,
+        options: &ReadModelOptions,
+    ) -> Result<Self, ReadModelError> {
         let store = Store::open(directory, ledger.id(), options)?;
         let positions = store.positions();
         let known = match &positions {
@@ -119,13 +123,20 @@ impl ReadModel {
         Ok(model)
     }
 
-    fn create(directory: &Path, ledger: &Ledger, options: &ReadModelOptions) -> Result<Self, ReadModelError> {
+    fn create(
+        directory: &Path,
+        ledger: &Ledger,
+        options: &ReadModelOptions,
+    ) -> Result<Self, ReadModelError> {
         let store = Store::create(directory, ledger.id(), options)?;
         Ok(Self::over(directory, ledger, store, Vec::new()))
     }
 
     fn over(directory: &Path, ledger: &Ledger, store: Store, positions: Vec<Head>) -> Self {
-        let positions: HashMap<_, _> = positions.into_iter().map(|head| (head.shard, head)).collect();
+        let positions: HashMap<_, _> = positions
+            .into_iter()
+            .map(|head| (head.shard, head))
+            .collect();
         let mut shards = BTreeMap::new();
         for (descriptor, _) in ledger.shards() {
             let shard = descriptor.id();

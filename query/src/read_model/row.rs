@@ -64,9 +64,9 @@ pub(super) fn encode_recorded(recorded_time_ns: i64) -> [u8; 8] {
 }
 
 pub(super) fn decode_recorded(value: &[u8]) -> Result<i64, ReadModelError> {
-    let bytes: [u8; 8] = value
-        .try_into()
-        .map_err(|_| ReadModelError::DamagedRow { rows: "retractions" })?;
+    let bytes: [u8; 8] = value.try_into().map_err(|_| ReadModelError::DamagedRow {
+        rows: "retractions",
+    })?;
     Ok(i64::from_be_bytes(bytes))
 }
 
@@ -128,7 +128,10 @@ mod tests {
         let entry = Entry::new(Kind::Use, -5);
         let value = encode_event(11, 3, true, &entry).unwrap();
         let row = decode_event(place(), &value).unwrap();
-        assert_eq!((row.recorded_time_ns, row.height, row.has_sealed), (11, 3, true));
+        assert_eq!(
+            (row.recorded_time_ns, row.height, row.has_sealed),
+            (11, 3, true)
+        );
         assert!(row.entry == entry);
     }
 

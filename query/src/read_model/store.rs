@@ -93,7 +93,9 @@ impl Store {
             .cache_size(options.cache_bytes)
             .open()?;
         let keyspace = |name: &str| {
-            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
+            database.keyspace(name, || {
+                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+            })
         };
         Ok(Self {
             events: keyspace("events")?,
@@ -111,7 +113,7 @@ impl Store {
         if rows.events.len() >= BULK_EVENTS {
             // A crash between this and the batch repeats the rows: the same
             // keys get the same values again.
-            rows.events.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            rows.events.sort_unstable_by_key(|row| row.0);
             let mut ingestion = self.events.start_ingestion()?;
             for (key, value) in std::mem::take(&mut rows.events) {
                 ingestion.write(key, value)?;
@@ -137,7 +139,11 @@ impl Store {
                 block_digest: head.block_digest,
                 recorded_time_ns: head.recorded_time_ns,
             };
-            batch.insert(&self.positions, *head.shard.as_bytes(), row::encode(&position)?);
+            batch.insert(
+                &self.positions,
+                *head.shard.as_bytes(),
+                row::encode(&position)?,
+            );
         }
         batch.commit()?;
         Ok(())
@@ -163,21 +169,31 @@ impl Store {
     }
 
     /// A person's events from `first` to `last`, both included.
-    pub(super) fn events(&self, subject: &SubjectReference, first: &Place, last: &Place) -> EventRows {
+    pub(super) fn events(
+        &self,
+        subject: &SubjectReference,
+        first: &Place,
+        last: &Place,
+    ) -> EventRows {
         let rows = (first <= last).then(|| {
-            self.events.range(key::event_key(subject, first)..=key::event_key(subject, last))
+            self.events
+                .range(key::event_key(subject, first)..=key::event_key(subject, last))
         });
         EventRows { rows }
     }
 
     /// Everything that says that an event of the person was wrong: the tag of
     /// the wrong event, and the place and recorded time of what says so.
-    pub(super) fn retractions(&self, subject: &SubjectReference) -> Result<Vec<RetractionRow>, ReadModelError> {
+    pub(super) fn retractions(
+        &self,
+        subject: &SubjectReference,
+    ) -> Result<Vec<RetractionRow>, ReadModelError> {
         let mut found = Vec::new();
         for guard in self.retractions.prefix(subject.as_bytes()) {
             let (key, value) = guard.into_inner()?;
-            let key = RetractionKey::decode(&key)
-                .ok_or(ReadModelError::DamagedRow { rows: "retractions" })?;
+            let key = RetractionKey::decode(&key).ok_or(ReadModelError::DamagedRow {
+                rows: "retractions",
+            })?;
             found.push(RetractionRow {
                 of: key.of,
                 shard: key.shard,

@@ -121,7 +121,9 @@ mod tests {
 
         let other = Arc::clone(&publisher);
         let waiter = std::thread::spawn(move || {
-            other.wait_until(Instant::now() + Duration::from_secs(30), live).1
+            other
+                .wait_until(Instant::now() + Duration::from_secs(30), live)
+                .1
         });
         publisher.update(|visible| visible.following = Following::Live);
         assert!(waiter.join().unwrap());

@@ -58,19 +58,30 @@ impl LineageApi {
     ///
     /// # Errors
     /// A status with a `google.rpc.ErrorInfo`.
-    pub async fn ask_async<Q: Ask>(&self, question: Q, deadline: Deadline) -> Result<Q::Answer, Status> {
+    pub async fn ask_async<Q: Ask>(
+        &self,
+        question: Q,
+        deadline: Deadline,
+    ) -> Result<Q::Answer, Status> {
         let answer = self.answer(question, deadline).await;
         answer.map_err(|error| handled(Q::METHOD, &error))
     }
 
-    async fn answer<Q: Ask>(&self, question: Q, deadline: Deadline) -> Result<Q::Answer, QueryError> {
+    async fn answer<Q: Ask>(
+        &self,
+        question: Q,
+        deadline: Deadline,
+    ) -> Result<Q::Answer, QueryError> {
         let wanted = question.wanted(&self.state)?;
         let mut watch = self.state.read_model.watch();
         let enough = |visible: &Arc<Visible>| is_settled::<Q>(&wanted, visible);
         // What is visible at the deadline is checked either way.
         let _ = tokio::time::timeout_at(deadline.0.into(), watch.wait_for(enough)).await;
         let visible = check::<Q>(&wanted, self.state.read_model.visible())?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| QueryError::Interrupted)?;
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| QueryError::Interrupted)?;
         let state = self.state.clone();
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -80,7 +91,10 @@ impl LineageApi {
     }
 
     /// Answers a gRPC request and counts it.
-    pub(super) async fn respond<Q: Ask>(&self, request: Request<Q>) -> Result<Response<Q::Answer>, Status> {
+    pub(super) async fn respond<Q: Ask>(
+        &self,
+        request: Request<Q>,
+    ) -> Result<Response<Q::Answer>, Status> {
         let start = Instant::now();
         let deadline = Deadline::of(request.metadata());
         let answer = self.ask_async(request.into_inner(), deadline).await;
@@ -97,8 +111,10 @@ pub(super) fn refuse<T>(method: &'static str) -> Result<T, Status> {
 }
 
 fn count(method: &'static str, code: Code, start: Instant) {
-    metrics::counter!(metric::REQUESTS, "method" => method, "code" => format!("{code:?}")).increment(1);
-    metrics::histogram!(metric::REQUEST_DURATION, "method" => method).record(start.elapsed().as_secs_f64());
+    metrics::counter!(metric::REQUESTS, "method" => method, "code" => format!("{code:?}"))
+        .increment(1);
+    metrics::histogram!(metric::REQUEST_DURATION, "method" => method)
+        .record(start.elapsed().as_secs_f64());
 }
 
 /// Whether waiting longer would change nothing.

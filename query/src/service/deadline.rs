@@ -30,7 +30,9 @@ impl Deadline {
     /// From a request's `grpc-timeout`, less a margin of a tenth and at most
     /// 100 ms; never longer than 30 seconds.
     pub(crate) fn of(metadata: &MetadataMap) -> Self {
-        let timeout = metadata.get("grpc-timeout").and_then(|value| parse(value.to_str().ok()?));
+        let timeout = metadata
+            .get("grpc-timeout")
+            .and_then(|value| parse(value.to_str().ok()?));
         timeout.map_or_else(Self::default, |timeout| {
             Self::after(timeout.saturating_sub(MARGIN.min(timeout / 10)))
         })
@@ -81,6 +83,9 @@ mod tests {
         assert!(Deadline::of(&metadata).0 <= Instant::now() + DEFAULT_WAIT);
         metadata.insert("grpc-timeout", "1S".parse().unwrap());
         let left = Deadline::of(&metadata).0 - Instant::now();
-        assert!(left > Duration::from_millis(500) && left <= Duration::from_millis(900), "{left:?}");
+        assert!(
+            left > Duration::from_millis(500) && left <= Duration::from_millis(900),
+            "{left:?}"
+        );
     }
 }

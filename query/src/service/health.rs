@@ -31,14 +31,20 @@ pub(super) async fn report(state: QueryState, reporter: HealthReporter) {
     }
 }
 
-async fn changed(watch: &mut tokio::sync::watch::Receiver<std::sync::Arc<crate::read_model::Visible>>) {
+async fn changed(
+    watch: &mut tokio::sync::watch::Receiver<std::sync::Arc<crate::read_model::Visible>>,
+) {
     let before = watch.borrow_and_update().following.clone();
     let _ = watch.wait_for(|visible| visible.following != before).await;
 }
 
 /// Reports every service at once.
 pub(super) async fn set(reporter: &HealthReporter, serving: bool) {
-    let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+    let status = if serving {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
     let services = [
         "",
         <LineageServiceServer<LineageApi> as NamedService>::NAME,

@@ -10,11 +10,17 @@ use super::api::{LineageApi, refuse};
 
 #[async_trait]
 impl LineageService for LineageApi {
-    async fn get_subject(&self, request: Request<GetSubjectRequest>) -> Result<Response<GetSubjectResponse>, Status> {
+    async fn get_subject(
+        &self,
+        request: Request<GetSubjectRequest>,
+    ) -> Result<Response<GetSubjectResponse>, Status> {
         self.respond(request).await
     }
 
-    async fn list_events(&self, request: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
+    async fn list_events(
+        &self,
+        request: Request<ListEventsRequest>,
+    ) -> Result<Response<ListEventsResponse>, Status> {
         self.respond(request).await
     }
 

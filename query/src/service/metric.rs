@@ -17,8 +17,24 @@ pub const READ_MODEL_ENTRIES: &str = "custody_query_read_model_entries";
 
 /// Tells the recorder what each metric means. Call once it is installed.
 pub fn describe() {
-    metrics::describe_counter!(REQUESTS, Unit::Count, "Requests answered, by method and status.");
-    metrics::describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time from a request to its answer.");
-    metrics::describe_gauge!(READ_MODEL_LAG, Unit::Count, "Entries that the read model has not taken in yet.");
-    metrics::describe_gauge!(READ_MODEL_ENTRIES, Unit::Count, "Entries that the read model has taken in.");
+    metrics::describe_counter!(
+        REQUESTS,
+        Unit::Count,
+        "Requests answered, by method and status."
+    );
+    metrics::describe_histogram!(
+        REQUEST_DURATION,
+        Unit::Seconds,
+        "Time from a request to its answer."
+    );
+    metrics::describe_gauge!(
+        READ_MODEL_LAG,
+        Unit::Count,
+        "Entries that the read model has not taken in yet."
+    );
+    metrics::describe_gauge!(
+        READ_MODEL_ENTRIES,
+        Unit::Count,
+        "Entries that the read model has taken in."
+    );
 }

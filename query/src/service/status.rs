@@ -28,7 +28,9 @@ pub fn status_of(error: &QueryError) -> Status {
     }
     let message = match error {
         QueryError::Invalid(faults) => {
-            let said = faults.iter().map(|fault| format!("`{}` {}", fault.field, fault.description));
+            let said = faults
+                .iter()
+                .map(|fault| format!("`{}` {}", fault.field, fault.description));
             said.collect::<Vec<_>>().join("; ")
         }
         // Paths and system errors are for the log of who runs this.
@@ -64,10 +66,12 @@ fn metadata(error: &QueryError) -> HashMap<String, String> {
         QueryError::SubjectAmbiguous { count } => vec![("count".to_owned(), count.to_string())],
         QueryError::Unimplemented(method) => vec![("method".to_owned(), (*method).to_owned())],
         QueryError::ShardUnknown(shard) => vec![("shard".to_owned(), shard.to_string())],
-        QueryError::Sealed { shard, sequence } | QueryError::EntryMissing { shard, sequence } => vec![
-            ("shard".to_owned(), shard.to_string()),
-            ("sequence".to_owned(), sequence.to_string()),
-        ],
+        QueryError::Sealed { shard, sequence } | QueryError::EntryMissing { shard, sequence } => {
+            vec![
+                ("shard".to_owned(), shard.to_string()),
+                ("sequence".to_owned(), sequence.to_string()),
+            ]
+        }
         QueryError::Behind(shards) => shards.iter().take(MAX_SHARDS_NAMED).map(behind).collect(),
         _ => Vec::new(),
     };
@@ -106,25 +110,61 @@ mod tests {
             known: true,
         };
         vec![
-            (QueryError::Invalid(vec![fault]), Code::InvalidArgument, "FIELD_INVALID"),
-            (QueryError::PageToken, Code::InvalidArgument, "PAGE_TOKEN_INVALID"),
-            (QueryError::SubjectNotFound, Code::NotFound, "SUBJECT_NOT_FOUND"),
+            (
+                QueryError::Invalid(vec![fault]),
+                Code::InvalidArgument,
+                "FIELD_INVALID",
+            ),
+            (
+                QueryError::PageToken,
+                Code::InvalidArgument,
+                "PAGE_TOKEN_INVALID",
+            ),
+            (
+                QueryError::SubjectNotFound,
+                Code::NotFound,
+                "SUBJECT_NOT_FOUND",
+            ),
             (
                 QueryError::SubjectAmbiguous { count: 3 },
                 Code::FailedPrecondition,
                 "SUBJECT_AMBIGUOUS",
             ),
-            (QueryError::Behind(vec![behind]), Code::DeadlineExceeded, "READ_MODEL_BEHIND"),
-            (QueryError::CatchingUp, Code::Unavailable, "READ_MODEL_CATCHING_UP"),
-            (QueryError::NotFollowing, Code::Unavailable, "READ_MODEL_STOPPED"),
-            (QueryError::ShardUnknown(shard), Code::NotFound, "SHARD_UNKNOWN"),
-            (QueryError::Unimplemented("a/B"), Code::Unimplemented, "METHOD_UNIMPLEMENTED"),
+            (
+                QueryError::Behind(vec![behind]),
+                Code::DeadlineExceeded,
+                "READ_MODEL_BEHIND",
+            ),
+            (
+                QueryError::CatchingUp,
+                Code::Unavailable,
+                "READ_MODEL_CATCHING_UP",
+            ),
+            (
+                QueryError::NotFollowing,
+                Code::Unavailable,
+                "READ_MODEL_STOPPED",
+            ),
+            (
+                QueryError::ShardUnknown(shard),
+                Code::NotFound,
+                "SHARD_UNKNOWN",
+            ),
+            (
+                QueryError::Unimplemented("a/B"),
+                Code::Unimplemented,
+                "METHOD_UNIMPLEMENTED",
+            ),
             (
                 QueryError::Sealed { shard, sequence: 5 },
                 Code::DataLoss,
                 "SEALED_PART_UNREADABLE",
             ),
-            (QueryError::EntryMissing { shard, sequence: 5 }, Code::DataLoss, "ENTRY_MISSING"),
+            (
+                QueryError::EntryMissing { shard, sequence: 5 },
+                Code::DataLoss,
+                "ENTRY_MISSING",
+            ),
             (
                 QueryError::Block(custody_ledger::DecodeError::Truncated),
                 Code::DataLoss,
@@ -145,7 +185,10 @@ mod tests {
             let status = status_of(&error);
             assert_eq!(status.code(), code, "{error}");
             let info = status.get_details_error_info().unwrap();
-            assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "custody"));
+            assert_eq!(
+                (info.reason.as_str(), info.domain.as_str()),
+                (reason, "custody")
+            );
             assert!(!status.message().is_empty());
         }
     }
@@ -153,7 +196,10 @@ mod tests {
     #[test]
     fn details_say_what_a_program_needs() {
         let info = |error: QueryError| status_of(&error).get_details_error_info().unwrap().metadata;
-        assert_eq!(info(QueryError::SubjectAmbiguous { count: 3 })["count"], "3");
+        assert_eq!(
+            info(QueryError::SubjectAmbiguous { count: 3 })["count"],
+            "3"
+        );
         assert_eq!(info(QueryError::Unimplemented("a/B"))["method"], "a/B");
         let behind = cases().swap_remove(4).0;
         let key = format!("shard-{}", ShardId([1; 16]));

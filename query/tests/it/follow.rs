@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use custody_ledger::{Ledger, LedgerOptions, ShardId};
+use custody_ledger::{BlockBuilder, Digest, Ledger, LedgerOptions, ShardId};
 use custody_proto::v1;
 use custody_query::{Deadline, Following, ReadModel, ReadModelError, ReadModelOptions};
 use tonic::Code;
@@ -34,12 +34,19 @@ fn one_reads_what_one_wrote() {
     let mut world = World::new();
     let follower = world.model().follow(&world.ledger).unwrap();
     for round in 1..=20u64 {
-        world.commit(0, &[Draft::collection("account:1001", &format!("e-{round}"), 1)]);
+        world.commit(
+            0,
+            &[Draft::collection("account:1001", &format!("e-{round}"), 1)],
+        );
         let wanted = sizes(&[(world.shards[0].id(), round)]);
         let summary = world.ask(subject("account:1001", wanted)).unwrap();
         assert_eq!(summary.entries, round);
         let head = summary.head.unwrap();
-        let shard = head.shards.iter().find(|shard| shard.size == round).unwrap();
+        let shard = head
+            .shards
+            .iter()
+            .find(|shard| shard.size == round)
+            .unwrap();
         let at = world.ledger.head(world.shards[0].id()).unwrap();
         assert_eq!(shard.block_digest, at.block_digest.as_bytes());
         assert_eq!(shard.next_offset, at.next_offset);
@@ -55,15 +62,24 @@ fn what_does_not_come_in_time_is_said() {
     let soon = || Deadline::after(Duration::from_millis(30));
     let shard = world.shards[0].id();
 
-    let late = world.api().ask(subject("account:1001", sizes(&[(shard, 7)])), soon()).unwrap_err();
+    let late = world
+        .api()
+        .ask(subject("account:1001", sizes(&[(shard, 7)])), soon())
+        .unwrap_err();
     assert_eq!(late.code(), Code::DeadlineExceeded);
     let info = late.get_details_error_info().unwrap();
     assert_eq!(info.metadata[&format!("shard-{shard}")], "size 1 of 7");
 
     let unknown = sizes(&[(ShardId([9; 16]), 1)]);
-    let status = world.api().ask(subject("account:1001", unknown), soon()).unwrap_err();
+    let status = world
+        .api()
+        .ask(subject("account:1001", unknown), soon())
+        .unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
-    assert_eq!(status.get_details_error_info().unwrap().reason, "SHARD_UNKNOWN");
+    assert_eq!(
+        status.get_details_error_info().unwrap().reason,
+        "SHARD_UNKNOWN"
+    );
 
     let by_offset = |next_offset| {
         Some(v1::AtLeast {
@@ -74,8 +90,18 @@ fn what_does_not_come_in_time_is_said() {
             }],
         })
     };
-    assert!(world.api().ask(subject("account:1001", by_offset(1)), soon()).is_ok());
-    assert!(world.api().ask(subject("account:1001", by_offset(2)), soon()).is_err());
+    assert!(
+        world
+            .api()
+            .ask(subject("account:1001", by_offset(1)), soon())
+            .is_ok()
+    );
+    assert!(
+        world
+            .api()
+            .ask(subject("account:1001", by_offset(2)), soon())
+            .is_err()
+    );
 }
 
 #[test]
@@ -83,16 +109,34 @@ fn before_it_has_caught_up_there_is_no_answer_but_the_checkpoint() {
     let mut world = World::new();
     world.commit(0, &[Draft::collection("account:1001", "e-1", 1)]);
     let soon = || Deadline::after(Duration::from_millis(30));
-    let status = world.api().ask(subject("account:1001", None), soon()).unwrap_err();
+    let status = world
+        .api()
+        .ask(subject("account:1001", None), soon())
+        .unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(status.get_details_error_info().unwrap().reason, "READ_MODEL_CATCHING_UP");
+    assert_eq!(
+        status.get_details_error_info().unwrap().reason,
+        "READ_MODEL_CATCHING_UP"
+    );
 
-    let checkpoint = world.api().ask(v1::GetCheckpointRequest::default(), soon()).unwrap();
-    let total = |head: Option<v1::LedgerHead>| head.unwrap().shards.iter().map(|shard| shard.size).sum::<u64>();
+    let checkpoint = world
+        .api()
+        .ask(v1::GetCheckpointRequest::default(), soon())
+        .unwrap();
+    let total = |head: Option<v1::LedgerHead>| {
+        head.unwrap()
+            .shards
+            .iter()
+            .map(|shard| shard.size)
+            .sum::<u64>()
+    };
     assert_eq!(checkpoint.ledger, world.ledger.id().to_string());
     assert_eq!((total(checkpoint.head), total(checkpoint.visible)), (1, 0));
     world.catch_up();
-    let checkpoint = world.api().ask(v1::GetCheckpointRequest::default(), soon()).unwrap();
+    let checkpoint = world
+        .api()
+        .ask(v1::GetCheckpointRequest::default(), soon())
+        .unwrap();
     assert_eq!(checkpoint.head, checkpoint.visible);
 }
 
@@ -149,23 +193,54 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
     world.commit(0, &[Draft::collection("account:1001", "e-1", 1)]);
     world.catch_up();
 
-    // The ledger as it was before, under the same id, goes on otherwise.
-    let backup = tempfile::tempdir().unwrap();
-    let restored = backup.path().join("ledger");
-    let fresh = |dir: &std::path::Path| Ledger::open(dir, LedgerOptions::default()).unwrap();
-    let other = fresh(&restored);
+    // Another ledger stands in for the same one restored: once without the
+    // shard, once with less of it, once with other blocks.
     let stamp = world.read_model_directory().join("STAMP");
-    world.drop_model();
-    std::fs::write(&stamp, format!("custody read model 1\nledger {}\n", other.id())).unwrap();
-    let model = ReadModel::open(&world.read_model_directory(), &other, &ReadModelOptions::default()).unwrap();
-    assert_eq!(model.visible().entries(), 0);
-    assert_eq!(model.catch_up(&other, &mut |_| {}).unwrap().taken_in, 0);
+    let positions = |model: &ReadModel| model.visible().entries();
+    for blocks in [None, Some(0), Some(1), Some(2)] {
+        let backup = tempfile::tempdir().unwrap();
+        let other = Ledger::open(&backup.path().join("ledger"), LedgerOptions::default()).unwrap();
+        let shard = &world.shards[0];
+        if let Some(blocks) = blocks {
+            let mut head = other.open_shard(shard).unwrap();
+            for _ in 0..blocks {
+                let mut block = BlockBuilder::new(other.id(), 0, &head);
+                block.duplicate(head.next_offset.unwrap()).unwrap();
+                head = other
+                    .commit(block.finish(1, Digest([7; 32])).unwrap())
+                    .unwrap();
+            }
+        }
+        world.drop_model();
+        world.open();
+        world.catch_up();
+        assert_eq!(positions(&world.model()), 1);
+        world.drop_model();
+        std::fs::write(
+            &stamp,
+            format!("custody read model 1\nledger {}\n", other.id()),
+        )
+        .unwrap();
+        let model = ReadModel::open(
+            &world.read_model_directory(),
+            &other,
+            &ReadModelOptions::default(),
+        )
+        .unwrap();
+        assert_eq!(positions(&model), 0, "{blocks:?}");
+        model.catch_up(&other, &mut |_| {}).unwrap();
+        assert_eq!(positions(&model), 0, "{blocks:?}");
+    }
 }
 
 #[test]
 fn two_processes_do_not_share_it() {
     let world = World::new();
-    let second = ReadModel::open(&world.read_model_directory(), &world.ledger, &ReadModelOptions::default());
+    let second = ReadModel::open(
+        &world.read_model_directory(),
+        &world.ledger,
+        &ReadModelOptions::default(),
+    );
     assert!(matches!(second.err(), Some(ReadModelError::Locked { .. })));
     let rebuilt = ReadModel::rebuild(
         &world.read_model_directory(),
@@ -180,7 +255,13 @@ fn two_processes_do_not_share_it() {
 fn a_long_history_comes_in_as_sorted_tables() {
     let mut world = World::new();
     let drafts: Vec<Draft> = (0..500)
-        .map(|n| Draft::collection(&format!("account:{}", n % 100), &format!("e-{n}"), i64::from(n % 7)))
+        .map(|n| {
+            Draft::collection(
+                &format!("account:{}", n % 100),
+                &format!("e-{n}"),
+                i64::from(n % 7),
+            )
+        })
         .collect();
     // More than one bulk of 50,000 events, in both shards.
     for round in 0..110 {
@@ -188,7 +269,10 @@ fn a_long_history_comes_in_as_sorted_tables() {
     }
     let start = Instant::now();
     let mut steps = Vec::new();
-    let reached = world.model().catch_up(&world.ledger, &mut |step| steps.push(step)).unwrap();
+    let reached = world
+        .model()
+        .catch_up(&world.ledger, &mut |step| steps.push(step))
+        .unwrap();
     println!("{} entries in {:?}", reached.taken_in, start.elapsed());
     assert_eq!((reached.taken_in, reached.lag()), (55_000, 0));
     assert!(steps.is_sorted_by_key(|step| step.taken_in));

@@ -14,7 +14,11 @@ fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_unix_nanos(START + seconds * SECOND)
 }
 
-fn recipients(world: &World, as_of: Option<v1::AsOf>, filter: v1::EntryFilter) -> Vec<v1::RecipientRow> {
+fn recipients(
+    world: &World,
+    as_of: Option<v1::AsOf>,
+    filter: v1::EntryFilter,
+) -> Vec<v1::RecipientRow> {
     let request = v1::ListRecipientsRequest {
         subject: SUBJECT.to_owned(),
         as_of,
@@ -25,7 +29,9 @@ fn recipients(world: &World, as_of: Option<v1::AsOf>, filter: v1::EntryFilter) -
 }
 
 fn ids(rows: &[v1::RecipientRow]) -> Vec<&str> {
-    rows.iter().map(|row| row.recipient.as_ref().unwrap().id.as_str()).collect()
+    rows.iter()
+        .map(|row| row.recipient.as_ref().unwrap().id.as_str())
+        .collect()
 }
 
 fn events(world: &World, as_of: Option<v1::AsOf>) -> Vec<v1::Entry> {
@@ -43,7 +49,9 @@ fn transfers(world: &World) -> Vec<(String, String, u64)> {
         ..Default::default()
     };
     let rows = world.ask(request).unwrap().transfers;
-    rows.into_iter().map(|row| (row.from_country, row.to_country, row.count)).collect()
+    rows.into_iter()
+        .map(|row| (row.from_country, row.to_country, row.count))
+        .collect()
 }
 
 #[test]
@@ -51,7 +59,10 @@ fn a_retraction_hides_its_event_but_not_what_was_known_before() {
     let mut world = World::new();
     // Recorded at START + 1 s, taken back at START + 2 s by an event that says
     // that it happened long after.
-    world.commit(0, &[Draft::disclosure(SUBJECT, "e-1", 5, party("dhl", "DE"))]);
+    world.commit(
+        0,
+        &[Draft::disclosure(SUBJECT, "e-1", 5, party("dhl", "DE"))],
+    );
     world.commit(1, &[Draft::retraction(SUBJECT, "r-1", 500, "e-1")]);
     world.catch_up();
 
@@ -66,9 +77,21 @@ fn a_retraction_hides_its_event_but_not_what_was_known_before() {
     assert!(recipients(&world, as_of(Some(6), None), Default::default()).is_empty());
     assert!(recipients(&world, as_of(None, Some(2)), Default::default()).is_empty());
     // What was known before stays.
-    assert_eq!(ids(&recipients(&world, as_of(None, Some(1)), Default::default())), ["dhl"]);
+    assert_eq!(
+        ids(&recipients(
+            &world,
+            as_of(None, Some(1)),
+            Default::default()
+        )),
+        ["dhl"]
+    );
 
-    let marks = |as_of| events(&world, as_of).iter().map(|entry| entry.retracted).collect::<Vec<_>>();
+    let marks = |as_of| {
+        events(&world, as_of)
+            .iter()
+            .map(|entry| entry.retracted)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(marks(None), [true, false]);
     assert_eq!(marks(as_of(Some(6), None)), [true]);
     assert_eq!(marks(as_of(None, Some(1))), [false]);
@@ -79,13 +102,19 @@ fn a_retraction_hides_its_event_but_not_what_was_known_before() {
         ..Default::default()
     };
     let summary = world.ask(request).unwrap();
-    assert_eq!((summary.entries, summary.retracted, summary.recipients), (1, 1, 0));
+    assert_eq!(
+        (summary.entries, summary.retracted, summary.recipients),
+        (1, 1, 0)
+    );
 }
 
 #[test]
 fn a_retraction_of_another_person_hides_nothing() {
     let mut world = World::new();
-    world.commit(0, &[Draft::disclosure(SUBJECT, "e-1", 5, party("dhl", "DE"))]);
+    world.commit(
+        0,
+        &[Draft::disclosure(SUBJECT, "e-1", 5, party("dhl", "DE"))],
+    );
     world.commit(0, &[Draft::retraction("account:1002", "r-1", 6, "e-1")]);
     world.catch_up();
     assert_eq!(ids(&recipients(&world, None, Default::default())), ["dhl"]);
@@ -105,7 +134,10 @@ fn as_of_is_inclusive_and_ranges_leave_their_end_out() {
             ..Default::default()
         };
         let entries = world.ask(request).unwrap().entries;
-        entries.iter().map(|entry| entry.event_time.unwrap().seconds - START / SECOND).collect::<Vec<_>>()
+        entries
+            .iter()
+            .map(|entry| entry.event_time.unwrap().seconds - START / SECOND)
+            .collect::<Vec<_>>()
     };
     let range = v1::EntryFilter {
         from: Some(moment(1)),
@@ -137,7 +169,10 @@ fn each_purpose_is_a_row_and_none_is_one_too() {
     world.catch_up();
     let rows = recipients(&world, None, Default::default());
     let purposes: Vec<&str> = rows.iter().map(|row| row.purpose.as_str()).collect();
-    assert_eq!(purposes, ["", "custody:marketing", "custody:purchase_delivery"]);
+    assert_eq!(
+        purposes,
+        ["", "custody:marketing", "custody:purchase_delivery"]
+    );
 
     let marketing = v1::EntryFilter {
         purposes: vec!["dpv:Marketing".to_owned()],
@@ -156,15 +191,18 @@ fn a_disclosure_abroad_is_a_transfer_and_one_within_a_country_is_not() {
         draft.location = location;
         draft
     };
-    world.commit(0, &[
-        from("1", "DE", "US"),
-        from("2", "US-CA", "US"),
-        from("3", "US", "US-CA"),
-        from("4", "DE", "DE"),
-        from("5", "", "US"),
-        from("6", "DE", ""),
-        from("7", "DE", "US-CA"),
-    ]);
+    world.commit(
+        0,
+        &[
+            from("1", "DE", "US"),
+            from("2", "US-CA", "US"),
+            from("3", "US", "US-CA"),
+            from("4", "DE", "DE"),
+            from("5", "", "US"),
+            from("6", "DE", ""),
+            from("7", "DE", "US-CA"),
+        ],
+    );
     let within = Act::Transfer {
         recipient: None,
         from_country: "US".to_owned(),
@@ -175,13 +213,19 @@ fn a_disclosure_abroad_is_a_transfer_and_one_within_a_country_is_not() {
     world.commit(0, &[Draft::new(SUBJECT, "8", 2, Kind::Transfer, within)]);
     world.catch_up();
     let row = |from: &str, to: &str| (from.to_owned(), to.to_owned(), 1);
-    assert_eq!(transfers(&world), [row("DE", "US"), row("DE", "US-CA"), row("US", "US-CA")]);
+    assert_eq!(
+        transfers(&world),
+        [row("DE", "US"), row("DE", "US-CA"), row("US", "US-CA")]
+    );
 }
 
 #[test]
 fn a_registered_country_counts_where_the_event_names_none() {
     let mut world = World::new();
-    world.commit(0, &[Draft::disclosure(SUBJECT, "e-1", 1, party("adnet", ""))]);
+    world.commit(
+        0,
+        &[Draft::disclosure(SUBJECT, "e-1", 1, party("adnet", ""))],
+    );
     world.register("adnet", "Ad Network", "US");
     world.register("adnet", "Another Name", "SG");
     world.catch_up();
@@ -204,7 +248,10 @@ fn persons_who_received_have_no_name_here() {
     world.catch_up();
     let rows = recipients(&world, None, Default::default());
     let shown = rows[0].recipient.clone().unwrap();
-    assert_eq!((shown.id.as_str(), shown.category.as_str(), shown.person), ("", "custody:buyers", true));
+    assert_eq!(
+        (shown.id.as_str(), shown.category.as_str(), shown.person),
+        ("", "custody:buyers", true)
+    );
 }
 
 #[test]
@@ -227,10 +274,16 @@ fn linked_persons_are_one_answer_and_shared_identifiers_are_none() {
     let refused = ask(&world, "email:a@example.com").unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     let info = refused.get_details_error_info().unwrap();
-    assert_eq!((info.reason.as_str(), info.metadata["count"].as_str()), ("SUBJECT_AMBIGUOUS", "2"));
+    assert_eq!(
+        (info.reason.as_str(), info.metadata["count"].as_str()),
+        ("SUBJECT_AMBIGUOUS", "2")
+    );
     assert!(!refused.message().contains("example.com"));
 
-    world.vault.admit(&["account:1001", "account:1002"]).unwrap();
+    world
+        .vault
+        .admit(&["account:1001", "account:1002"])
+        .unwrap();
     for subject in ["account:1001", "account:1002", "email:a@example.com"] {
         let summary = ask(&world, subject).unwrap();
         assert_eq!((summary.entries, summary.references.len()), (2, 2));
@@ -240,7 +293,13 @@ fn linked_persons_are_one_answer_and_shared_identifiers_are_none() {
 #[test]
 fn the_full_view_opens_what_was_sealed() {
     let mut world = World::new();
-    world.commit(0, &[Draft::collection(SUBJECT, "e-1", 1), Draft::collection(SUBJECT, "e-2", 2)]);
+    world.commit(
+        0,
+        &[
+            Draft::collection(SUBJECT, "e-1", 1),
+            Draft::collection(SUBJECT, "e-2", 2),
+        ],
+    );
     world.consult(SUBJECT, 3);
     world.catch_up();
     let request = v1::ListEventsRequest {
@@ -249,12 +308,19 @@ fn the_full_view_opens_what_was_sealed() {
         ..Default::default()
     };
     let entries = world.ask(request).unwrap().entries;
-    let opened: Vec<_> = entries.iter().map(|entry| entry.sealed.clone().unwrap()).collect();
+    let opened: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.sealed.clone().unwrap())
+        .collect();
     assert_eq!(opened[1].id, "e-2");
     assert_eq!(opened[1].source, "//shop.example");
     assert_eq!(opened[1].data.clone().unwrap().note, "said by phone");
     assert_eq!(opened.len(), 3);
-    assert!(events(&world, None).iter().all(|entry| entry.sealed.is_none()));
+    assert!(
+        events(&world, None)
+            .iter()
+            .all(|entry| entry.sealed.is_none())
+    );
 }
 
 #[test]
@@ -285,22 +351,31 @@ fn what_is_wrong_with_a_request_is_said_field_by_field_and_never_repeated() {
     let status = world.ask(request).unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     let violations = status.get_details_bad_request().unwrap().field_violations;
-    let fields: Vec<&str> = violations.iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(fields, [
-        "subject",
-        "filter.to",
-        "filter.kinds[1]",
-        "filter.purposes[0]",
-        "filter.categories[0]",
-        "filter.recipients[0]",
-        "filter.countries[0]",
-        "filter.controllers[0]",
-        "filter.policies[0]",
-        "filter.judgements[0]",
-        "view",
-        "at_least.shards[0].shard",
-        "page_size",
-    ]);
+    let fields: Vec<&str> = violations
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "subject",
+            "filter.to",
+            "filter.kinds[1]",
+            "filter.purposes[0]",
+            "filter.categories[0]",
+            "filter.recipients[0]",
+            "filter.countries[0]",
+            "filter.controllers[0]",
+            "filter.policies[0]",
+            "filter.judgements[0]",
+            "view",
+            "at_least.shards[0].shard",
+            "page_size",
+        ]
+    );
     let said = format!("{status:?}");
-    assert!(!said.contains("li-at-example") && !said.contains("li@example.com"), "{said}");
+    assert!(
+        !said.contains("li-at-example") && !said.contains("li@example.com"),
+        "{said}"
+    );
 }

@@ -27,7 +27,10 @@ type Registered = (String, String);
 
 impl Oracle<'_> {
     fn recorded_until(question: &Question) -> i64 {
-        let as_of = question.as_of.as_ref().and_then(|as_of| as_of.recorded_time);
+        let as_of = question
+            .as_of
+            .as_ref()
+            .and_then(|as_of| as_of.recorded_time);
         as_of.map_or(i64::MAX, |time| time.unix_nanos().unwrap())
     }
 
@@ -85,22 +88,30 @@ impl Oracle<'_> {
         let (filter, until) = (&question.filter, Self::recorded_until(question));
         let happened_until = question.as_of.as_ref().and_then(|as_of| as_of.event_time);
         let nanos = |time: Timestamp| time.unix_nanos().unwrap();
-        let any = |wanted: &[String], said: &str| wanted.is_empty() || wanted.iter().any(|w| w == said);
+        let any =
+            |wanted: &[String], said: &str| wanted.is_empty() || wanted.iter().any(|w| w == said);
         let mut found: Vec<(Fact, bool)> = Vec::new();
         for fact in &self.world.facts {
             let entry = &fact.entry;
             let to = self.destination(fact, until);
             let recipient = entry.recipient().map(|party| party.id.clone());
-            let matches = self.references.contains(&entry.subject.unwrap().to_string())
+            let matches = self
+                .references
+                .contains(&entry.subject.unwrap().to_string())
                 && fact.recorded_ns <= until
                 && happened_until.is_none_or(|time| entry.event_time_ns <= nanos(time))
-                && filter.from.is_none_or(|time| entry.event_time_ns >= nanos(time))
-                && filter.to.is_none_or(|time| entry.event_time_ns < nanos(time))
+                && filter
+                    .from
+                    .is_none_or(|time| entry.event_time_ns >= nanos(time))
+                && filter
+                    .to
+                    .is_none_or(|time| entry.event_time_ns < nanos(time))
                 && any(&filter.kinds, entry.kind().unwrap().name())
                 && any(&filter.controllers, &entry.controller)
                 && any(&filter.policies, &entry.policy)
                 && any(&filter.judgements, outcome(fact).name())
-                && (filter.recipients.is_empty() || recipient.is_some_and(|id| filter.recipients.contains(&id)))
+                && (filter.recipients.is_empty()
+                    || recipient.is_some_and(|id| filter.recipients.contains(&id)))
                 && (filter.countries.is_empty()
                     || filter.countries.iter().any(|wanted| {
                         to == *wanted || to.split('-').next() == Some(wanted.as_str())
@@ -122,9 +133,17 @@ impl Oracle<'_> {
         let (name, country) = self.registered(&party.id, until);
         v1::Counterparty {
             id: party.id.clone(),
-            name: if party.id.is_empty() { String::new() } else { name },
+            name: if party.id.is_empty() {
+                String::new()
+            } else {
+                name
+            },
             category: party.category.clone(),
-            country: if party.country.is_empty() { country } else { party.country.clone() },
+            country: if party.country.is_empty() {
+                country
+            } else {
+                party.country.clone()
+            },
             person: party.person,
         }
     }
@@ -133,7 +152,9 @@ impl Oracle<'_> {
         let until = Self::recorded_until(question);
         let mut groups: BTreeMap<_, Vec<Fact>> = BTreeMap::new();
         for (fact, retracted) in self.matching(question) {
-            let Some(party) = fact.entry.recipient() else { continue };
+            let Some(party) = fact.entry.recipient() else {
+                continue;
+            };
             if retracted {
                 continue;
             }
@@ -142,29 +163,45 @@ impl Oracle<'_> {
                 purposes.push(String::new());
             }
             for purpose in purposes {
-                if !covered(Field::Purpose, &question.filter.purposes, std::slice::from_ref(&purpose)) {
+                if !covered(
+                    Field::Purpose,
+                    &question.filter.purposes,
+                    std::slice::from_ref(&purpose),
+                ) {
                     continue;
                 }
-                let kind = if party.person { party.category.clone() } else { String::new() };
+                let kind = if party.person {
+                    party.category.clone()
+                } else {
+                    String::new()
+                };
                 let to = self.destination(&fact, until);
                 let basis = fact.entry.legal_basis.clone();
                 let key = (party.id.clone(), party.person, kind, purpose, basis, to);
                 groups.entry(key).or_default().push(fact.clone());
             }
         }
-        let rows = groups.into_iter().map(|((_, _, _, purpose, legal_basis, country), facts)| v1::RecipientRow {
-            recipient: Some(self.counterparty(facts[0].entry.recipient().unwrap(), until)),
-            purpose,
-            legal_basis,
-            country,
-            categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
-            count: facts.len() as u64,
-            first_time: first(&facts),
-            last_time: last(&facts),
-            controllers: distinct(facts.iter().map(|fact| fact.entry.controller.clone())),
-            judgement: worst(&facts),
-            sale: facts.iter().any(|fact| matches!(fact.entry.act, Act::Disclosure { sale: true, .. })),
-        });
+        let rows = groups
+            .into_iter()
+            .map(
+                |((_, _, _, purpose, legal_basis, country), facts)| v1::RecipientRow {
+                    recipient: Some(self.counterparty(facts[0].entry.recipient().unwrap(), until)),
+                    purpose,
+                    legal_basis,
+                    country,
+                    categories: distinct(
+                        facts.iter().flat_map(|fact| fact.entry.categories.clone()),
+                    ),
+                    count: facts.len() as u64,
+                    first_time: first(&facts),
+                    last_time: last(&facts),
+                    controllers: distinct(facts.iter().map(|fact| fact.entry.controller.clone())),
+                    judgement: worst(&facts),
+                    sale: facts
+                        .iter()
+                        .any(|fact| matches!(fact.entry.act, Act::Disclosure { sale: true, .. })),
+                },
+            );
         rows.collect()
     }
 
@@ -172,28 +209,46 @@ impl Oracle<'_> {
         let until = Self::recorded_until(question);
         let mut groups: BTreeMap<_, Vec<Fact>> = BTreeMap::new();
         for (fact, retracted) in self.matching(question) {
-            let Some((from, to)) = self.abroad(&fact, until) else { continue };
+            let Some((from, to)) = self.abroad(&fact, until) else {
+                continue;
+            };
             if retracted {
                 continue;
             }
             let party = fact.entry.recipient().map(|party| {
-                let kind = if party.person { party.category.clone() } else { String::new() };
+                let kind = if party.person {
+                    party.category.clone()
+                } else {
+                    String::new()
+                };
                 (party.id.clone(), party.person, kind)
             });
-            groups.entry((from, to, party, safeguard(&fact))).or_default().push(fact.clone());
+            groups
+                .entry((from, to, party, safeguard(&fact)))
+                .or_default()
+                .push(fact.clone());
         }
-        let rows = groups.into_iter().map(|((from_country, to_country, _, safeguard), facts)| v1::TransferRow {
-            from_country,
-            to_country,
-            recipient: facts[0].entry.recipient().map(|party| self.counterparty(party, until)),
-            safeguard,
-            categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
-            purposes: distinct(facts.iter().flat_map(|fact| fact.entry.purposes.clone())),
-            count: facts.len() as u64,
-            first_time: first(&facts),
-            last_time: last(&facts),
-            judgement: worst(&facts),
-        });
+        let rows = groups
+            .into_iter()
+            .map(
+                |((from_country, to_country, _, safeguard), facts)| v1::TransferRow {
+                    from_country,
+                    to_country,
+                    recipient: facts[0]
+                        .entry
+                        .recipient()
+                        .map(|party| self.counterparty(party, until)),
+                    safeguard,
+                    categories: distinct(
+                        facts.iter().flat_map(|fact| fact.entry.categories.clone()),
+                    ),
+                    purposes: distinct(facts.iter().flat_map(|fact| fact.entry.purposes.clone())),
+                    count: facts.len() as u64,
+                    first_time: first(&facts),
+                    last_time: last(&facts),
+                    judgement: worst(&facts),
+                },
+            );
         rows.collect()
     }
 
@@ -201,7 +256,11 @@ impl Oracle<'_> {
     pub(crate) fn subject(&self, question: &Question) -> v1::GetSubjectResponse {
         let until = Self::recorded_until(question);
         let all = self.matching(question);
-        let facts: Vec<Fact> = all.iter().filter(|(_, gone)| !gone).map(|(fact, _)| fact.clone()).collect();
+        let facts: Vec<Fact> = all
+            .iter()
+            .filter(|(_, gone)| !gone)
+            .map(|(fact, _)| fact.clone())
+            .collect();
         let mut summary = v1::GetSubjectResponse {
             entries: facts.len() as u64,
             retracted: (all.len() - facts.len()) as u64,
@@ -210,7 +269,9 @@ impl Oracle<'_> {
             categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
             purposes: distinct(facts.iter().flat_map(|fact| fact.entry.purposes.clone())),
             countries: distinct(
-                facts.iter().flat_map(|fact| [fact.entry.location.clone(), self.destination(fact, until)]),
+                facts
+                    .iter()
+                    .flat_map(|fact| [fact.entry.location.clone(), self.destination(fact, until)]),
             ),
             ..v1::GetSubjectResponse::default()
         };
@@ -220,10 +281,20 @@ impl Oracle<'_> {
         }
         let mut recipients = BTreeSet::new();
         for fact in &facts {
-            *summary.entries_by_kind.entry(fact.entry.kind().unwrap().name().to_owned()).or_default() += 1;
-            *summary.entries_by_judgement.entry(outcome(fact).name().to_owned()).or_default() += 1;
+            *summary
+                .entries_by_kind
+                .entry(fact.entry.kind().unwrap().name().to_owned())
+                .or_default() += 1;
+            *summary
+                .entries_by_judgement
+                .entry(outcome(fact).name().to_owned())
+                .or_default() += 1;
             if let Some(party) = fact.entry.recipient() {
-                let kind = if party.person { party.category.clone() } else { String::new() };
+                let kind = if party.person {
+                    party.category.clone()
+                } else {
+                    String::new()
+                };
                 recipients.insert((party.id.clone(), party.person, kind));
             }
         }
@@ -232,7 +303,8 @@ impl Oracle<'_> {
     }
 
     pub(crate) fn from_to(&self, fact: &Fact, question: &Question) -> (String, String) {
-        self.abroad(fact, Self::recorded_until(question)).unwrap_or_default()
+        self.abroad(fact, Self::recorded_until(question))
+            .unwrap_or_default()
     }
 }
 
@@ -269,11 +341,19 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn first(facts: &[Fact]) -> Option<Timestamp> {
-    facts.iter().map(|fact| fact.entry.event_time_ns).min().map(Timestamp::from_unix_nanos)
+    facts
+        .iter()
+        .map(|fact| fact.entry.event_time_ns)
+        .min()
+        .map(Timestamp::from_unix_nanos)
 }
 
 fn last(facts: &[Fact]) -> Option<Timestamp> {
-    facts.iter().map(|fact| fact.entry.event_time_ns).max().map(Timestamp::from_unix_nanos)
+    facts
+        .iter()
+        .map(|fact| fact.entry.event_time_ns)
+        .max()
+        .map(Timestamp::from_unix_nanos)
 }
 
 /// What an answer must show of an entry to be the one meant.
@@ -290,7 +370,11 @@ pub(crate) fn key(entry: &v1::Entry) -> (String, u64, String, bool, String, Stri
 }
 
 /// The same of what was expected.
-pub(crate) fn key_of(oracle: &Oracle<'_>, question: &Question, fact: &(Fact, bool)) -> (String, u64, String, bool, String, String) {
+pub(crate) fn key_of(
+    oracle: &Oracle<'_>,
+    question: &Question,
+    fact: &(Fact, bool),
+) -> (String, u64, String, bool, String, String) {
     let (from, to) = oracle.from_to(&fact.0, question);
     (
         fact.0.shard.to_string(),

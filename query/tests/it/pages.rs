@@ -12,7 +12,15 @@ fn world(events: i64) -> World {
     let mut world = World::new();
     for at in 0..events {
         let shard = usize::try_from(at % 2).unwrap();
-        world.commit(shard, &[Draft::disclosure(SUBJECT, &format!("e-{at}"), at, party(&format!("p{at}"), "DE"))]);
+        world.commit(
+            shard,
+            &[Draft::disclosure(
+                SUBJECT,
+                &format!("e-{at}"),
+                at,
+                party(&format!("p{at}"), "DE"),
+            )],
+        );
     }
     world.catch_up();
     world
@@ -65,7 +73,10 @@ fn a_token_of_another_question_is_refused() {
     let world = world(6);
     let token = world.ask(request(2, "")).unwrap().next_page_token;
     let same = request(3, &token);
-    assert!(world.ask(same.clone()).is_ok(), "another page size is allowed");
+    assert!(
+        world.ask(same.clone()).is_ok(),
+        "another page size is allowed"
+    );
 
     let mut changed = Vec::new();
     let mut with = |change: fn(&mut v1::ListEventsRequest)| {
@@ -78,7 +89,10 @@ fn a_token_of_another_question_is_refused() {
     with(|request| request.as_of = Some(v1::AsOf::default()));
     with(|request| {
         let kinds = vec!["disclosure".to_owned()];
-        request.filter = Some(v1::EntryFilter { kinds, ..Default::default() });
+        request.filter = Some(v1::EntryFilter {
+            kinds,
+            ..Default::default()
+        });
     });
     with(|request| request.subject = "account:1002".to_owned());
     with(|request| request.page_token.push('A'));
@@ -86,24 +100,41 @@ fn a_token_of_another_question_is_refused() {
     for request in changed {
         let status = world.ask(request).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
-        assert_eq!(status.get_details_error_info().unwrap().reason, "PAGE_TOKEN_INVALID");
+        assert_eq!(
+            status.get_details_error_info().unwrap().reason,
+            "PAGE_TOKEN_INVALID"
+        );
     }
     let other_method = v1::ListRecipientsRequest {
         subject: SUBJECT.to_owned(),
         page_token: token,
         ..Default::default()
     };
-    assert_eq!(world.ask(other_method).unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        world.ask(other_method).unwrap_err().code(),
+        Code::InvalidArgument
+    );
 }
 
 #[test]
 fn a_page_has_100_rows_where_nothing_is_said_and_1000_at_most() {
     let mut world = World::new();
-    let drafts: Vec<Draft> = (0..1001).map(|at| Draft::collection(SUBJECT, &format!("e-{at}"), at)).collect();
-    world.commit(0, &drafts);
+    let drafts: Vec<Draft> = (0..1001)
+        .map(|at| Draft::collection(SUBJECT, &format!("e-{at}"), at))
+        .collect();
+    for part in drafts.chunks(250) {
+        world.commit(0, part);
+    }
     world.catch_up();
     assert_eq!(world.ask(request(0, "")).unwrap().entries.len(), 100);
     let largest = world.ask(request(5000, "")).unwrap();
     assert_eq!(largest.entries.len(), 1000);
-    assert_eq!(world.ask(request(5000, &largest.next_page_token)).unwrap().entries.len(), 1);
+    assert_eq!(
+        world
+            .ask(request(5000, &largest.next_page_token))
+            .unwrap()
+            .entries
+            .len(),
+        1
+    );
 }

@@ -31,7 +31,8 @@ struct Running {
 
 async fn run(world: World, follow: bool) -> Running {
     let follower = follow.then(|| world.model().follow(&world.ledger).unwrap());
-    let server = QueryServer::new(world.api().state().clone()).drain_timeout(Duration::from_millis(200));
+    let server =
+        QueryServer::new(world.api().state().clone()).drain_timeout(Duration::from_millis(200));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -41,7 +42,11 @@ async fn run(world: World, follow: bool) -> Running {
         };
         server.serve(listener, shutdown).await.unwrap();
     });
-    let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let channel = Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
     Running {
         world,
         channel,
@@ -54,10 +59,13 @@ async fn run(world: World, follow: bool) -> Running {
 
 fn with_events() -> World {
     let mut world = World::new();
-    world.commit(0, &[
-        Draft::collection("account:1001", "e-1", 1),
-        Draft::disclosure("account:1001", "e-2", 2, party("dhl", "US")),
-    ]);
+    world.commit(
+        0,
+        &[
+            Draft::collection("account:1001", "e-1", 1),
+            Draft::disclosure("account:1001", "e-2", 2, party("dhl", "US")),
+        ],
+    );
     world
 }
 
@@ -66,25 +74,53 @@ async fn answers_come_over_the_wire() {
     let running = run(with_events(), true).await;
     let mut client = LineageServiceClient::new(running.channel.clone());
     let subject = || "account:1001".to_owned();
-    let summary = client.get_subject(v1::GetSubjectRequest { subject: subject(), ..Default::default() });
+    let summary = client.get_subject(v1::GetSubjectRequest {
+        subject: subject(),
+        ..Default::default()
+    });
     assert_eq!(summary.await.unwrap().into_inner().entries, 2);
-    let events = client.list_events(v1::ListEventsRequest { subject: subject(), ..Default::default() });
+    let events = client.list_events(v1::ListEventsRequest {
+        subject: subject(),
+        ..Default::default()
+    });
     assert_eq!(events.await.unwrap().into_inner().entries.len(), 2);
-    let recipients = client.list_recipients(v1::ListRecipientsRequest { subject: subject(), ..Default::default() });
-    assert_eq!(recipients.await.unwrap().into_inner().recipients[0].country, "US");
-    let transfers = client.list_transfers(v1::ListTransfersRequest { subject: subject(), ..Default::default() });
+    let recipients = client.list_recipients(v1::ListRecipientsRequest {
+        subject: subject(),
+        ..Default::default()
+    });
+    assert_eq!(
+        recipients.await.unwrap().into_inner().recipients[0].country,
+        "US"
+    );
+    let transfers = client.list_transfers(v1::ListTransfersRequest {
+        subject: subject(),
+        ..Default::default()
+    });
     assert_eq!(transfers.await.unwrap().into_inner().transfers.len(), 1);
     let mut evidence = EvidenceServiceClient::new(running.channel.clone());
-    let checkpoint = evidence.get_checkpoint(v1::GetCheckpointRequest::default()).await.unwrap().into_inner();
+    let checkpoint = evidence
+        .get_checkpoint(v1::GetCheckpointRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(checkpoint.ledger, running.world.ledger.id().to_string());
 
-    let nobody = client.get_subject(v1::GetSubjectRequest { subject: "account:9".to_owned(), ..Default::default() });
+    let nobody = client.get_subject(v1::GetSubjectRequest {
+        subject: "account:9".to_owned(),
+        ..Default::default()
+    });
     let status = nobody.await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
-    assert_eq!(status.get_details_error_info().unwrap().reason, "SUBJECT_NOT_FOUND");
+    assert_eq!(
+        status.get_details_error_info().unwrap().reason,
+        "SUBJECT_NOT_FOUND"
+    );
 
     running.stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), running.server).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), running.server)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +135,9 @@ async fn the_callers_deadline_is_kept_and_the_answer_says_what_is_missing() {
     };
     let mut request = Request::new(v1::GetSubjectRequest {
         subject: "account:1001".to_owned(),
-        at_least: Some(v1::AtLeast { shards: vec![wanted] }),
+        at_least: Some(v1::AtLeast {
+            shards: vec![wanted],
+        }),
         ..Default::default()
     });
     request.set_timeout(Duration::from_millis(600));
@@ -121,8 +159,14 @@ async fn health_follows_the_read_model() {
     };
     assert_eq!(check("").await, 2, "NOT_SERVING while catching up");
     let (model, ledger) = (running.world.model(), running.world.ledger.clone());
-    tokio::task::spawn_blocking(move || model.catch_up(&ledger, &mut |_| {}).unwrap()).await.unwrap();
-    for service in ["", "custody.v1.LineageService", "custody.v1.EvidenceService"] {
+    tokio::task::spawn_blocking(move || model.catch_up(&ledger, &mut |_| {}).unwrap())
+        .await
+        .unwrap();
+    for service in [
+        "",
+        "custody.v1.LineageService",
+        "custody.v1.EvidenceService",
+    ] {
         let mut status = 0;
         for _ in 0..100 {
             status = check(service).await;
@@ -150,12 +194,26 @@ async fn reflection_lists_every_service() {
             message_request: Some(request),
         })
     };
-    let answer = client.server_reflection_info(ask(MessageRequest::ListServices(String::new()))).await.unwrap();
-    let answer = answer.into_inner().message().await.unwrap().unwrap().message_response.unwrap();
+    let answer = client
+        .server_reflection_info(ask(MessageRequest::ListServices(String::new())))
+        .await
+        .unwrap();
+    let answer = answer
+        .into_inner()
+        .message()
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap();
     let MessageResponse::ListServicesResponse(listed) = answer else {
         panic!("no list of services");
     };
-    let names: Vec<String> = listed.service.into_iter().map(|ServiceResponse { name }| name).collect();
+    let names: Vec<String> = listed
+        .service
+        .into_iter()
+        .map(|ServiceResponse { name }| name)
+        .collect();
     for service in ["Lineage", "Oversight", "Evidence", "Rights", "Policy"] {
         let name = format!("custody.v1.{service}Service");
         assert!(names.contains(&name), "{name} is not in {names:?}");
@@ -164,19 +222,33 @@ async fn reflection_lists_every_service() {
 
     let symbol = MessageRequest::FileContainingSymbol("custody.v1.ListEventsRequest".to_owned());
     let answer = client.server_reflection_info(ask(symbol)).await.unwrap();
-    let answer = answer.into_inner().message().await.unwrap().unwrap().message_response.unwrap();
+    let answer = answer
+        .into_inner()
+        .message()
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap();
     assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)));
 
-    let mut old = tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient::new(
-        running.channel.clone(),
-    );
+    let mut old =
+        tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient::new(
+            running.channel.clone(),
+        );
     let request = tonic_reflection::pb::v1alpha::ServerReflectionRequest {
         host: String::new(),
         message_request: Some(
-            tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest::ListServices(String::new()),
+            tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest::ListServices(
+                String::new(),
+            ),
         ),
     };
-    assert!(old.server_reflection_info(tokio_stream::once(request)).await.is_ok());
+    assert!(
+        old.server_reflection_info(tokio_stream::once(request))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +259,10 @@ async fn what_is_still_to_come_says_so() {
         let status = answer.err().expect("is implemented");
         assert_eq!(status.code(), Code::Unimplemented);
         let info = status.get_details_error_info().unwrap();
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("METHOD_UNIMPLEMENTED", "custody"));
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            ("METHOD_UNIMPLEMENTED", "custody")
+        );
         info.metadata["method"].clone()
     }
     let mut lineage = LineageServiceClient::new(channel());
@@ -196,23 +271,91 @@ async fn what_is_still_to_come_says_so() {
     let mut rights = RightsServiceClient::new(channel());
     let mut policy = PolicyServiceClient::new(channel());
     let methods = [
-        said(lineage.trace_lineage(v1::TraceLineageRequest::default()).await),
-        said(lineage.list_findings(v1::ListFindingsRequest::default()).await),
-        said(lineage.get_consent_state(v1::GetConsentStateRequest::default()).await),
-        said(evidence.prove_inclusion(v1::ProveInclusionRequest::default()).await),
-        said(evidence.prove_consistency(v1::ProveConsistencyRequest::default()).await),
-        said(evidence.prove_completeness(v1::ProveCompletenessRequest::default()).await),
-        said(evidence.export_evidence(v1::ExportEvidenceRequest::default()).await),
-        said(oversight.find_affected_subjects(v1::FindAffectedSubjectsRequest::default()).await),
-        said(oversight.get_processing_record(v1::GetProcessingRecordRequest::default()).await),
-        said(oversight.list_recipients(v1::OversightListRequest::default()).await),
-        said(oversight.list_transfers(v1::OversightListRequest::default()).await),
-        said(oversight.list_findings(v1::OversightListRequest::default()).await),
-        said(oversight.get_statistics(v1::GetStatisticsRequest::default()).await),
-        said(rights.list_requests(v1::ListRequestsRequest::default()).await),
-        said(rights.erase_subject(v1::EraseSubjectRequest::default()).await),
-        said(rights.export_subject(v1::ExportSubjectRequest::default()).await),
-        said(policy.list_policies(v1::ListPoliciesRequest::default()).await),
+        said(
+            lineage
+                .trace_lineage(v1::TraceLineageRequest::default())
+                .await,
+        ),
+        said(
+            lineage
+                .list_findings(v1::ListFindingsRequest::default())
+                .await,
+        ),
+        said(
+            lineage
+                .get_consent_state(v1::GetConsentStateRequest::default())
+                .await,
+        ),
+        said(
+            evidence
+                .prove_inclusion(v1::ProveInclusionRequest::default())
+                .await,
+        ),
+        said(
+            evidence
+                .prove_consistency(v1::ProveConsistencyRequest::default())
+                .await,
+        ),
+        said(
+            evidence
+                .prove_completeness(v1::ProveCompletenessRequest::default())
+                .await,
+        ),
+        said(
+            evidence
+                .export_evidence(v1::ExportEvidenceRequest::default())
+                .await,
+        ),
+        said(
+            oversight
+                .find_affected_subjects(v1::FindAffectedSubjectsRequest::default())
+                .await,
+        ),
+        said(
+            oversight
+                .get_processing_record(v1::GetProcessingRecordRequest::default())
+                .await,
+        ),
+        said(
+            oversight
+                .list_recipients(v1::OversightListRequest::default())
+                .await,
+        ),
+        said(
+            oversight
+                .list_transfers(v1::OversightListRequest::default())
+                .await,
+        ),
+        said(
+            oversight
+                .list_findings(v1::OversightListRequest::default())
+                .await,
+        ),
+        said(
+            oversight
+                .get_statistics(v1::GetStatisticsRequest::default())
+                .await,
+        ),
+        said(
+            rights
+                .list_requests(v1::ListRequestsRequest::default())
+                .await,
+        ),
+        said(
+            rights
+                .erase_subject(v1::EraseSubjectRequest::default())
+                .await,
+        ),
+        said(
+            rights
+                .export_subject(v1::ExportSubjectRequest::default())
+                .await,
+        ),
+        said(
+            policy
+                .list_policies(v1::ListPoliciesRequest::default())
+                .await,
+        ),
         said(policy.get_policy(v1::GetPolicyRequest::default()).await),
         said(policy.judge(v1::JudgeRequest::default()).await),
     ];

@@ -7,9 +7,7 @@ use custody_ledger::{
     PartyPart, ShardDescriptor, ShardId, SubjectReference,
 };
 use custody_proto::event::{SealedHeader, SealedMessage};
-use custody_query::{
-    Ask, Deadline, LineageApi, QueryState, ReadModel, ReadModelOptions,
-};
+use custody_query::{Ask, Deadline, LineageApi, QueryState, ReadModel, ReadModelOptions};
 use custody_vault::{EntryContext, Vault, VaultOptions};
 use tempfile::TempDir;
 use tonic::Status;
@@ -171,7 +169,8 @@ impl World {
     /// Opens the read model without filling it.
     pub(crate) fn open(&mut self) {
         let directory = self.read_model_directory();
-        let model = ReadModel::open(&directory, &self.ledger, &ReadModelOptions::default()).unwrap();
+        let model =
+            ReadModel::open(&directory, &self.ledger, &ReadModelOptions::default()).unwrap();
         self.answer_from(model);
     }
 
@@ -248,8 +247,16 @@ impl World {
         entry.kafka_time_ms = offset.map(|offset| START / 1_000_000 + offset);
         entry.subject = Some(SubjectReference(person.reference()));
         entry.event_tag = Some(EventTag(person.tag(SOURCE, &draft.event_id)));
-        entry.purposes = draft.purposes.iter().map(|term| (*term).to_owned()).collect();
-        entry.categories = draft.categories.iter().map(|term| (*term).to_owned()).collect();
+        entry.purposes = draft
+            .purposes
+            .iter()
+            .map(|term| (*term).to_owned())
+            .collect();
+        entry.categories = draft
+            .categories
+            .iter()
+            .map(|term| (*term).to_owned())
+            .collect();
         entry.controller = draft.controller.to_owned();
         entry.service = "shop.example".to_owned();
         entry.legal_basis = draft.basis.to_owned();
@@ -276,10 +283,18 @@ impl World {
         let now = self.tick();
         let house = ShardDescriptor::house().id();
         let sequence = self.ledger.head(house).unwrap().size;
-        let draft = Draft::new(id, &format!("consultation-{sequence}"), at, Kind::Consultation, Act::None);
+        let draft = Draft::new(
+            id,
+            &format!("consultation-{sequence}"),
+            at,
+            Kind::Consultation,
+            Act::None,
+        );
         let entry = self.entry(&draft, None, house, sequence);
         self.remember(house, sequence, now, entry.clone());
-        self.ledger.append_house(vec![entry], now, Digest([7; 32])).unwrap();
+        self.ledger
+            .append_house(vec![entry], now, Digest([7; 32]))
+            .unwrap();
     }
 
     pub(crate) fn register(&mut self, id: &str, name: &str, country: &str) {
@@ -291,7 +306,9 @@ impl World {
             category: String::new(),
             country: country.to_owned(),
         });
-        self.ledger.append_house(vec![entry], now, Digest([7; 32])).unwrap();
+        self.ledger
+            .append_house(vec![entry], now, Digest([7; 32]))
+            .unwrap();
         self.registrations.push(Registration {
             id: id.to_owned(),
             name: name.to_owned(),
@@ -317,7 +334,11 @@ fn message(draft: &Draft) -> Vec<u8> {
             header("ce_time", "2025-01-01T00:00:00Z"),
             header("content-type", "application/json"),
         ],
-        payload: format!(r#"{{"subject": {{"ids": ["{}"]}}, "note": "said by phone"}}"#, draft.ids[0]).into_bytes(),
+        payload: format!(
+            r#"{{"subject": {{"ids": ["{}"]}}, "note": "said by phone"}}"#,
+            draft.ids[0]
+        )
+        .into_bytes(),
     };
     message.to_bytes()
 }
