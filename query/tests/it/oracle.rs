@@ -302,7 +302,7 @@ impl Oracle<'_> {
         summary
     }
 
-    pub(crate) fn from_to(&self, fact: &Fact, question: &Question) -> (String, String) {
+    pub(crate) fn countries(&self, fact: &Fact, question: &Question) -> (String, String) {
         self.abroad(fact, Self::recorded_until(question))
             .unwrap_or_default()
     }
@@ -375,7 +375,7 @@ pub(crate) fn key_of(
     question: &Question,
     fact: &(Fact, bool),
 ) -> (String, u64, String, bool, String, String) {
-    let (from, to) = oracle.from_to(&fact.0, question);
+    let (from, to) = oracle.countries(&fact.0, question);
     (
         fact.0.shard.to_string(),
         fact.0.sequence,
