@@ -105,14 +105,14 @@ impl Message {
         let primary_id = event.subject.as_ref().and_then(|s| s.ids.first().cloned());
         let (headers, payload) = match encoding {
             Encoding::Structured => {
-                let data = json(event);
                 let header = ("content-type".to_owned(), STRUCTURED.as_bytes().to_vec());
-                (
-                    vec![header],
-                    structured(attributes, JSON, &data).into_bytes(),
-                )
+                let mut payload = envelope(attributes, JSON);
+                payload.extend(b"\"data\":");
+                write_json(&mut payload, event);
+                payload.push(b'}');
+                (vec![header], payload)
             }
-            Encoding::BinaryJson => (headers(attributes, JSON), json(event).into_bytes()),
+            Encoding::BinaryJson => (headers(attributes, JSON), json(event)),
             Encoding::BinaryProtobuf => {
                 let mut payload = Vec::with_capacity(256);
                 if framed {
@@ -178,21 +178,23 @@ impl Message {
         let data = match self.encoding {
             Encoding::BinaryProtobuf => {
                 let body = payload.strip_prefix(&CONFLUENT_FRAME).unwrap_or(payload);
-                Event::decode(body).ok().map(|event| json(&event))
+                Event::decode(body)
+                    .ok()
+                    .and_then(|event| serde_json::to_vec(&event).ok())
             }
             _ => std::str::from_utf8(payload)
                 .ok()
                 .and_then(|text| serde_json::from_str::<Box<RawValue>>(text).ok())
-                .map(|value| value.get().replace(['\n', '\r'], " ")),
+                .map(|value| value.get().replace(['\n', '\r'], " ").into_bytes()),
         };
         match data {
-            Some(data) => structured(&attributes, JSON, &data),
+            Some(data) => text(structured(&attributes, JSON, &data)),
             None => {
                 let mut line = envelope(&attributes, &header("content-type"));
-                line.push_str("\"data_base64\":\"");
-                line.push_str(&STANDARD.encode(payload));
-                line.push_str("\"}");
-                line
+                line.extend(b"\"data_base64\":\"");
+                line.extend(STANDARD.encode(payload).as_bytes());
+                line.extend(b"\"}");
+                text(line)
             }
         }
     }
@@ -298,19 +300,18 @@ fn headers(attributes: &Attributes<'_>, content_type: &str) -> Vec<(String, Vec<
     headers
 }
 
-fn structured(attributes: &Attributes<'_>, content_type: &str, data: &str) -> String {
+fn structured(attributes: &Attributes<'_>, content_type: &str, data: &[u8]) -> Vec<u8> {
     let mut text = envelope(attributes, content_type);
-    text.reserve(data.len() + 16);
-    text.push_str("\"data\":");
-    text.push_str(data);
-    text.push('}');
+    text.extend(b"\"data\":");
+    text.extend(data);
+    text.push(b'}');
     text
 }
 
 /// Everything before the data. Absent attributes are left out.
-fn envelope(attributes: &Attributes<'_>, content_type: &str) -> String {
-    let mut text = String::with_capacity(512);
-    text.push_str("{\"specversion\":\"1.0\",");
+fn envelope(attributes: &Attributes<'_>, content_type: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(1024);
+    text.extend(b"{\"specversion\":\"1.0\",");
     let rows = [
         ("id", attributes.id),
         ("source", attributes.source),
@@ -320,18 +321,31 @@ fn envelope(attributes: &Attributes<'_>, content_type: &str) -> String {
         ("traceparent", attributes.traceparent.unwrap_or_default()),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        text.push('"');
-        text.push_str(name);
-        text.push_str("\":");
-        // A string always has a JSON form.
-        text.push_str(&serde_json::to_string(value).unwrap_or_default());
-        text.push(',');
+        text.push(b'"');
+        text.extend(name.as_bytes());
+        text.extend(b"\":");
+        write_json(&mut text, value);
+        text.push(b',');
     }
     text
 }
 
-/// The data as protobuf-JSON. Serialising fails only for a number that no
-/// variant has, which no draft holds.
-fn json(event: &Event) -> String {
-    serde_json::to_string(event).unwrap_or_default()
+/// A vector takes every byte, a string always has a JSON form, and an event
+/// has one unless an enumeration holds a number of no variant, which no draft
+/// does: there is no error to hand on.
+fn write_json<T: serde::Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    let written = serde_json::to_writer(text, value);
+    debug_assert!(written.is_ok());
+}
+
+/// The data as protobuf-JSON.
+fn json(event: &Event) -> Vec<u8> {
+    let mut text = Vec::with_capacity(768);
+    write_json(&mut text, event);
+    text
+}
+
+/// What was written as JSON, as text.
+fn text(json: Vec<u8>) -> String {
+    String::from_utf8_lossy(&json).into_owned()
 }

@@ -1,6 +1,7 @@
 //! Who receives data: some two hundred organisations, most of them invented,
 //! each with one name, one category and one country for ever.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use custody_proto::event::Party;
@@ -35,6 +36,15 @@ pub(crate) struct Organisation {
     pub(crate) country: &'static str,
 }
 
+static BY_CATEGORY: LazyLock<HashMap<&'static str, Vec<Organisation>>> = LazyLock::new(|| {
+    let mut categories: HashMap<_, Vec<_>> = HashMap::new();
+    for organisation in all() {
+        let of_category = categories.entry(organisation.category).or_default();
+        of_category.push(*organisation);
+    }
+    categories
+});
+
 /// Every organisation, ordered by id.
 pub(crate) fn all() -> &'static [Organisation] {
     &DIRECTORY
@@ -43,14 +53,13 @@ pub(crate) fn all() -> &'static [Organisation] {
 /// One of a category, often in the same country. `None` where the directory
 /// has none.
 pub(crate) fn pick(category: &str, near: &str, dice: &mut Dice) -> Option<Organisation> {
-    let of_category = || all().iter().filter(|o| o.category == category);
-    let nearby = || of_category().filter(|o| o.country == country(near));
+    let of_category = BY_CATEGORY.get(category)?;
+    let nearby = || of_category.iter().filter(|o| o.country == country(near));
     let near_count = nearby().count() as u32;
     if near_count > 0 && dice.permille(700) {
         return nearby().nth(dice.below(near_count) as usize).copied();
     }
-    let count = of_category().count() as u32;
-    of_category().nth(dice.below(count) as usize).copied()
+    dice.pick(of_category).copied()
 }
 
 impl Organisation {
