@@ -15,7 +15,7 @@ use crate::service::metric;
 
 /// At most so many bytes of blocks are read from one shard before the next
 /// shard gets its turn.
-const SHARD_TURN_BYTES: usize = 8 << 20;
+const TURN_BYTES: usize = 8 << 20;
 
 /// Rows are written once they come to so many bytes.
 const ROUND_BYTES: usize = 64 << 20;
@@ -146,54 +146,41 @@ impl ReadModel {
     fn round(&self, ledger: &Ledger) -> Result<CatchUp, ReadModelError> {
         let before = self.visible();
         let mut rows = Rows::default();
-        let mut in_ledger = 0;
         let mut shards = before.shards.clone();
         let mut changed = false;
-        for (descriptor, head) in ledger.shards() {
-            in_ledger += head.size;
+        let in_ledger = ledger.shards();
+        for (descriptor, head) in &in_ledger {
             let shard = shards.entry(head.shard).or_insert_with(|| {
                 changed = true;
                 VisibleShard {
-                    head: origin(&descriptor, ledger.id()),
-                    descriptor,
+                    descriptor: descriptor.clone(),
+                    head: origin(descriptor, ledger.id()),
                 }
             });
-            if shard.head.blocks == 0 && head.blocks == 0 && shard.head != head {
+            if shard.head.blocks == 0 && head.blocks == 0 && shard.head != *head {
                 // A shard may start at an offset that is not 0.
-                shard.head = head;
+                shard.head = *head;
                 changed = true;
             }
-            let mut turn = 0;
-            while shard.head.blocks < head.blocks
-                && turn < SHARD_TURN_BYTES
-                && rows.bytes < ROUND_BYTES
-            {
-                let from = shard.head.blocks;
-                let blocks = ledger
-                    .read_blocks(head.shard, from, SHARD_TURN_BYTES)
-                    .map_err(ledger_error)?;
-                for block in &blocks {
-                    if block.header.height != shard.head.blocks {
-                        return Err(ReadModelError::MissingBlock {
-                            shard: head.shard,
-                            height: shard.head.blocks,
-                        });
-                    }
-                    rows.take(block)?;
-                    shard.head = block.head_after();
-                    turn += block.as_bytes().len();
+        }
+        // Turn by turn until all is in or the rows are many: the more rows are
+        // sorted at once, the fewer tables they leave.
+        let mut moved = true;
+        while moved && rows.bytes < ROUND_BYTES {
+            moved = false;
+            for (_, head) in &in_ledger {
+                if let Some(shard) = shards.get_mut(&head.shard)
+                    && shard.head.blocks < head.blocks
+                    && rows.bytes < ROUND_BYTES
+                {
+                    shard.head = turn(ledger, &shard.head, &mut rows)?;
+                    moved = true;
                 }
-                if blocks.is_empty() {
-                    return Err(ReadModelError::MissingBlock {
-                        shard: head.shard,
-                        height: from,
-                    });
-                }
-                changed = true;
             }
         }
         if !rows.heads.is_empty() {
             self.inner.store.write(rows)?;
+            changed = true;
         }
         if changed {
             // Published after the write: whoever sees a size finds its rows.
@@ -201,12 +188,34 @@ impl ReadModel {
                 .publisher
                 .update(|visible| visible.shards = shards);
         }
-        let taken_in = self.visible().entries();
         Ok(CatchUp {
-            taken_in,
-            in_ledger,
+            taken_in: self.visible().entries(),
+            in_ledger: in_ledger.iter().map(|(_, head)| head.size).sum(),
         })
     }
+}
+
+/// Takes in the next blocks of one shard and returns where it stands then.
+fn turn(ledger: &Ledger, from: &Head, rows: &mut Rows) -> Result<Head, ReadModelError> {
+    let mut head = *from;
+    let missing = |height| ReadModelError::MissingBlock {
+        shard: from.shard,
+        height,
+    };
+    let blocks = ledger
+        .read_blocks(from.shard, from.blocks, TURN_BYTES)
+        .map_err(ledger_error)?;
+    for block in &blocks {
+        if block.header.height != head.blocks {
+            return Err(missing(head.blocks));
+        }
+        rows.take(block)?;
+        head = block.head_after();
+    }
+    if blocks.is_empty() {
+        return Err(missing(from.blocks));
+    }
+    Ok(head)
 }
 
 fn ledger_error(error: custody_ledger::LedgerError) -> ReadModelError {
