@@ -238,11 +238,11 @@ impl Stream {
     }
 
     /// The next event, and the number of the person where it is somebody's.
-    pub(crate) fn next(&mut self) -> Option<(Draft, Option<u32>)> {
+    pub(crate) fn next(&mut self) -> Option<(Box<Draft>, Option<u32>)> {
         self.admit();
         let first_ms = self.active.peek().map_or(i64::MAX, |first| first.next_ms);
         if let Some(draft) = self.house.next_if(|draft| draft.time_ms <= first_ms) {
-            return Some((draft, None));
+            return Some((Box::new(draft), None));
         }
         let Waiting { mut journey, .. } = self.active.pop()?;
         let draft = journey.take(&self.profile)?;

@@ -1,13 +1,15 @@
 //! What a person does, in order of time: one episode after the other, until the
 //! person's budget of events is spent.
 
+mod app;
+mod scene;
+
 mod account;
 mod browsing;
 mod marketing;
 mod order;
 mod oversight;
 mod rights;
-mod scene;
 
 use std::collections::VecDeque;
 
@@ -57,7 +59,7 @@ pub(crate) struct Journey {
     /// When the journey ends at the latest.
     depart_ms: i64,
     /// The rest of the episode.
-    queue: VecDeque<Draft>,
+    queue: VecDeque<Box<Draft>>,
 }
 
 /// One thing that a person may go through.
@@ -150,7 +152,7 @@ impl Journey {
     }
 
     /// The next event; `None` after the last.
-    pub(crate) fn take(&mut self, profile: &Profile) -> Option<Draft> {
+    pub(crate) fn take(&mut self, profile: &Profile) -> Option<Box<Draft>> {
         if self.remaining == 0 {
             return None;
         }

@@ -5,8 +5,9 @@ use custody_proto::event::{
     event::Act, rights_request::RequestedBy, rights_response::Outcome,
 };
 
+use super::app::App;
 use super::marketing;
-use super::scene::{About, App, DAY, HOUR, MINUTE, Scene, Why};
+use super::scene::{About, DAY, HOUR, MINUTE, Scene, Why};
 use crate::recipient;
 
 pub(super) fn sign_up(scene: &mut Scene<'_>) {

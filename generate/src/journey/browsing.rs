@@ -2,8 +2,9 @@
 
 use custody_proto::event::collection::Origin;
 
+use super::app::App;
 use super::marketing;
-use super::scene::{About, App, HOUR, MINUTE, Scene, Why};
+use super::scene::{About, HOUR, MINUTE, Scene, Why};
 use crate::policy::{Service, Version};
 
 pub(super) fn first_visit(scene: &mut Scene<'_>) {

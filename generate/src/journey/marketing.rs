@@ -6,7 +6,8 @@ use custody_proto::event::{
     objection::Kind,
 };
 
-use super::scene::{About, App, DAY, HOUR, MINUTE, Scene, Why};
+use super::app::App;
+use super::scene::{About, DAY, HOUR, MINUTE, Scene, Why};
 use crate::policy::Service;
 
 /// Consent to marketing, by a guardian for a minor.

@@ -2,7 +2,8 @@
 
 use custody_proto::event::{Party, collection::Origin};
 
-use super::scene::{About, App, DAY, HOUR, MINUTE, Scene, Why};
+use super::app::App;
+use super::scene::{About, DAY, HOUR, MINUTE, Scene, Why};
 use crate::draft::Link;
 use crate::place::country;
 use crate::policy::{Service, Version, Words};

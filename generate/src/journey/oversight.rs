@@ -5,7 +5,8 @@ use custody_proto::event::{
     ActingAs, Consultation, Notice, Retraction, collection::Origin, event::Act, subject::Role,
 };
 
-use super::scene::{About, App, DAY, HOUR, MINUTE, Scene, Why};
+use super::app::App;
+use super::scene::{About, DAY, HOUR, MINUTE, Scene, Why};
 use crate::policy::{Service, Version};
 use crate::recipient;
 

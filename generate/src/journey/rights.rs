@@ -5,7 +5,8 @@ use custody_proto::event::{
     event::Act, rights_request::RequestedBy, rights_response::Outcome,
 };
 
-use super::scene::{About, App, DAY, HOUR, Scene, Why};
+use super::app::App;
+use super::scene::{About, DAY, HOUR, Scene, Why};
 use crate::place::Region;
 
 /// A request; an answer mostly within the month, sometimes late, rarely none.

@@ -8,91 +8,17 @@ use custody_proto::event::{
 };
 
 use super::Memory;
+use super::app::App;
 use crate::dice::Dice;
 use crate::draft::{Draft, EventId, Link};
 use crate::person::Person;
 use crate::place::{Region, country};
-use crate::policy::{Service, Version, Words};
+use crate::policy::{Version, Words};
 use crate::recipient::{self, Organisation};
 
 pub(super) const MINUTE: i64 = 60_000;
 pub(super) const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
-
-/// The application that speaks.
-#[derive(Clone, Copy)]
-pub(super) enum App {
-    Signup,
-    Web,
-    Orders,
-    Payments,
-    Shipping,
-    Marketing,
-    Risk,
-    Support,
-    Privacy,
-    Identity,
-    Storage,
-}
-
-/// CloudEvents sources by application, then by service as in [`Service`].
-const SOURCES: [[&str; 3]; 11] = [
-    [
-        "//signup.cloud.example",
-        "//signup.alibaba.example",
-        "//signup.aliexpress.example",
-    ],
-    [
-        "//console.cloud.example",
-        "//web.alibaba.example",
-        "//web.aliexpress.example",
-    ],
-    [
-        "//orders.cloud.example",
-        "//orders.alibaba.example",
-        "//orders.aliexpress.example",
-    ],
-    [
-        "//payments.cloud.example",
-        "//payments.alibaba.example",
-        "//payments.aliexpress.example",
-    ],
-    [
-        "//delivery.cloud.example",
-        "//shipping.alibaba.example",
-        "//shipping.aliexpress.example",
-    ],
-    [
-        "//marketing.cloud.example",
-        "//marketing.alibaba.example",
-        "//marketing.aliexpress.example",
-    ],
-    [
-        "//risk.cloud.example",
-        "//risk.alibaba.example",
-        "//risk.aliexpress.example",
-    ],
-    [
-        "//support.cloud.example",
-        "//support.alibaba.example",
-        "//support.aliexpress.example",
-    ],
-    [
-        "//privacy.cloud.example",
-        "//privacy.alibaba.example",
-        "//privacy.aliexpress.example",
-    ],
-    [
-        "//kyc.cloud.example",
-        "//kyc.alibaba.example",
-        "//kyc.aliexpress.example",
-    ],
-    [
-        "//storage.cloud.example",
-        "//storage.alibaba.example",
-        "//storage.aliexpress.example",
-    ],
-];
 
 /// Why something may be done.
 #[derive(Clone, Copy)]
@@ -121,7 +47,7 @@ pub(super) struct Scene<'a> {
     pub(super) depart_ms: i64,
     /// Events that the person may still cause, those of this episode included.
     pub(super) remaining: u32,
-    pub(super) out: &'a mut VecDeque<Draft>,
+    pub(super) out: &'a mut VecDeque<Box<Draft>>,
 }
 
 impl Scene<'_> {
@@ -303,11 +229,6 @@ impl Scene<'_> {
 
     /// Says it, now.
     pub(super) fn say(&mut self, app: App, kind: &'static str, event: Event) -> Link {
-        let service = match self.person.service {
-            Service::AlibabaCloud => 0,
-            Service::AlibabaCom => 1,
-            Service::AliExpress => 2,
-        };
         let serial = u64::from(self.memory.serial);
         self.memory.serial += 1;
         let count = |prefix| {
@@ -324,15 +245,15 @@ impl Scene<'_> {
             _ => EventId::Uuid(self.dice.u128()),
         };
         let link = Link {
-            source: SOURCES[app as usize][service],
+            source: app.source(self.person.service),
             id,
         };
-        self.out.push_back(Draft {
+        self.out.push_back(Box::new(Draft {
             time_ms: self.now_ms,
             kind,
             link,
             event,
-        });
+        }));
         link
     }
 
