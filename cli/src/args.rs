@@ -49,6 +49,7 @@ pub struct Global {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(command::demo::Args),
     Serve(command::serve::Args),
     Emit(command::emit::Args),
     Import(command::import::Args),
@@ -68,6 +69,7 @@ impl Cli {
     pub fn run(self) -> Result<Exit, CommandError> {
         let global = &self.global;
         match self.command {
+            Command::Demo(args) => args.run(global),
             Command::Serve(args) => args.run(global),
             Command::Emit(args) => args.run(global),
             Command::Import(args) => args.run(global),

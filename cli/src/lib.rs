@@ -23,7 +23,7 @@ pub mod config;
 pub mod telemetry;
 
 pub mod event_line;
-pub mod producer;
+pub mod kafka;
 
 pub mod admin;
 pub mod node;

@@ -10,7 +10,7 @@ use crate::config::Flag;
 use crate::error::{CommandError, Exit};
 use crate::event_line::{Encoding, EventLine, Lines};
 use crate::output::{bytes, count, items, sized};
-use crate::producer::{Pace, Producer};
+use crate::kafka::{Pace, Producer};
 
 /// Sends events from a file to Kafka
 ///

@@ -11,7 +11,7 @@ use crate::args::Global;
 use crate::config::Flag;
 use crate::error::{CommandError, Exit};
 use crate::output::{bytes, count, items};
-use crate::producer::{Pace, Producer};
+use crate::kafka::{Pace, Producer};
 
 /// Generates invented events under the five policies
 ///

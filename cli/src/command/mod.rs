@@ -1,6 +1,6 @@
 //! One file a subcommand.
 
-
+pub mod demo;
 
 pub mod emit;
 pub mod generate;
