@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::kafka::Raw;
 
 /// A message that cannot be read, and the code that it must get.
-pub struct Malformed {
-    pub name: String,
-    pub raw: Raw,
-    pub code: String,
+pub(crate) struct Malformed {
+    pub(crate) name: String,
+    pub(crate) raw: Raw,
+    pub(crate) code: String,
 }
 
 /// Every message of the corpus.
-pub fn load() -> Vec<Malformed> {
+pub(crate) fn load() -> Vec<Malformed> {
     let cases: Vec<Value> =
         serde_json::from_str(include_str!("../../ingest/tests/corpus/corpus.json")).expect("JSON");
     cases

@@ -14,10 +14,10 @@ use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 
 /// How long anything that must happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A data directory of a scenario's own.
-pub fn data_dir() -> TempDir {
+pub(crate) fn data_dir() -> TempDir {
     tempfile::Builder::new()
         .prefix("custody-e2e-")
         .tempdir()
@@ -25,7 +25,7 @@ pub fn data_dir() -> TempDir {
 }
 
 /// Runs `custody` to its end.
-pub fn custody(args: &[&str]) -> Output {
+pub(crate) fn custody(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_custody"))
         .args(args)
         .env("RUST_LOG", "warn")
@@ -35,7 +35,7 @@ pub fn custody(args: &[&str]) -> Output {
 }
 
 /// Runs `custody` and takes its standard output; it must succeed.
-pub fn custody_ok(args: &[&str]) -> String {
+pub(crate) fn custody_ok(args: &[&str]) -> String {
     let output = custody(args);
     assert!(
         output.status.success(),
@@ -49,27 +49,27 @@ pub fn custody_ok(args: &[&str]) -> String {
 }
 
 /// The whole-ledger verifier must find nothing wrong.
-pub fn verify(data: &Path) {
+pub(crate) fn verify(data: &Path) {
     custody_ok(&["verify", "--data", text(data)]);
 }
 
 /// A path as the text of an argument.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8 path")
 }
 
 /// A running `custody serve`.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
-    pub listen: String,
-    pub admin: String,
-    pub log: PathBuf,
+    pub(crate) listen: String,
+    
+    pub(crate) log: PathBuf,
     runtime: Runtime,
 }
 
 impl Service {
     /// Starts it, without waiting for anything.
-    pub fn spawn(data: &Path, brokers: &str, topics: &str, extra: &[&str]) -> Self {
+    pub(crate) fn spawn(data: &Path, brokers: &str, topics: &str, extra: &[&str]) -> Self {
         let listen = free_address();
         let admin = free_address();
         std::fs::create_dir_all(data).expect("a directory");
@@ -84,7 +84,7 @@ impl Service {
             .args(["--brokers", brokers, "--topics", topics])
             .args(["--listen", &listen, "--admin", &admin])
             .args(extra)
-            .env("CUSTODY_KAFKA__REFRESH_MS", "500")
+            .env("CUSTODY_KAFKA__TOPIC_REFRESH_S", "1")
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a handle"))
@@ -94,7 +94,6 @@ impl Service {
         Self {
             child,
             listen,
-            admin,
             log,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -104,14 +103,14 @@ impl Service {
     }
 
     /// Starts it and waits until it answers.
-    pub fn start(data: &Path, brokers: &str, topics: &str) -> Self {
+    pub(crate) fn start(data: &Path, brokers: &str, topics: &str) -> Self {
         let mut service = Self::spawn(data, brokers, topics, &[]);
         service.wait_for_answers();
         service
     }
 
     /// Waits until it answers over gRPC.
-    pub fn wait_for_answers(&mut self) {
+    pub(crate) fn wait_for_answers(&mut self) {
         let end = Instant::now() + PATIENCE;
         while self.checkpoint().is_none() {
             if let Some(status) = self.child.try_wait().expect("a status") {
@@ -123,34 +122,34 @@ impl Service {
     }
 
     /// What it has logged so far.
-    pub fn log_text(&self) -> String {
+    pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Kills it as the machine's end would.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
     }
 
     /// Asks it to stop, and waits; it must end well.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.signal(Signal::TERM);
         let status = self.wait();
         assert!(status.success(), "{status}:\n{}", self.log_text());
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("a pid"), signal).expect("signalled");
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("a status") {
@@ -168,7 +167,7 @@ impl Service {
     }
 
     /// The ledger's heads; `None` while it does not answer.
-    pub fn checkpoint(&self) -> Option<v1::GetCheckpointResponse> {
+    pub(crate) fn checkpoint(&self) -> Option<v1::GetCheckpointResponse> {
         self.runtime.block_on(async {
             let mut client = EvidenceServiceClient::new(self.channel());
             let answer = client.get_checkpoint(v1::GetCheckpointRequest::default());
@@ -181,7 +180,7 @@ impl Service {
     }
 
     /// Calls the lineage service.
-    pub fn lineage<T>(
+    pub(crate) fn lineage<T>(
         &self,
         call: impl AsyncFnOnce(LineageServiceClient<Channel>) -> Result<tonic::Response<T>, tonic::Status>,
     ) -> Result<T, tonic::Status> {
@@ -194,7 +193,7 @@ impl Service {
 
     /// Waits until the read model has taken in so many offsets of the topic,
     /// over its partitions.
-    pub fn wait_for_offsets(&mut self, topic: &str, offsets: i64) {
+    pub(crate) fn wait_for_offsets(&mut self, topic: &str, offsets: i64) {
         let end = Instant::now() + PATIENCE;
         loop {
             let seen = self.offsets(topic);
@@ -214,7 +213,7 @@ impl Service {
     }
 
     /// Offsets of the topic's partitions that are visible.
-    pub fn offsets(&self, topic: &str) -> i64 {
+    pub(crate) fn offsets(&self, topic: &str) -> i64 {
         self.checkpoint()
             .and_then(|c| c.visible)
             .map_or(0, |visible| {

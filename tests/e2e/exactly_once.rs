@@ -28,7 +28,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// What `custody verify --format json` says of the Kafka shards.
-pub fn totals(data: &Path) -> BTreeMap<String, u64> {
+pub(crate) fn totals(data: &Path) -> BTreeMap<String, u64> {
     let report: serde_json::Value =
         serde_json::from_str(&custody_ok(&["verify", "--data", text(data), "--format", "json"]))
             .expect("JSON");
@@ -37,10 +37,13 @@ pub fn totals(data: &Path) -> BTreeMap<String, u64> {
         if shard["topic"] == "custody/house" {
             continue;
         }
-        for name in ["entries", "duplicates", "rejected", "gaps"] {
+        for name in ["entries", "duplicates", "rejected"] {
             *totals.entry(name.to_owned()).or_insert(0) +=
                 shard[name].as_u64().unwrap_or_else(|| panic!("{name} in {shard}"));
         }
+        let gaps = shard["gaps"].as_object().expect("gaps by cause");
+        *totals.entry("gaps".to_owned()).or_insert(0) +=
+            gaps.values().map(|count| count.as_u64().expect("a number")).sum::<u64>();
     }
     totals
 }

@@ -12,17 +12,17 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// The broker that all scenarios share. It ends with the process.
-pub fn shared() -> &'static Broker {
+pub(crate) fn shared() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
     BROKER.get_or_init(|| Broker::start().expect("a broker"))
 }
 
 /// What a scenario sends: any key, headers and payload.
 #[derive(Clone, Default)]
-pub struct Raw {
-    pub key: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
-    pub payload: Option<Vec<u8>>,
+pub(crate) struct Raw {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 impl From<&Message> for Raw {
@@ -41,7 +41,7 @@ impl From<&Message> for Raw {
 
 impl Raw {
     /// A structured CloudEvent without headers, as `kcat` sends it.
-    pub fn json(key: &str, text: &str) -> Self {
+    pub(crate) fn json(key: &str, text: &str) -> Self {
         Self {
             key: Some(key.as_bytes().to_vec()),
             headers: Vec::new(),
@@ -51,7 +51,7 @@ impl Raw {
 }
 
 /// Sends messages in order and waits until the broker has them all.
-pub fn produce(brokers: &str, topic: &str, messages: impl IntoIterator<Item = Raw>) -> usize {
+pub(crate) fn produce(brokers: &str, topic: &str, messages: impl IntoIterator<Item = Raw>) -> usize {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("enable.idempotence", "true")
@@ -94,7 +94,7 @@ pub fn produce(brokers: &str, topic: &str, messages: impl IntoIterator<Item = Ra
 }
 
 /// Every message of a topic's partitions, as far as the broker has them now.
-pub fn read_all(brokers: &str, topic: &str) -> Vec<OwnedMessage> {
+pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<OwnedMessage> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "reads-all")

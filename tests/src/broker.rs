@@ -7,18 +7,16 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::mocking::MockCluster;
-use rdkafka::producer::DefaultProducerContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::ApacheKafka;
+use crate::{ApacheKafka, Embedded};
 
 /// A Kafka on 127.0.0.1.
 pub enum Broker {
     /// Apache Kafka.
     Apache(ApacheKafka),
     /// librdkafka's embedded broker.
-    Embedded(MockCluster<'static, DefaultProducerContext>),
+    Embedded(Embedded),
 }
 
 impl Broker {
@@ -39,14 +37,14 @@ impl Broker {
             "\n*** Java or Maven is not there: testing against librdkafka's EMBEDDED broker, \
              not against Apache Kafka. ***\n"
         );
-        Ok(Self::Embedded(MockCluster::new(1)?))
+        Ok(Self::Embedded(Embedded::start()?))
     }
 
     /// `host:port`.
     pub fn brokers(&self) -> String {
         match self {
             Self::Apache(kafka) => kafka.brokers(),
-            Self::Embedded(cluster) => cluster.bootstrap_servers(),
+            Self::Embedded(broker) => broker.brokers(),
         }
     }
 
@@ -67,7 +65,7 @@ impl Broker {
     /// Where the broker refuses.
     pub fn create_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
         match self {
-            Self::Embedded(cluster) => cluster.create_topic(name, partitions, 1)?,
+            Self::Embedded(broker) => broker.create_topic(name, partitions)?,
             Self::Apache(_) => {
                 let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
                 for (key, value) in config {

@@ -9,7 +9,10 @@
 //! the package `custody`, which builds the binary that they run.
 
 mod apache;
+mod embedded;
+
 mod broker;
 
 pub use apache::ApacheKafka;
 pub use broker::Broker;
+pub use embedded::Embedded;
