@@ -139,11 +139,23 @@ mod tests {
                 }])
             })
         };
-        assert!(status(probe(true), "/readyz").await.starts_with("HTTP/1.1 200"));
+        assert!(
+            status(probe(true), "/readyz")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
         let not_ready = status(probe(false), "/readyz").await;
         assert!(not_ready.starts_with("HTTP/1.1 503"), "{not_ready}");
         assert!(not_ready.contains("no broker answers"), "{not_ready}");
-        assert!(status(probe(false), "/livez").await.starts_with("HTTP/1.1 200"));
-        assert!(status(probe(false), "/metrics").await.starts_with("HTTP/1.1 200"));
+        assert!(
+            status(probe(false), "/livez")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+        assert!(
+            status(probe(false), "/metrics")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
     }
 }

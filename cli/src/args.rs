@@ -132,7 +132,9 @@ impl Global {
 const QUIET: &str = "warn,rdkafka=off,librdkafka=off";
 
 fn rust_log() -> Option<String> {
-    std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty())
+    std::env::var("RUST_LOG")
+        .ok()
+        .filter(|level| !level.is_empty())
 }
 
 #[cfg(test)]
@@ -153,7 +155,10 @@ mod tests {
             assert!(command.get_about().is_some(), "{name} has no about");
             let after = command.get_after_long_help().map(ToString::to_string);
             let after = after.unwrap_or_default();
-            assert!(after.contains(&format!("custody {name}")), "{name} has no example");
+            assert!(
+                after.contains(&format!("custody {name}")),
+                "{name} has no example"
+            );
         }
     }
 }

@@ -85,11 +85,7 @@ pub enum AnyAnswer {
 ///
 /// # Errors
 /// [`CommandError::Connect`] and [`CommandError::Refused`].
-pub fn ask_server(
-    server: &str,
-    view: View,
-    question: Question,
-) -> Result<AnyAnswer, CommandError> {
+pub fn ask_server(server: &str, view: View, question: Question) -> Result<AnyAnswer, CommandError> {
     block_on(async {
         let channel = connect(server).await?;
         ask(LineageServiceClient::new(channel), view, question)

@@ -111,7 +111,11 @@ impl DataDir {
     ///
     /// # Errors
     /// [`CommandError::Store`].
-    pub fn duplicates(&self, window_days: u32, now_ns: i64) -> Result<DuplicateIndex, CommandError> {
+    pub fn duplicates(
+        &self,
+        window_days: u32,
+        now_ns: i64,
+    ) -> Result<DuplicateIndex, CommandError> {
         DuplicateIndex::open(
             &self.dir.join(DUPLICATES),
             self.vault.clone(),
@@ -169,7 +173,10 @@ fn lock(dir: &Path) -> Result<File, CommandError> {
         }
         Err(rustix::io::Errno::WOULDBLOCK) => Err(CommandError::InUse {
             dir: dir.to_owned(),
-            process: io::read_to_string(&file).unwrap_or_default().trim().to_owned(),
+            process: io::read_to_string(&file)
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         }),
         Err(error) => Err(write_error(error.into())),
     }

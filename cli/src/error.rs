@@ -130,17 +130,17 @@ impl CommandError {
     /// What the reader can do about it, where that is not in the message.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Config(ConfigError::File { .. } | ConfigError::Variable { .. }) => Some(
-                "`custody config --default` shows every key and what it means".to_owned(),
-            ),
+            Self::Config(ConfigError::File { .. } | ConfigError::Variable { .. }) => {
+                Some("`custody config --default` shows every key and what it means".to_owned())
+            }
             Self::NoLedger { .. } => Some(
                 "name the directory of a ledger with --data, or make one with `custody serve`, \
                  `custody import` or `custody demo --data DIR`"
                     .to_owned(),
             ),
-            Self::InUse { .. } => Some(
-                "ask that process with --server, or stop it first".to_owned(),
-            ),
+            Self::InUse { .. } => {
+                Some("ask that process with --server, or stop it first".to_owned())
+            }
             Self::Connect { .. } => Some(
                 "start one with `custody serve`, name another with --server, or read a data \
                  directory that no server has open with --data DIR"

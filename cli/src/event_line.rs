@@ -270,7 +270,10 @@ mod tests {
         assert!(json.payload.starts_with(br#"{"subject""#));
 
         let protobuf = line.message(Encoding::BinaryProtobuf).unwrap();
-        assert_eq!(header(&protobuf, "content-type"), Some("application/protobuf"));
+        assert_eq!(
+            header(&protobuf, "content-type"),
+            Some("application/protobuf")
+        );
         let event = Event::decode(protobuf.payload.as_slice()).unwrap();
         let same: Event = serde_json::from_slice(&json.payload).unwrap();
         assert!(event == same);
@@ -280,26 +283,39 @@ mod tests {
     fn what_is_wrong_is_said_and_nothing_is_shown() {
         let cases: [(&[u8], &str); 5] = [
             (b"account:1001", "not a JSON object (at column 1)"),
-            (br#"{"id":"account:1001","#, "not a JSON object (at column 21)"),
+            (
+                br#"{"id":"account:1001","#,
+                "not a JSON object (at column 21)",
+            ),
             (b"[\"account:1001\"]", "not a JSON object (at column 0)"),
             (b"\xff{}", "not UTF-8"),
-            (br#"{"extra":["account:1001"]}"#, "an attribute beside `data` is a list or an object"),
+            (
+                br#"{"extra":["account:1001"]}"#,
+                "an attribute beside `data` is a list or an object",
+            ),
         ];
         for (line, expected) in cases {
             let error = EventLine::parse(line).err().unwrap();
             assert_eq!(error, expected);
         }
         let line = br#"{"id":"1","data":{"subject":{"ids":"account:1001"}}}"#;
-        let error = EventLine::parse(line).unwrap().message(Encoding::BinaryProtobuf);
+        let error = EventLine::parse(line)
+            .unwrap()
+            .message(Encoding::BinaryProtobuf);
         let error = error.err().unwrap();
-        assert!(error.starts_with("data is no custody.event.v1.Event"), "{error}");
+        assert!(
+            error.starts_with("data is no custody.event.v1.Event"),
+            "{error}"
+        );
         assert!(!error.contains("1001"), "{error}");
     }
 
     #[test]
     fn an_event_about_nobody_has_no_key() {
         let line = br#"{"id":"1","data":{"breach":{"breach_id":"b-1"}}}"#;
-        let message = EventLine::parse(line).unwrap().message(Encoding::BinaryJson);
+        let message = EventLine::parse(line)
+            .unwrap()
+            .message(Encoding::BinaryJson);
         assert_eq!(message.unwrap().key, None);
     }
 

@@ -4,11 +4,11 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use custody_ingest::DecodeLimits;
 use custody_ingest::kafka::{KafkaDeadLetters, KafkaOptions, KafkaSource};
 use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
-use custody_ingest::DecodeLimits;
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
 use custody_query::{Follower, Following, QueryState, ReadModel};

@@ -9,8 +9,8 @@ use crate::args::Global;
 use crate::config::Flag;
 use crate::error::{CommandError, Exit};
 use crate::event_line::{Encoding, EventLine, Lines};
-use crate::output::{bytes, count, items, sized};
 use crate::kafka::{Pace, Producer};
+use crate::output::{bytes, count, items, sized};
 
 /// Sends events from a file to Kafka
 ///
@@ -104,10 +104,17 @@ impl Args {
         )?;
         if let Some(reason) = &delivery.first_error {
             let failed = count(delivery.failed);
-            writeln!(err, "{failed} events were not delivered; the first: {reason}")?;
+            writeln!(
+                err,
+                "{failed} events were not delivered; the first: {reason}"
+            )?;
         }
         if bad_lines > 0 {
-            writeln!(err, "{} lines were no events and were left out", count(bad_lines))?;
+            writeln!(
+                err,
+                "{} lines were no events and were left out",
+                count(bad_lines)
+            )?;
         }
         Ok(if delivery.failed == 0 && bad_lines == 0 {
             Exit::Done
@@ -120,7 +127,10 @@ impl Args {
 fn bad_line(line: u64, reason: &str) -> io::Result<()> {
     let mut err = io::stderr().lock();
     writeln!(err, "error: line {line}: {reason}")?;
-    writeln!(err, "hint: --keep-going reports such lines and goes on with the next")
+    writeln!(
+        err,
+        "hint: --keep-going reports such lines and goes on with the next"
+    )
 }
 
 /// Opens a file or standard input, with a bar over its bytes.

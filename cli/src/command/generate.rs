@@ -10,8 +10,8 @@ use indicatif::ProgressBar;
 use crate::args::Global;
 use crate::config::Flag;
 use crate::error::{CommandError, Exit};
-use crate::output::{bytes, count, items};
 use crate::kafka::{Pace, Producer};
+use crate::output::{bytes, count, items};
 
 /// Generates invented events under the five policies
 ///
@@ -117,12 +117,19 @@ impl Args {
         bar.finish_and_clear();
         let mut err = io::stderr().lock();
         let (delivered, size) = (count(delivery.delivered), bytes(delivery.bytes));
-        writeln!(err, "{delivered} messages delivered to {} ({size})", self.topic)?;
+        writeln!(
+            err,
+            "{delivered} messages delivered to {} ({size})",
+            self.topic
+        )?;
         match delivery.first_error {
             None => Ok(Exit::Done),
             Some(reason) => {
                 let failed = count(delivery.failed);
-                writeln!(err, "{failed} messages were not delivered; the first: {reason}")?;
+                writeln!(
+                    err,
+                    "{failed} messages were not delivered; the first: {reason}"
+                )?;
                 Ok(Exit::Bad)
             }
         }

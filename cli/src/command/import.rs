@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use custody_ingest::RejectionCode;
 use custody_ingest::import::{FileDeadLetters, ImportError, import, shard_of};
-use custody_ingest::pipeline::{
-    DeadLetter, DeadLetters, PipelineError, StopSignal, Undelivered,
-};
+use custody_ingest::pipeline::{DeadLetter, DeadLetters, PipelineError, StopSignal, Undelivered};
 
 use crate::args::Global;
 use crate::config::Flag;
@@ -71,7 +69,11 @@ impl Args {
         let data = DataDir::open(&config)?;
         let entries = |data: &DataDir| data.ledger.head(shard).map_or(0, |head| head.size);
         let before = entries(&data);
-        let pipeline = pipeline(&config, &data, Arc::clone(&rejections) as Arc<dyn DeadLetters>)?;
+        let pipeline = pipeline(
+            &config,
+            &data,
+            Arc::clone(&rejections) as Arc<dyn DeadLetters>,
+        )?;
         let bar = sized(length, "importing");
         let imported =
             import(&self.file, &pipeline, |bytes| bar.set_position(bytes)).map_err(failed)?;

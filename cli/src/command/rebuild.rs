@@ -43,13 +43,17 @@ impl Args {
         let bar = items(Some(0), "read model");
         let options = ReadModelOptions::default();
         let mut entries = 0;
-        let read_model =
-            ReadModel::rebuild(&data.read_model_dir(), &data.ledger, &options, &mut |reached| {
+        let read_model = ReadModel::rebuild(
+            &data.read_model_dir(),
+            &data.ledger,
+            &options,
+            &mut |reached| {
                 entries = reached.taken_in;
                 bar.set_length(reached.in_ledger);
                 bar.set_position(reached.taken_in);
-            })
-            .map_err(CommandError::store("the read model", data.path()))?;
+            },
+        )
+        .map_err(CommandError::store("the read model", data.path()))?;
         drop(read_model);
         bar.finish_and_clear();
 

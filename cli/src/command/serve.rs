@@ -60,7 +60,11 @@ impl Args {
         let loaded = global.load(&[
             flag("--brokers", "kafka.brokers", self.brokers),
             flag("--topics", "kafka.topics", self.topics),
-            flag("--data", "data_dir", self.data.map(|dir| dir.display().to_string())),
+            flag(
+                "--data",
+                "data_dir",
+                self.data.map(|dir| dir.display().to_string()),
+            ),
             flag("--listen", "listen.grpc", self.listen),
             flag("--admin", "listen.admin", self.admin),
         ])?;
@@ -137,7 +141,10 @@ pub(super) fn serve(
     let left = deadline.saturating_duration_since(Instant::now());
     runtime.block_on(async {
         let both = async { (query.await, admin.await) };
-        if tokio::time::timeout(left.max(LEAST_FOR_REQUESTS), both).await.is_err() {
+        if tokio::time::timeout(left.max(LEAST_FOR_REQUESTS), both)
+            .await
+            .is_err()
+        {
             warn!("requests under way were cut off at the deadline");
         }
     });

@@ -114,7 +114,11 @@ enum Detail {
 impl Args {
     pub(crate) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         global.start_quiet_logs()?;
-        let zone = if self.form.utc { Zone::utc() } else { Zone::local() };
+        let zone = if self.form.utc {
+            Zone::utc()
+        } else {
+            Zone::local()
+        };
         let question = Question {
             subject: read_id(&self.id)?,
             filter: self.filter.filter(&zone)?,
@@ -176,10 +180,12 @@ impl Filter {
     fn as_of(&self, zone: &Zone) -> Result<Option<AsOf>, CommandError> {
         let event_time = moment("--as-of", zone, self.as_of.as_deref())?;
         let recorded_time = moment("--as-recorded", zone, self.as_recorded.as_deref())?;
-        Ok((event_time.is_some() || recorded_time.is_some()).then_some(AsOf {
-            event_time,
-            recorded_time,
-        }))
+        Ok(
+            (event_time.is_some() || recorded_time.is_some()).then_some(AsOf {
+                event_time,
+                recorded_time,
+            }),
+        )
     }
 }
 
@@ -237,7 +243,10 @@ mod tests {
     fn what_is_no_identifier_is_not_shown() {
         for given in ["1001", ":1001", "account:", ""] {
             let error = read_id(given).unwrap_err().to_string();
-            assert!(!error.contains(":1001,") && error.contains("scheme:value"), "{error}");
+            assert!(
+                !error.contains(":1001,") && error.contains("scheme:value"),
+                "{error}"
+            );
         }
     }
 }

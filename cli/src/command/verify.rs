@@ -99,11 +99,21 @@ pub fn write_report(report: &VerifyReport, out: &mut dyn Write, look: Look) -> i
     let (entries, blocks) = (count(report.entries()), count(report.blocks()));
     let name = report.ledger.map(|id| id.to_string()).unwrap_or_default();
     if report.ok() {
-        writeln!(out, "Ledger {name}: {entries} entries in {blocks} blocks, nothing is wrong.")
+        writeln!(
+            out,
+            "Ledger {name}: {entries} entries in {blocks} blocks, nothing is wrong."
+        )
     } else {
         let faults = report.faults.len();
-        let are = if faults == 1 { "1 fault".to_owned() } else { format!("{faults} faults") };
-        writeln!(out, "Ledger {name}: {are}; {entries} entries in {blocks} blocks are well.")
+        let are = if faults == 1 {
+            "1 fault".to_owned()
+        } else {
+            format!("{faults} faults")
+        };
+        writeln!(
+            out,
+            "Ledger {name}: {are}; {entries} entries in {blocks} blocks are well."
+        )
     }
 }
 
@@ -122,8 +132,16 @@ fn shard_of(report: &VerifyReport, place: &Place) -> Option<String> {
 
 fn shards(report: &VerifyReport) -> Sheet {
     let mut sheet = Sheet::new([
-        "Shard", "Epoch", "Entries", "Duplicates", "Rejected", "Gaps", "Offsets", "Blocks",
-        "Size", "Chain head",
+        "Shard",
+        "Epoch",
+        "Entries",
+        "Duplicates",
+        "Rejected",
+        "Gaps",
+        "Offsets",
+        "Blocks",
+        "Size",
+        "Chain head",
     ]);
     for column in [1, 2, 3, 4, 5, 7, 8] {
         sheet = sheet.number(column);

@@ -166,10 +166,9 @@ impl Loaded {
             lay_over(&mut merged, &layer.table);
         }
         // Each layer fits by itself, and tables are only joined, so this fits.
-        let config: Config =
-            Value::Table(merged)
-                .try_into()
-                .map_err(|error: toml::de::Error| ConfigError::Show(error.to_string()))?;
+        let config: Config = Value::Table(merged)
+            .try_into()
+            .map_err(|error: toml::de::Error| ConfigError::Show(error.to_string()))?;
         config.validate().map_err(|(key, problem)| {
             let path: Vec<&str> = key.split('.').collect();
             let origin = layers
@@ -177,7 +176,11 @@ impl Loaded {
                 .rev()
                 .find(|layer| sets(&layer.table, &path))
                 .map_or(Origin::Default, |layer| layer.origin.clone());
-            ConfigError::Invalid { key, origin, problem }
+            ConfigError::Invalid {
+                key,
+                origin,
+                problem,
+            }
         })?;
         Ok(Self { config, ignored })
     }
@@ -191,7 +194,11 @@ fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     let fail = |error: toml::de::Error| ConfigError::File {
         path: path.to_owned(),
         line: error.span().map_or(1, |span| {
-            1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count()
+            1 + text
+                .bytes()
+                .take(span.start)
+                .filter(|&b| b == b'\n')
+                .count()
         }),
         message: one_line(error.message()),
     };
@@ -261,7 +268,10 @@ fn fit(path: &[String], text: &str) -> Result<Table, String> {
     {
         readings.push(value);
     }
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let parts = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
     readings.push(Value::Array(
         parts.map(|part| Value::String(part.to_owned())).collect(),
     ));

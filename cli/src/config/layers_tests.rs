@@ -24,7 +24,10 @@ fn flag(flag: &'static str, key: &'static str, value: &str) -> Flag {
 
 #[test]
 fn the_example_is_the_default_and_names_every_key() {
-    assert_eq!(toml::from_str::<Config>(EXAMPLE).unwrap(), Config::default());
+    assert_eq!(
+        toml::from_str::<Config>(EXAMPLE).unwrap(),
+        Config::default()
+    );
     let example: Table = toml::from_str(EXAMPLE).unwrap();
     let all: Table = toml::from_str(&toml::to_string(&Config::default()).unwrap()).unwrap();
     fn missing(all: &Table, example: &Table, found: &mut Vec<String>) {
@@ -149,7 +152,11 @@ fn what_makes_no_sense_is_named_with_its_origin() {
         ("CUSTODY_SHUTDOWN_DEADLINE_S", "0"),
     ];
     for (name, value) in cases {
-        let error = Loaded::read(Some(Path::new("/dev/null")), variables(&[(name, value)]), &[]);
+        let error = Loaded::read(
+            Some(Path::new("/dev/null")),
+            variables(&[(name, value)]),
+            &[],
+        );
         let error = error.expect_err(name).to_string();
         assert!(error.contains(name), "{error}");
     }
@@ -166,9 +173,14 @@ fn secrets_are_not_shown() {
     let set = variables(&[
         ("CUSTODY_KAFKA__PROPERTIES__SASL_PASSWORD", "hunter2"),
         ("CUSTODY_KAFKA__PROPERTIES__SSL_KEY_PEM", "hunter2"),
-        ("CUSTODY_KAFKA__PROPERTIES__SSL_KEY_LOCATION", "/etc/key.pem"),
+        (
+            "CUSTODY_KAFKA__PROPERTIES__SSL_KEY_LOCATION",
+            "/etc/key.pem",
+        ),
     ]);
-    let config = Loaded::read(Some(Path::new("/dev/null")), set, &[]).unwrap().config;
+    let config = Loaded::read(Some(Path::new("/dev/null")), set, &[])
+        .unwrap()
+        .config;
     let texts = [
         to_toml(&config).unwrap(),
         to_json(&config).unwrap(),
@@ -178,5 +190,9 @@ fn secrets_are_not_shown() {
         assert!(!text.contains("hunter2"), "{text}");
     }
     assert!(texts[0].contains("/etc/key.pem"));
-    assert!(texts[0].contains("root_key = \"data/root.key\""), "{}", texts[0]);
+    assert!(
+        texts[0].contains("root_key = \"data/root.key\""),
+        "{}",
+        texts[0]
+    );
 }

@@ -77,9 +77,17 @@ pub struct KafkaProperties(pub BTreeMap<String, String>);
 impl KafkaProperties {
     /// Whether a property's value must not be shown.
     pub fn is_secret(name: &str) -> bool {
-        ["password", "secret", "pem", "key", "token", "jaas", "oauthbearer.config"]
-            .iter()
-            .any(|word| name.contains(word))
+        [
+            "password",
+            "secret",
+            "pem",
+            "key",
+            "token",
+            "jaas",
+            "oauthbearer.config",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
             && !name.ends_with(".location")
     }
 }

@@ -25,7 +25,10 @@ impl Config {
             return Err(("ledger.segment_bytes", problem));
         }
         if self.listen.grpc == self.listen.admin && self.listen.grpc.port() != 0 {
-            let problem = format!("{} is listen.grpc too; give it another port", self.listen.admin);
+            let problem = format!(
+                "{} is listen.grpc too; give it another port",
+                self.listen.admin
+            );
             return Err(("listen.admin", problem));
         }
         if self.identity.unique_schemes.iter().any(|s| !is_scheme(s)) {
@@ -33,7 +36,11 @@ impl Config {
                            `account`: letters, digits, `-`, `_` and `.`";
             return Err(("identity.unique_schemes", problem.to_owned()));
         }
-        if let Err(error) = self.log.level.parse::<tracing_subscriber::filter::Targets>() {
+        if let Err(error) = self
+            .log
+            .level
+            .parse::<tracing_subscriber::filter::Targets>()
+        {
             let problem = format!("{error}; use error, warn, info, debug or trace");
             return Err(("log.level", problem));
         }
@@ -42,7 +49,11 @@ impl Config {
 
     fn validate_kafka(&self) -> Result<(), Problem> {
         let kafka = &self.kafka;
-        if kafka.brokers.split(',').any(|broker| broker.trim().is_empty()) {
+        if kafka
+            .brokers
+            .split(',')
+            .any(|broker| broker.trim().is_empty())
+        {
             let problem = "lists an empty broker; write `host:port`, with commas between several";
             return Err(("kafka.brokers", problem.to_owned()));
         }
@@ -82,7 +93,10 @@ impl Config {
         let ingest = &self.ingest;
         positive("ingest.queue_bytes", ingest.queue_bytes as u64)?;
         positive("ingest.blocks_in_flight", ingest.blocks_in_flight as u64)?;
-        positive("ingest.duplicates_window_days", ingest.duplicates_window_days.into())?;
+        positive(
+            "ingest.duplicates_window_days",
+            ingest.duplicates_window_days.into(),
+        )?;
         for (source, topics) in &ingest.sources {
             for topic in topics {
                 if Regex::new(topic).is_err() {

@@ -22,7 +22,9 @@ impl EmbeddedBroker {
         };
         let cluster = MockCluster::new(1).map_err(failed)?;
         for (topic, partitions) in topics {
-            cluster.create_topic(topic, *partitions, 1).map_err(failed)?;
+            cluster
+                .create_topic(topic, *partitions, 1)
+                .map_err(failed)?;
         }
         Ok(Self { cluster })
     }

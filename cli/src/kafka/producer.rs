@@ -10,7 +10,9 @@ use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
 
 use crate::error::CommandError;
 
@@ -107,7 +109,10 @@ impl Producer {
             .client()
             .fetch_metadata(Some(topic), ANSWER_WITHIN)
             .map_err(|error| {
-                CommandError::Kafka(format!("no broker answers at {brokers}: {}", reason(&error)))
+                CommandError::Kafka(format!(
+                    "no broker answers at {brokers}: {}",
+                    reason(&error)
+                ))
             })?;
         if let Some(error) = metadata.topics().iter().find_map(|found| found.error()) {
             let code = RDKafkaErrorCode::from(error);

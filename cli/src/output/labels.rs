@@ -3,19 +3,20 @@
 use custody_policy::{Field, Vocabulary, country as countries};
 use custody_proto::v1::{Counterparty, Finding};
 
-/// A term's label; the term itself where the vocabulary has none.
-pub fn term(curie: &str) -> String {
+/// A term's label in its field, since a code may be two things; the term
+/// itself where the vocabulary has none.
+pub fn term(field: Field, curie: &str) -> String {
     if curie.is_empty() {
         return String::new();
     }
     Vocabulary::builtin()
-        .resolve(Field::Any, curie)
+        .resolve(field, curie)
         .map_or_else(|_| curie.to_owned(), |term| term.label().to_owned())
 }
 
 /// The labels of several terms, with commas.
-pub(super) fn terms(curies: &[String]) -> String {
-    let labels: Vec<String> = curies.iter().map(|curie| term(curie)).collect();
+pub(super) fn terms(field: Field, curies: &[String]) -> String {
+    let labels: Vec<String> = curies.iter().map(|curie| term(field, curie)).collect();
     labels.join(", ")
 }
 
@@ -39,7 +40,7 @@ pub(super) fn party(party: Option<&Counterparty>) -> String {
         Some(party) if !party.name.is_empty() => party.name.clone(),
         Some(party) if !party.id.is_empty() => party.id.clone(),
         Some(party) if party.person => "a person".to_owned(),
-        Some(party) => term(&party.category),
+        Some(party) => term(Field::Recipient, &party.category),
     }
 }
 
@@ -101,9 +102,23 @@ mod tests {
 
     #[test]
     fn an_unknown_term_is_shown_as_it_is() {
-        assert_eq!(term("custody:no_such_thing"), "custody:no_such_thing");
-        assert_eq!(term(""), "");
-        assert_ne!(term("custody:purchase_delivery"), "custody:purchase_delivery");
+        let unknown = "custody:no_such_thing";
+        assert_eq!(term(Field::Purpose, unknown), unknown);
+        assert_eq!(term(Field::Purpose, ""), "");
+    }
+
+    #[test]
+    fn every_field_has_labels() {
+        for (field, curie) in [
+            (Field::Purpose, "custody:purchase_delivery"),
+            (Field::Category, "custody:contact"),
+            (Field::Recipient, "custody:logistics"),
+            (Field::LegalBasis, "eu-gdpr:A6-1-b"),
+            (Field::LegalBasis, "dpv:ContractPerformance"),
+            (Field::Operation, "dpv:Store"),
+        ] {
+            assert_ne!(term(field, curie), curie);
+        }
     }
 
     #[test]
@@ -113,7 +128,10 @@ mod tests {
             ..Finding::default()
         };
         let findings = [finding("consent_missing"), finding("sale"), finding("sale")];
-        assert_eq!(judgement("violation", &findings), "violation: consent missing, sale");
+        assert_eq!(
+            judgement("violation", &findings),
+            "violation: consent missing, sale"
+        );
         assert_eq!(judgement("not_judged", &[]), "not judged");
     }
 }

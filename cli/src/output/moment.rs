@@ -49,9 +49,9 @@ impl Zone {
         if let Ok(moment) = text.parse() {
             return Ok(moment);
         }
-        let day: Date = text
-            .parse()
-            .map_err(|_| format!("`{text}` is no time: write 2025-03-01 or 2025-03-01T09:30:00Z"))?;
+        let day: Date = text.parse().map_err(|_| {
+            format!("`{text}` is no time: write 2025-03-01 or 2025-03-01T09:30:00Z")
+        })?;
         let start = day
             .to_zoned(self.0.clone())
             .map_err(|_| format!("`{text}` is out of range"))?

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use custody_policy::Field;
 use custody_proto::v1::{LedgerHead, ListRecipientsResponse, RecipientRow};
 
+use super::Sheet;
 use super::answer::{Answer, Rendering, days, rfc3339};
 use super::labels::{count, country, party, term, terms, words};
-use super::Sheet;
 
 impl Answer for ListRecipientsResponse {
     fn head(&self) -> Option<&LedgerHead> {
@@ -18,16 +19,23 @@ impl Answer for ListRecipientsResponse {
             return writeln!(out, "No recipient is recorded.");
         }
         let mut sheet = Sheet::new([
-            "Recipient", "Country", "Purpose", "Basis", "Data", "Events", "When", "Judgement",
+            "Recipient",
+            "Country",
+            "Purpose",
+            "Basis",
+            "Data",
+            "Events",
+            "When",
+            "Judgement",
         ])
         .number(5);
         for row in &self.recipients {
             sheet.push([
                 recipient(row),
                 country(&row.country),
-                or_none(term(&row.purpose), "none named"),
-                or_none(term(&row.legal_basis), "none named"),
-                terms(&row.categories),
+                or_none(term(Field::Purpose, &row.purpose), "none named"),
+                or_none(term(Field::LegalBasis, &row.legal_basis), "none named"),
+                terms(Field::Category, &row.categories),
                 count(row.count),
                 days(&rendering.zone, row.first_time, row.last_time),
                 words(&row.judgement),
@@ -38,9 +46,21 @@ impl Answer for ListRecipientsResponse {
 
     fn records(&self) -> Sheet {
         let mut sheet = Sheet::new([
-            "recipient_id", "recipient_name", "recipient_category", "recipient_country",
-            "person", "purpose", "legal_basis", "country", "categories", "count",
-            "first_time", "last_time", "controllers", "judgement", "sale",
+            "recipient_id",
+            "recipient_name",
+            "recipient_category",
+            "recipient_country",
+            "person",
+            "purpose",
+            "legal_basis",
+            "country",
+            "categories",
+            "count",
+            "first_time",
+            "last_time",
+            "controllers",
+            "judgement",
+            "sale",
         ]);
         for row in &self.recipients {
             let party = row.recipient.clone().unwrap_or_default();
@@ -68,11 +88,19 @@ impl Answer for ListRecipientsResponse {
 
 fn recipient(row: &RecipientRow) -> String {
     let name = party(row.recipient.as_ref());
-    if row.sale { format!("{name} (sold)") } else { name }
+    if row.sale {
+        format!("{name} (sold)")
+    } else {
+        name
+    }
 }
 
 pub(super) fn or_none(text: String, none: &str) -> String {
-    if text.is_empty() { none.to_owned() } else { text }
+    if text.is_empty() {
+        none.to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -148,12 +176,18 @@ mod tests {
 
     #[test]
     fn the_table_is_for_people() {
-        same(&shown(Format::Table), include_str!("snapshots/recipients.txt"));
+        same(
+            &shown(Format::Table),
+            include_str!("snapshots/recipients.txt"),
+        );
     }
 
     #[test]
     fn csv_is_for_spreadsheets() {
-        same(&shown(Format::Csv), include_str!("snapshots/recipients.csv"));
+        same(
+            &shown(Format::Csv),
+            include_str!("snapshots/recipients.csv"),
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use custody_policy::Field;
 use custody_proto::v1::{GetSubjectResponse, LedgerHead};
 
 use super::Sheet;
@@ -29,15 +30,21 @@ impl Answer for GetSubjectResponse {
         if self.retracted > 0 {
             say("Taken back", count(self.retracted));
         }
-        say("First", with_zone(zone.second(self.first_event_time), zone.name()));
-        say("Last", with_zone(zone.second(self.last_event_time), zone.name()));
+        say(
+            "First",
+            with_zone(zone.second(self.first_event_time), zone.name()),
+        );
+        say(
+            "Last",
+            with_zone(zone.second(self.last_event_time), zone.name()),
+        );
         say("Recipients", count(self.recipients));
         let countries: Vec<_> = self.countries.iter().map(|code| country(code)).collect();
         say("Countries", countries.join(", "));
         say("Services", self.services.join(", "));
         say("Controllers", self.controllers.join(", "));
-        say("Data", terms(&self.categories));
-        say("Purposes", terms(&self.purposes));
+        say("Data", terms(Field::Category, &self.categories));
+        say("Purposes", terms(Field::Purpose, &self.purposes));
         list.write_list(out, rendering.look)
     }
 
@@ -55,10 +62,16 @@ impl Answer for GetSubjectResponse {
             say(format!("entries_by_kind.{kind}"), number.to_string());
         }
         for (judgement, number) in sorted(&self.entries_by_judgement) {
-            say(format!("entries_by_judgement.{judgement}"), number.to_string());
+            say(
+                format!("entries_by_judgement.{judgement}"),
+                number.to_string(),
+            );
         }
         say("retracted".to_owned(), self.retracted.to_string());
-        say("first_event_time".to_owned(), rfc3339(self.first_event_time));
+        say(
+            "first_event_time".to_owned(),
+            rfc3339(self.first_event_time),
+        );
         say("last_event_time".to_owned(), rfc3339(self.last_event_time));
         say("recipients".to_owned(), self.recipients.to_string());
         for (name, values) in [

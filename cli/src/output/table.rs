@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, TableComponent};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, TableComponent,
+};
 
 /// How wide and how colourful a table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +155,13 @@ fn write_trimmed(out: &mut dyn Write, table: &Table) -> io::Result<()> {
 /// the terminal that it is shown on.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{FFFD}' } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{FFFD}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -210,7 +218,10 @@ mod tests {
              a long name\n\
              DHL                         3\n"
         );
-        assert!(shown.lines().all(|line| line.chars().count() <= 30), "{shown}");
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 30),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -242,7 +253,10 @@ mod tests {
         let mut sheet = Sheet::new(["Note"]);
         sheet.push(["\u{1b}]52;c;AAAA\u{7}x\u{9b}31m"]);
         let shown = text(|out| sheet.write_table(out, PLAIN));
-        assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");
+        assert!(
+            shown.chars().all(|c| !c.is_control() || c == '\n'),
+            "{shown:?}"
+        );
     }
 
     #[test]

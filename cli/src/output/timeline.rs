@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use custody_policy::Field;
 use custody_proto::v1::{Entry, LedgerHead, ListEventsResponse, SealedPart};
 
 use super::Sheet;
@@ -20,7 +21,13 @@ impl Answer for ListEventsResponse {
         let full = self.entries.iter().any(|entry| entry.sealed.is_some());
         let when = format!("When ({})", rendering.zone.name());
         let mut headers = vec![
-            when.as_str(), "What", "Where", "Purposes", "Data", "Basis", "Judgement",
+            when.as_str(),
+            "What",
+            "Where",
+            "Purposes",
+            "Data",
+            "Basis",
+            "Judgement",
         ];
         if full {
             headers.push("As it was said");
@@ -31,9 +38,9 @@ impl Answer for ListEventsResponse {
                 rendering.zone.second(entry.event_time),
                 what(entry),
                 place(entry),
-                terms(&entry.purposes),
-                terms(&entry.categories),
-                term(&entry.legal_basis),
+                terms(Field::Purpose, &entry.purposes),
+                terms(Field::Category, &entry.categories),
+                term(Field::LegalBasis, &entry.legal_basis),
                 judgement(&entry.judgement, &entry.findings),
             ];
             if full {
@@ -46,12 +53,40 @@ impl Answer for ListEventsResponse {
 
     fn records(&self) -> Sheet {
         let mut sheet = Sheet::new([
-            "event_time", "recorded_time", "kind", "service", "controller", "purposes",
-            "categories", "legal_basis", "jurisdiction", "location", "party_id", "party_name",
-            "party_category", "party_country", "person", "from_country", "to_country",
-            "safeguard", "origin", "operation", "system", "means", "sale", "anonymised",
-            "policy", "judgement", "findings", "retracted", "shard", "sequence", "offset",
-            "event_id", "event_source", "note",
+            "event_time",
+            "recorded_time",
+            "kind",
+            "service",
+            "controller",
+            "purposes",
+            "categories",
+            "legal_basis",
+            "jurisdiction",
+            "location",
+            "party_id",
+            "party_name",
+            "party_category",
+            "party_country",
+            "person",
+            "from_country",
+            "to_country",
+            "safeguard",
+            "origin",
+            "operation",
+            "system",
+            "means",
+            "sale",
+            "anonymised",
+            "policy",
+            "judgement",
+            "findings",
+            "retracted",
+            "shard",
+            "sequence",
+            "offset",
+            "event_id",
+            "event_source",
+            "note",
         ]);
         for entry in &self.entries {
             sheet.push(record(entry));
@@ -71,7 +106,7 @@ fn what(entry: &Entry) -> String {
             (_, from) => format!("collected from {from}"),
         },
         "use" => {
-            let operation = term(&entry.operation);
+            let operation = term(Field::Operation, &entry.operation);
             match entry.system.as_str() {
                 "" => format!("used: {operation}"),
                 system => format!("used: {operation} by {system}"),
@@ -156,7 +191,10 @@ fn record(entry: &Entry) -> Vec<String> {
         entry.retracted.to_string(),
         position.shard,
         position.sequence.to_string(),
-        position.offset.map(|offset| offset.to_string()).unwrap_or_default(),
+        position
+            .offset
+            .map(|offset| offset.to_string())
+            .unwrap_or_default(),
         sealed.id,
         sealed.source,
         sealed.data.map(|event| event.note).unwrap_or_default(),

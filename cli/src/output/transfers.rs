@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use custody_policy::Field;
 use custody_proto::v1::{LedgerHead, ListTransfersResponse};
 
 use super::Sheet;
@@ -19,7 +20,14 @@ impl Answer for ListTransfersResponse {
             return writeln!(out, "Nothing is recorded to have gone abroad.");
         }
         let mut sheet = Sheet::new([
-            "From", "To", "Recipient", "Safeguard", "Data", "Purposes", "Events", "When",
+            "From",
+            "To",
+            "Recipient",
+            "Safeguard",
+            "Data",
+            "Purposes",
+            "Events",
+            "When",
             "Judgement",
         ])
         .number(6);
@@ -28,9 +36,9 @@ impl Answer for ListTransfersResponse {
                 country(&row.from_country),
                 country(&row.to_country),
                 or_none(party(row.recipient.as_ref()), "the controller itself"),
-                or_none(term(&row.safeguard), "none named"),
-                terms(&row.categories),
-                terms(&row.purposes),
+                or_none(term(Field::Safeguard, &row.safeguard), "none named"),
+                terms(Field::Category, &row.categories),
+                terms(Field::Purpose, &row.purposes),
                 count(row.count),
                 days(&rendering.zone, row.first_time, row.last_time),
                 words(&row.judgement),
@@ -41,9 +49,19 @@ impl Answer for ListTransfersResponse {
 
     fn records(&self) -> Sheet {
         let mut sheet = Sheet::new([
-            "from_country", "to_country", "recipient_id", "recipient_name",
-            "recipient_category", "person", "safeguard", "categories", "purposes", "count",
-            "first_time", "last_time", "judgement",
+            "from_country",
+            "to_country",
+            "recipient_id",
+            "recipient_name",
+            "recipient_category",
+            "person",
+            "safeguard",
+            "categories",
+            "purposes",
+            "count",
+            "first_time",
+            "last_time",
+            "judgement",
         ]);
         for row in &self.transfers {
             let party = row.recipient.clone().unwrap_or_default();

@@ -91,7 +91,9 @@ impl Args {
             ..Config::default()
         };
         config.kafka.brokers = brokers;
-        TOPIC.replace('.', r"\.").clone_into(&mut config.kafka.topics);
+        TOPIC
+            .replace('.', r"\.")
+            .clone_into(&mut config.kafka.topics);
         config.kafka.topic_refresh_s = 1;
 
         let profile = self.profile();
@@ -131,7 +133,11 @@ impl Args {
             self.serve(&mut story, &config, &profile)?;
         }
         drop(broker);
-        Ok(if report.ok() && found { Exit::Done } else { Exit::Bad })
+        Ok(if report.ok() && found {
+            Exit::Done
+        } else {
+            Exit::Bad
+        })
     }
 
     fn dir(&self) -> Result<(PathBuf, Option<tempfile::TempDir>), CommandError> {
@@ -185,7 +191,12 @@ impl Args {
         ))?;
         wait_until_durable(&node, delivery.delivered)?;
         let elapsed = started.elapsed().as_secs_f64();
-        let entries: u64 = node.ledger().shards().iter().map(|(_, head)| head.size).sum();
+        let entries: u64 = node
+            .ledger()
+            .shards()
+            .iter()
+            .map(|(_, head)| head.size)
+            .sum();
         story.step(format_args!(
             "{} entries are durable {elapsed:.1} s after the first was sent: {} events/s, generated, \
              sent, decoded, sealed, chained and synced on this machine.",
@@ -220,7 +231,9 @@ impl Args {
             .map_err(write_error)?;
         tamper::copy(&ledger_dir(dir), &ledger_dir(copy.path())).map_err(write_error)?;
         let Some(flipped) = target.flip(&ledger_dir(copy.path())).map_err(write_error)? else {
-            story.step(format_args!("The store does not keep blocks as they were written."))?;
+            story.step(format_args!(
+                "The store does not keep blocks as they were written."
+            ))?;
             return Ok(false);
         };
         let report = verify(copy.path())?;
@@ -252,7 +265,9 @@ impl Args {
         let person = person.unwrap_or_else(|| "account:1".to_owned());
         let listen = config.listen.grpc;
         super::serve::serve(config, |_| {
-            story.step(format_args!("Serving until Ctrl-C. To try, in another terminal:"))?;
+            story.step(format_args!(
+                "Serving until Ctrl-C. To try, in another terminal:"
+            ))?;
             for command in [
                 format!("custody subject {person} recipients"),
                 format!("custody subject {person} timeline --view full --format json"),
@@ -315,7 +330,11 @@ fn wait_until_durable(node: &Node, messages: u64) -> Result<(), CommandError> {
             (last.1.elapsed() > STANDSTILL).then(|| {
                 let checks = health.readiness().checks;
                 let details: Vec<String> = checks.into_iter().map(|check| check.detail).collect();
-                format!("nothing came in for {} s ({})", STANDSTILL.as_secs(), details.join("; "))
+                format!(
+                    "nothing came in for {} s ({})",
+                    STANDSTILL.as_secs(),
+                    details.join("; ")
+                )
             })
         });
         if let Some(reason) = reason {

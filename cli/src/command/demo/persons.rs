@@ -22,9 +22,15 @@ pub(super) fn show(story: &mut Story, node: &Node, notable: &Notable) -> Result<
     let api = LineageApi::new(node.query_state());
     wait_until_visible(&api, node)?;
     let persons = [
-        ("buys, has parcels cleared by customs, is marketed to", &notable.buyer),
+        (
+            "buys, has parcels cleared by customs, is marketed to",
+            &notable.buyer,
+        ),
         ("withdrew a consent, claimed rights, left", &notable.leaver),
-        ("was disclosed to an authority, or is a minor", &notable.unusual),
+        (
+            "was disclosed to an authority, or is a minor",
+            &notable.unusual,
+        ),
     ];
     let mut shown = Vec::new();
     for (what, id) in persons {
@@ -38,12 +44,7 @@ pub(super) fn show(story: &mut Story, node: &Node, notable: &Notable) -> Result<
     Ok(())
 }
 
-fn show_one(
-    story: &mut Story,
-    api: &LineageApi,
-    id: &str,
-    what: &str,
-) -> Result<(), CommandError> {
+fn show_one(story: &mut Story, api: &LineageApi, id: &str, what: &str) -> Result<(), CommandError> {
     let started = Instant::now();
     let summary = ask(
         api,
@@ -63,7 +64,9 @@ fn show_one(
     let took = started.elapsed().as_secs_f64() * 1_000.0;
     let rows = answer.recipients.len();
     // The rows that most went to; the whole list is `custody subject`'s.
-    answer.recipients.sort_by_key(|row| std::cmp::Reverse(row.count));
+    answer
+        .recipients
+        .sort_by_key(|row| std::cmp::Reverse(row.count));
     answer.recipients.truncate(ROWS);
     let rendering = Rendering {
         format: Format::Table,
@@ -94,7 +97,12 @@ fn ask<Q: Ask>(api: &LineageApi, question: Q) -> Result<Q::Answer, CommandError>
 }
 
 fn wait_until_visible(api: &LineageApi, node: &Node) -> Result<(), CommandError> {
-    let entries: u64 = node.ledger().shards().iter().map(|(_, head)| head.size).sum();
+    let entries: u64 = node
+        .ledger()
+        .shards()
+        .iter()
+        .map(|(_, head)| head.size)
+        .sum();
     let deadline = Instant::now() + VISIBLE_WITHIN;
     let (visible, reached) = api
         .state()
@@ -105,6 +113,10 @@ fn wait_until_visible(api: &LineageApi, node: &Node) -> Result<(), CommandError>
     }
     Err(CommandError::Stopped {
         what: "the read model",
-        reason: format!("it has {} of {} entries", count(visible.entries()), count(entries)),
+        reason: format!(
+            "it has {} of {} entries",
+            count(visible.entries()),
+            count(entries)
+        ),
     })
 }
