@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
+
 use crate::field::Field;
 use crate::term::Term;
 
@@ -20,8 +22,18 @@ static BUILTIN: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::compile);
 /// The terms that an event may use, by field.
 #[derive(Debug)]
 pub struct Vocabulary {
-    /// By `Field as usize`: CURIE or implied name → term.
-    fields: [HashMap<&'static str, Term>; Field::ALL.len()],
+    /// By `Field as usize`.
+    fields: [FieldTerms; Field::ALL.len()],
+}
+
+/// What may stand in one field.
+#[derive(Debug)]
+struct FieldTerms {
+    /// As in the files.
+    terms: Vec<Term>,
+    /// By CURIE and by implied name. The keys are ours, so a fixed hash does:
+    /// nobody can add one that collides.
+    by_text: HashMap<&'static str, Term, FixedState>,
 }
 
 /// A text that names no term of its field.
@@ -47,21 +59,7 @@ impl Vocabulary {
 
     fn compile() -> Self {
         Self {
-            fields: Field::ALL.map(|field| {
-                let mut terms = HashMap::new();
-                for part in field.parts() {
-                    let admitted = || Term::all().filter(|term| part.admits(*term));
-                    for term in admitted() {
-                        terms.entry(term.curie()).or_insert(term);
-                    }
-                    for prefix in IMPLIED_PREFIXES {
-                        for term in admitted().filter(|t| t.curie().starts_with(prefix)) {
-                            terms.entry(term.local_name()).or_insert(term);
-                        }
-                    }
-                }
-                terms
-            }),
+            fields: Field::ALL.map(FieldTerms::compile),
         }
     }
 
@@ -71,7 +69,7 @@ impl Vocabulary {
     /// # Errors
     /// [`UnknownTerm`] where the field has no such term.
     pub fn resolve(&self, field: Field, text: &str) -> Result<Term, UnknownTerm> {
-        match self.fields[field as usize].get(text) {
+        match self.fields[field as usize].by_text.get(text) {
             Some(term) => Ok(*term),
             None => Err(self.unknown(field, text)),
         }
@@ -90,9 +88,10 @@ impl Vocabulary {
 
     /// The terms of a field, ordered as in the files.
     pub fn terms(&self, field: Field) -> impl Iterator<Item = Term> {
-        Term::all().filter(move |term| field.admits(*term))
+        self.fields[field as usize].terms.iter().copied()
     }
 
+    #[cold]
     fn unknown(&self, field: Field, text: &str) -> UnknownTerm {
         let plausible = (1..=MAX_TERM_BYTES).contains(&text.len())
             && text
@@ -116,13 +115,51 @@ impl Vocabulary {
     fn nearest(&self, field: Field, text: &str) -> Option<&'static str> {
         let name = text.split_once(':').map_or(text, |(_, name)| name);
         let limit = (name.len() / 4).min(3);
+        let letters = letters(name);
         self.terms(field)
             .filter(|term| term.local_name().len().abs_diff(name.len()) <= limit)
+            // An edit adds or removes one letter at most: most terms are ruled
+            // out before the costly comparison.
+            .filter(|term| {
+                let other = self::letters(term.local_name());
+                let apart = (letters & !other)
+                    .count_ones()
+                    .max((other & !letters).count_ones());
+                apart as usize <= limit
+            })
             .map(|term| (strsim::osa_distance(term.local_name(), name), term.curie()))
             .filter(|(distance, _)| *distance <= limit)
             .min()
             .map(|(_, curie)| curie)
     }
+}
+
+impl FieldTerms {
+    fn compile(field: Field) -> Self {
+        let mut by_text = HashMap::default();
+        for part in field.parts() {
+            let admitted = || Term::all().filter(|term| part.admits(*term));
+            for term in admitted() {
+                by_text.entry(term.curie()).or_insert(term);
+            }
+            for prefix in IMPLIED_PREFIXES {
+                for term in admitted().filter(|t| t.curie().starts_with(prefix)) {
+                    by_text.entry(term.local_name()).or_insert(term);
+                }
+            }
+        }
+        Self {
+            terms: Term::all().filter(|term| field.admits(*term)).collect(),
+            by_text,
+        }
+    }
+}
+
+/// The set of ASCII characters that occur.
+fn letters(text: &str) -> u128 {
+    text.bytes()
+        .filter(u8::is_ascii)
+        .fold(0, |set, byte| set | 1 << byte)
 }
 
 fn quoted(text: Option<&str>) -> String {

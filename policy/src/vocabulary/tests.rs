@@ -229,6 +229,24 @@ proptest! {
         let _ = Vocabulary::builtin().resolve(Field::ALL[field], &text);
     }
 
+    /// The nearest term is found as by comparing with all of them.
+    #[test]
+    fn a_slip_of_the_pen_finds_the_nearest(index in 0usize..500, at in 0usize..30, letter in "[a-z]") {
+        let vocabulary = Vocabulary::builtin();
+        let terms: Vec<Term> = vocabulary.terms(Field::Any).collect();
+        let mut text = terms[index % terms.len()].local_name().to_owned();
+        text.insert_str(at.min(text.len()), &letter);
+        if let Err(error) = vocabulary.resolve(Field::Any, &text) {
+            let limit = (text.len() / 4).min(3);
+            let nearest = terms
+                .iter()
+                .map(|t| (strsim::osa_distance(t.local_name(), &text), t.curie()))
+                .filter(|(distance, _)| *distance <= limit)
+                .min();
+            prop_assert_eq!(error.suggestion, nearest.map(|(_, curie)| curie));
+        }
+    }
+
     /// What comes back stands in the field and is asked for by the text.
     #[test]
     fn what_resolves_was_asked_for(index in 0usize..1220, field in 0usize..8, prefixed: bool) {
