@@ -32,7 +32,7 @@ pub struct IngestArgs {
     events: u64,
     /// Persons.
     #[arg(long, default_value_t = 50_000)]
-    persons: u64,
+    persons: u32,
     /// Partitions.
     #[arg(long, default_value_t = 4)]
     partitions: i32,

@@ -32,6 +32,14 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
+    /// No limits: for what was let in before.
+    pub(crate) const NONE: Self = Self {
+        max_message_bytes: usize::MAX,
+        max_id_bytes: usize::MAX,
+        max_list: usize::MAX,
+        max_text_bytes: usize::MAX,
+    };
+
     pub(super) fn check_size(&self, message: &RawMessage) -> Result<(), Rejection> {
         if message.size() <= self.max_message_bytes {
             return Ok(());
