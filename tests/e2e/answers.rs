@@ -128,7 +128,12 @@ fn typed_json_and_binary_protobuf_land_and_both_clients_agree() {
         rows,
         [
             ("dhl".into(), "custody:customs".into(), "CN".into(), 1),
-            ("dhl".into(), "custody:purchase_delivery".into(), "CN".into(), 1),
+            (
+                "dhl".into(),
+                "custody:purchase_delivery".into(),
+                "CN".into(),
+                1
+            ),
         ]
     );
     assert_eq!(
@@ -175,15 +180,29 @@ fn typed_json_and_binary_protobuf_land_and_both_clients_agree() {
         assert_eq!(cli, wire, "{view}");
     }
     let transfers = custody_ok(&[
-        "subject", PERSON, "transfers", "--server", &server, "--format", "table",
+        "subject",
+        PERSON,
+        "transfers",
+        "--server",
+        &server,
+        "--format",
+        "table",
     ]);
-    assert!(transfers.contains("Singapore") && transfers.contains("China"), "{transfers}");
+    assert!(
+        transfers.contains("Singapore") && transfers.contains("China"),
+        "{transfers}"
+    );
 
     // The same ledger without a server gives the same rows.
     service.stop();
     let offline: v1::ListRecipientsResponse = serde_json::from_str(&custody_ok(&[
-        "subject", "email:li@example.com", "recipients", "--data", crate::custody::text(&data),
-        "--format", "json",
+        "subject",
+        "email:li@example.com",
+        "recipients",
+        "--data",
+        crate::custody::text(&data),
+        "--format",
+        "json",
     ]))
     .expect("JSON");
     assert_eq!(offline.recipients, recipients.recipients);

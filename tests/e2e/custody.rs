@@ -62,7 +62,7 @@ pub(crate) fn text(path: &Path) -> &str {
 pub(crate) struct Service {
     child: Child,
     pub(crate) listen: String,
-    
+
     pub(crate) log: PathBuf,
     runtime: Runtime,
 }
@@ -182,7 +182,9 @@ impl Service {
     /// Calls the lineage service.
     pub(crate) fn lineage<T>(
         &self,
-        call: impl AsyncFnOnce(LineageServiceClient<Channel>) -> Result<tonic::Response<T>, tonic::Status>,
+        call: impl AsyncFnOnce(
+            LineageServiceClient<Channel>,
+        ) -> Result<tonic::Response<T>, tonic::Status>,
     ) -> Result<T, tonic::Status> {
         self.runtime.block_on(async {
             call(LineageServiceClient::new(self.channel()))

@@ -29,21 +29,29 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// What `custody verify --format json` says of the Kafka shards.
 pub(crate) fn totals(data: &Path) -> BTreeMap<String, u64> {
-    let report: serde_json::Value =
-        serde_json::from_str(&custody_ok(&["verify", "--data", text(data), "--format", "json"]))
-            .expect("JSON");
+    let report: serde_json::Value = serde_json::from_str(&custody_ok(&[
+        "verify",
+        "--data",
+        text(data),
+        "--format",
+        "json",
+    ]))
+    .expect("JSON");
     let mut totals = BTreeMap::new();
     for shard in report["shards"].as_array().expect("shards") {
         if shard["topic"] == "custody/house" {
             continue;
         }
         for name in ["entries", "duplicates", "rejected"] {
-            *totals.entry(name.to_owned()).or_insert(0) +=
-                shard[name].as_u64().unwrap_or_else(|| panic!("{name} in {shard}"));
+            *totals.entry(name.to_owned()).or_insert(0) += shard[name]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{name} in {shard}"));
         }
         let gaps = shard["gaps"].as_object().expect("gaps by cause");
-        *totals.entry("gaps".to_owned()).or_insert(0) +=
-            gaps.values().map(|count| count.as_u64().expect("a number")).sum::<u64>();
+        *totals.entry("gaps".to_owned()).or_insert(0) += gaps
+            .values()
+            .map(|count| count.as_u64().expect("a number"))
+            .sum::<u64>();
     }
     totals
 }

@@ -51,7 +51,11 @@ impl Raw {
 }
 
 /// Sends messages in order and waits until the broker has them all.
-pub(crate) fn produce(brokers: &str, topic: &str, messages: impl IntoIterator<Item = Raw>) -> usize {
+pub(crate) fn produce(
+    brokers: &str,
+    topic: &str,
+    messages: impl IntoIterator<Item = Raw>,
+) -> usize {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("enable.idempotence", "true")

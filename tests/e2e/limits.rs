@@ -19,8 +19,19 @@ fn a_second_process_on_the_same_directory_is_refused() {
     let first = Service::start(&data, &broker.brokers(), "second");
 
     for args in [
-        vec!["serve", "--data", text(&data), "--brokers", "127.0.0.1:1", "--topics", "x",
-             "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+        vec![
+            "serve",
+            "--data",
+            text(&data),
+            "--brokers",
+            "127.0.0.1:1",
+            "--topics",
+            "x",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin",
+            "127.0.0.1:0",
+        ],
         vec!["verify", "--data", text(&data)],
         vec!["rebuild", "--data", text(&data)],
     ] {
@@ -97,7 +108,8 @@ fn a_full_disk_stops_with_a_clear_error_and_loses_nothing() {
     fill(&dir.path().join("ballast"));
     produce(&broker.brokers(), topic, second.iter().cloned());
     let status = service.wait();
-    let log = service.log_text() + &std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
+    let log = service.log_text()
+        + &std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
     assert!(!status.success(), "{log}");
     drop(service);
 

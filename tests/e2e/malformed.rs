@@ -78,10 +78,25 @@ fn malformed_messages_are_dead_lettered_and_good_ones_land() {
 
 fn check(malformed: &Malformed, letter: &OwnedMessage) {
     let Malformed { name, raw, code } = malformed;
-    assert_eq!(header(letter, "custody-error-code").as_deref(), Some(code.as_str()), "{name}");
-    assert_eq!(header(letter, "custody-origin-topic").as_deref(), Some("malformed"), "{name}");
-    assert_eq!(header(letter, "custody-origin-partition").as_deref(), Some("0"), "{name}");
-    assert!(header(letter, "custody-error").is_some_and(|e| !e.is_empty()), "{name}");
+    assert_eq!(
+        header(letter, "custody-error-code").as_deref(),
+        Some(code.as_str()),
+        "{name}"
+    );
+    assert_eq!(
+        header(letter, "custody-origin-topic").as_deref(),
+        Some("malformed"),
+        "{name}"
+    );
+    assert_eq!(
+        header(letter, "custody-origin-partition").as_deref(),
+        Some("0"),
+        "{name}"
+    );
+    assert!(
+        header(letter, "custody-error").is_some_and(|e| !e.is_empty()),
+        "{name}"
+    );
     assert_eq!(letter.key(), raw.key.as_deref(), "{name}: key");
     assert_eq!(letter.payload(), raw.payload.as_deref(), "{name}: payload");
     let kept: Vec<(String, Option<Vec<u8>>)> = letter

@@ -25,7 +25,12 @@ fn shards(service: &Service, topic: &str) -> Vec<v1::ShardHead> {
     service
         .checkpoint()
         .and_then(|c| c.visible)
-        .map(|head| head.shards.into_iter().filter(|s| s.topic == topic).collect())
+        .map(|head| {
+            head.shards
+                .into_iter()
+                .filter(|s| s.topic == topic)
+                .collect()
+        })
         .unwrap_or_default()
 }
 
