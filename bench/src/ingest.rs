@@ -97,7 +97,10 @@ pub fn compare(args: &IngestArgs) -> Result<()> {
                 figures.peak_mib
             );
             if figures.disk_bytes > 0 {
-                print!("  {} bytes on disk an event", figures.disk_bytes / args.events);
+                print!(
+                    "  {} bytes on disk an event",
+                    figures.disk_bytes / args.events
+                );
             }
             println!();
         }
@@ -113,7 +116,14 @@ pub fn compare(args: &IngestArgs) -> Result<()> {
 fn measure(side: Side, brokers: &str, args: &IngestArgs) -> Result<Figures> {
     let output = Command::new(std::env::current_exe()?)
         .args(["ingest-once", "--brokers", brokers])
-        .args(["--side", if side == Side::Bare { "bare" } else { "custody" }])
+        .args([
+            "--side",
+            if side == Side::Bare {
+                "bare"
+            } else {
+                "custody"
+            },
+        ])
         .args(["--events", &args.events.to_string()])
         .args(["--partitions", &args.partitions.to_string()])
         .stderr(std::process::Stdio::inherit())
@@ -167,7 +177,11 @@ fn bare(args: &OnceArgs) -> Result<f64> {
 fn custody(args: &OnceArgs) -> Result<(f64, u64)> {
     let dir = tempfile::tempdir()?;
     let data = dir.path();
-    let vault = Vault::open(&data.join("vault"), &data.join("root.key"), VaultOptions::default())?;
+    let vault = Vault::open(
+        &data.join("vault"),
+        &data.join("root.key"),
+        VaultOptions::default(),
+    )?;
     let barrier = vault.clone();
     let ledger = Ledger::open(
         &data.join("ledger"),

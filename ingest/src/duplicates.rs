@@ -21,7 +21,9 @@ pub enum DuplicatesError {
     #[error("duplicates index: {0}")]
     Store(#[from] fjall::Error),
     /// A stored row has another shape than ours.
-    #[error("duplicates index: malformed row in {place}; delete the directory to have it made again")]
+    #[error(
+        "duplicates index: malformed row in {place}; delete the directory to have it made again"
+    )]
     Malformed {
         /// Which part.
         place: &'static str,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use custody_ledger::{GapCause, Kind};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 /// Entries stored, by kind.
 pub const ENTRIES: &str = "custody_ingest_entries_total";

@@ -16,7 +16,7 @@ mod feed;
 
 pub use dead_letter::{DeadLetter, DeadLetters, StopSignal, Undelivered};
 pub use feed::{Lost, Pipeline, PipelineParts, ShardFeed};
-pub use options::{Clock, PipelineOptions, SourceRules, system_clock};
+pub use options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions, SourceRules, system_clock};
 
 /// What can go wrong with the pipeline as a whole. Input never does.
 #[derive(Debug, thiserror::Error)]

@@ -233,10 +233,9 @@ fn an_event_is_new_again_when_the_window_has_passed() {
     let house = House::open(data, START_NS);
     let feed = house.pipeline.open_shard(&shard(0)).unwrap();
     let send = |offset: i64, days: i64| {
-        house
-            .now
-            .store(START_NS + days * DAY_NS, Ordering::Relaxed);
-        feed.send(vec![message(0, offset, event(1, 1, ""))]).unwrap();
+        house.now.store(START_NS + days * DAY_NS, Ordering::Relaxed);
+        feed.send(vec![message(0, offset, event(1, 1, ""))])
+            .unwrap();
         while feed.durable_offset() <= offset {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -301,7 +300,11 @@ fn parties_are_registered_once_and_contradictions_are_told_once() {
         .unwrap();
     let kinds: Vec<Kind> = blocks
         .iter()
-        .flat_map(|block| block.entries().map(|entry| entry.unwrap().1.kind().unwrap()))
+        .flat_map(|block| {
+            block
+                .entries()
+                .map(|entry| entry.unwrap().1.kind().unwrap())
+        })
         .filter(|kind| *kind != Kind::ShardOpened)
         .collect();
     assert_eq!(kinds, [Kind::PartyRegistered, Kind::PartyContradicted]);
@@ -354,4 +357,29 @@ fn a_source_may_use_only_its_topics() {
     let letters = letters.0.lock();
     assert_eq!(*letters, [("events".to_owned(), 0, "source_not_allowed")]);
     assert_eq!(totals(data), (0, 0, 1, 0));
+}
+
+#[test]
+fn long_messages_among_short_ones_are_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = House::open(data, START_NS);
+    let feed = house.pipeline.open_shard(&shard(0)).unwrap();
+    let messages = (0..40).map(|n: u32| {
+        let mut message = message(0, i64::from(n), event(n, 1, ""));
+        if n % 4 == 3 {
+            // Bytes that do not compress; up to the limit of 1 MiB.
+            let mut noise = vec![0; (n as usize % 3 + 1) * 340_000];
+            blake3::Hasher::new()
+                .update(&n.to_le_bytes())
+                .finalize_xof()
+                .fill(&mut noise);
+            message.headers.push(("trace".to_owned(), Some(noise)));
+        }
+        message
+    });
+    feed.send(messages.collect()).unwrap();
+    drop(feed);
+    house.close();
+    assert_eq!(totals(data), (40, 0, 0, 0));
 }

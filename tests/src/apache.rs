@@ -1,6 +1,7 @@
 //! Apache Kafka as a child process.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,11 +11,27 @@ use anyhow::{Context, Result, bail, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How long a broker may take to answer.
 const START: Duration = Duration::from_secs(60);
+
+/// How long a broker may take to stop.
+const STOP: Duration = Duration::from_secs(30);
+
+/// Runs a command that ends with whoever started it, even where that one is
+/// killed: the end of the input kills it, the line `stop` asks it to stop.
+const GUARD: &str = r#"
+    "$@" </dev/null &
+    pid=$!
+    ( while kill -0 $pid 2>/dev/null; do sleep 0.2; done; kill $$ 2>/dev/null ) &
+    watch=$!
+    read line
+    if [ "$line" = stop ]; then kill $pid; else kill -9 $pid; fi
+    wait $pid
+    kill $watch 2>/dev/null
+    exit 0
+"#;
 
 /// One KRaft node of Apache Kafka on 127.0.0.1, with its own data directory,
 /// which goes with it.
@@ -45,7 +62,9 @@ impl ApacheKafka {
     /// Where Maven, the formatting or the start fails.
     pub fn start(extra: &[&str]) -> Result<Self> {
         let jars = jars()?;
-        let dir = tempfile::Builder::new().prefix("custody-kafka-").tempdir()?;
+        let dir = tempfile::Builder::new()
+            .prefix("custody-kafka-")
+            .tempdir()?;
         let port = free_port()?;
         let controller = free_port()?;
         let logs = dir.path().join("logs");
@@ -82,7 +101,7 @@ impl ApacheKafka {
             child: None,
         };
         let formatted = kafka
-            .java("kafka.tools.StorageTool")
+            .java(Command::new("java"), "kafka.tools.StorageTool")
             .args(["format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"])
             .arg(kafka.dir.path().join("server.properties"))
             .status()?;
@@ -103,7 +122,14 @@ impl ApacheKafka {
     /// Where it does not answer in time.
     pub fn restart(&mut self) -> Result<()> {
         let properties = self.dir.path().join("server.properties");
-        self.child = Some(self.java("kafka.Kafka").arg(properties).spawn()?);
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD, "guard", "java"]);
+        self.child = Some(
+            self.java(guard, "kafka.Kafka")
+                .arg(properties)
+                .stdin(Stdio::piped())
+                .spawn()?,
+        );
         let client: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", self.brokers())
             .set("log_level", "0")
@@ -123,27 +149,26 @@ impl ApacheKafka {
     /// Ends the broker as an operator would, and waits for it.
     ///
     /// # Errors
-    /// Where the process cannot be signalled.
+    /// Where it cannot be told, or does not end in time.
     pub fn stop(&mut self) -> Result<()> {
-        if let Some(mut child) = self.child.take() {
-            let pid = i32::try_from(child.id())
-                .ok()
-                .and_then(Pid::from_raw)
-                .context("pid")?;
-            kill_process(pid, Signal::TERM)?;
-            let end = Instant::now() + Duration::from_secs(20);
-            while child.try_wait()?.is_none() {
-                if Instant::now() >= end {
-                    child.kill()?;
-                }
-                std::thread::sleep(Duration::from_millis(50));
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        let mut stdin = child.stdin.take().context("the guard's input")?;
+        stdin.write_all(b"stop\n")?;
+        let end = Instant::now() + STOP;
+        while child.try_wait()?.is_none() {
+            if Instant::now() >= end {
+                drop(stdin);
+                bail!("Kafka does not stop");
             }
+            std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
     }
 
-    fn java(&self, class: &str) -> Command {
-        let mut command = Command::new("java");
+    /// Adds what a class of Kafka's needs to a command that runs Java.
+    fn java(&self, mut command: Command, class: &str) -> Command {
         command
             .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4"])
             .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"])
@@ -165,8 +190,9 @@ impl ApacheKafka {
 impl Drop for ApacheKafka {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Its data goes with it, so there is nothing to save.
-            let _ = child.kill();
+            // Its data goes with it, so there is nothing to save: the end of
+            // its input kills it.
+            drop(child.stdin.take());
             let _ = child.wait();
         }
     }

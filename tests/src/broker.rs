@@ -79,7 +79,9 @@ impl Broker {
                 }
             }
         }
-        self.wait_for(name, |count| count == usize::try_from(partitions).unwrap_or(0))
+        self.wait_for(name, |count| {
+            count == usize::try_from(partitions).unwrap_or(0)
+        })
     }
 
     /// Deletes a topic and waits until it is gone.
@@ -87,9 +89,8 @@ impl Broker {
     /// # Errors
     /// Where the broker refuses, or is the embedded one.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
-        let gone = futures_executor::block_on(
-            self.admin()?.delete_topics(&[name], &AdminOptions::new()),
-        )?;
+        let gone =
+            futures_executor::block_on(self.admin()?.delete_topics(&[name], &AdminOptions::new()))?;
         if let Some(Err((_, code))) = gone.first() {
             bail!("cannot delete topic {name}: {code}");
         }

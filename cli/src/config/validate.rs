@@ -1,5 +1,6 @@
 //! What the types cannot say.
 
+use custody_ingest::pipeline::MAX_MESSAGE_BYTES;
 use regex::Regex;
 
 use super::Config;
@@ -74,9 +75,10 @@ impl Config {
             let problem = "is empty; lag is reported under this group";
             return Err(("kafka.group", problem.to_owned()));
         }
-        if !(1_000..=1_000_000_000).contains(&kafka.max_message_bytes) {
-            let problem = "must be between 1,000 and 1,000,000,000 (librdkafka's own limits)";
-            return Err(("kafka.max_message_bytes", problem.to_owned()));
+        if !(1_000..=MAX_MESSAGE_BYTES).contains(&kafka.max_message_bytes) {
+            let problem =
+                format!("must be between 1000 and {MAX_MESSAGE_BYTES}: it must fit an entry");
+            return Err(("kafka.max_message_bytes", problem));
         }
         positive("kafka.topic_refresh_s", kafka.topic_refresh_s)?;
         // What Custody decides itself: another value would break its promises.

@@ -162,7 +162,13 @@ impl DuplicateIndex {
             .iter()
             .map(|digests| {
                 let (event, content) = keyed(key, digests);
-                (event, Seen { content, recorded_ns })
+                (
+                    event,
+                    Seen {
+                        content,
+                        recorded_ns,
+                    },
+                )
             })
             .collect();
         state.store.put(day, &rows, shard, size)?;

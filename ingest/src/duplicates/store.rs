@@ -46,7 +46,10 @@ impl Store {
         let mut days = BTreeMap::new();
         for name in database.list_keyspace_names() {
             if let Some(day) = name.strip_prefix("day-").and_then(|d| d.parse().ok()) {
-                days.insert(day, database.keyspace(&name, KeyspaceCreateOptions::default)?);
+                days.insert(
+                    day,
+                    database.keyspace(&name, KeyspaceCreateOptions::default)?,
+                );
             }
         }
         Ok(Self {

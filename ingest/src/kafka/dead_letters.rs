@@ -78,9 +78,8 @@ impl KafkaDeadLetters {
             .is_ok_and(|m| m.topics().iter().any(|t| t.error().is_none()));
         if !there {
             let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
-            let made = futures_executor::block_on(
-                self.admin.create_topics([&new], &AdminOptions::new()),
-            );
+            let made =
+                futures_executor::block_on(self.admin.create_topics([&new], &AdminOptions::new()));
             match made.as_deref() {
                 Ok([Ok(_)]) => info!(topic, "made the dead-letter topic"),
                 Ok([Err((_, code))]) => warn!(topic, %code, "cannot make the dead-letter topic"),
@@ -104,7 +103,10 @@ impl KafkaDeadLetters {
             self.make_topic(&topic);
             let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(
                 &topic,
-                Box::new(Report { index, to: to.clone() }),
+                Box::new(Report {
+                    index,
+                    to: to.clone(),
+                }),
             )
             .headers(headers(letter));
             if let Some(key) = &letter.message.key {

@@ -79,7 +79,10 @@ impl KafkaOptions {
             config.set(name, value);
         }
         config
-            .set("receive.message.max.bytes", (self.fetch_max_bytes.max(8 << 20) * 4).to_string())
+            .set(
+                "receive.message.max.bytes",
+                (self.fetch_max_bytes.max(8 << 20) * 4).to_string(),
+            )
             // The ledger's own positions rule: no silent jump, no automatic commit.
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
@@ -96,7 +99,10 @@ impl KafkaOptions {
             .set("linger.ms", "2")
             .set("compression.type", "lz4")
             .set("message.timeout.ms", "10000")
-            .set("message.max.bytes", (self.fetch_max_bytes.max(8 << 20) * 2).to_string());
+            .set(
+                "message.max.bytes",
+                (self.fetch_max_bytes.max(8 << 20) * 2).to_string(),
+            );
         for (name, value) in &self.properties {
             config.set(name, value);
         }

@@ -73,10 +73,7 @@ impl KafkaSource {
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
             .spawn(move || poller.run())?;
-        Ok(Self {
-            thread,
-            state,
-        })
+        Ok(Self { thread, state })
     }
 
     /// How many partitions are fed. 0 until the brokers have answered.
@@ -310,7 +307,9 @@ impl Poller {
                         assignment_changed = true;
                     }
                 }
-                Err(error) => error!(%error, topic = key.0, partition = key.1, "cannot open the shard"),
+                Err(error) => {
+                    error!(%error, topic = key.0, partition = key.1, "cannot open the shard")
+                }
             }
         }
         if assignment_changed {
@@ -321,8 +320,13 @@ impl Poller {
     /// Sees that the wanted offset is there: what retention removed is a gap;
     /// an offset beyond the end means another topic, and stops the shard.
     fn fit(&self, fed: &mut Fed) -> bool {
-        let ShardDescriptor { topic, partition, .. } = &fed.descriptor;
-        let (low, high) = match self.consumer.fetch_watermarks(topic, *partition, BROKER_TIMEOUT) {
+        let ShardDescriptor {
+            topic, partition, ..
+        } = &fed.descriptor;
+        let (low, high) = match self
+            .consumer
+            .fetch_watermarks(topic, *partition, BROKER_TIMEOUT)
+        {
             Ok(marks) => marks,
             Err(error) => {
                 warn!(%error, topic, partition, "cannot read the offsets; trying again");
@@ -345,7 +349,10 @@ impl Poller {
                 fed.next
             );
             error!(topic, partition, high, next = fed.next, "{why}");
-            self.state.stopped.lock().insert(place(&fed.descriptor), why);
+            self.state
+                .stopped
+                .lock()
+                .insert(place(&fed.descriptor), why);
             return false;
         }
         true
@@ -369,7 +376,9 @@ impl Poller {
                 self.last_refresh = None;
             }
         }
-        self.state.partitions.store(self.fed.len(), Ordering::Release);
+        self.state
+            .partitions
+            .store(self.fed.len(), Ordering::Release);
         metric::partitions(self.fed.len());
     }
 
@@ -380,7 +389,12 @@ impl Poller {
         let mut topics: Vec<(String, String)> = self
             .fed
             .values()
-            .map(|fed| (fed.descriptor.topic.clone(), fed.descriptor.topic_id.clone()))
+            .map(|fed| {
+                (
+                    fed.descriptor.topic.clone(),
+                    fed.descriptor.topic_id.clone(),
+                )
+            })
             .collect();
         topics.sort();
         topics.dedup();

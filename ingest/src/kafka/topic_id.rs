@@ -81,8 +81,7 @@ unsafe fn read_event(event: *mut sys::rd_kafka_event_t) -> Option<BTreeMap<Strin
     // SAFETY: the caller vouches for `event`; every pointer below comes from
     // it and is checked before use.
     unsafe {
-        if sys::rd_kafka_event_error(event)
-            != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        if sys::rd_kafka_event_error(event) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
         {
             return None;
         }

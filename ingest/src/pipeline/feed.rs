@@ -13,11 +13,11 @@ use custody_vault::Vault;
 use parking_lot::Mutex;
 use tracing::{error, info};
 
+use super::PipelineError;
 use super::dead_letter::{DeadLetters, StopSignal};
-use super::options::{Clock, PipelineOptions};
+use super::options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions};
 use super::parties::Parties;
 use super::shard::ShardWorker;
-use super::PipelineError;
 use crate::duplicates::{self, DuplicateIndex};
 use crate::message::RawMessage;
 
@@ -130,8 +130,10 @@ impl Pipeline {
             duplicates,
             dead_letters,
             clock,
-            options,
+            mut options,
         } = parts;
+        let most = &mut options.limits.max_message_bytes;
+        *most = (*most).min(MAX_MESSAGE_BYTES);
         duplicates::catch_up(&duplicates, &ledger, &vault, clock())?;
         let parties = Parties::load(&ledger)?;
         Ok(Self {
@@ -245,7 +247,9 @@ impl ShardFeed {
     /// [`PipelineError::Failed`] where the shard's thread has ended.
     pub fn send(&self, messages: Vec<RawMessage>) -> Result<(), PipelineError> {
         let bytes = messages.iter().map(RawMessage::size).sum();
-        self.progress.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.progress
+            .queued_bytes
+            .fetch_add(bytes, Ordering::AcqRel);
         self.push(Item::Messages(messages, Instant::now()))
     }
 

@@ -21,10 +21,16 @@ pub fn system_clock() -> Clock {
     })
 }
 
+/// The most that [`DecodeLimits::max_message_bytes`] may be, in bytes: 1.5
+/// MiB. What is sealed of a message and its public part must fit an entry of
+/// the ledger.
+pub const MAX_MESSAGE_BYTES: usize = 3 << 19;
+
 /// How the pipeline is set up.
 #[derive(Clone)]
 pub struct PipelineOptions {
-    /// Limits of one message.
+    /// Limits of one message. `max_message_bytes` beyond
+    /// [`MAX_MESSAGE_BYTES`] is taken as that.
     pub limits: DecodeLimits,
     /// How long a block that is not full waits for more. Default 20 ms.
     pub linger: Duration,
@@ -65,10 +71,12 @@ impl SourceRules {
     ) -> Result<Self, (String, regex::Error)> {
         rules
             .into_iter()
-            .map(|(source, pattern)| match Regex::new(&format!("^(?:{pattern})$")) {
-                Ok(regex) => Ok((source, regex)),
-                Err(error) => Err((source, error)),
-            })
+            .map(
+                |(source, pattern)| match Regex::new(&format!("^(?:{pattern})$")) {
+                    Ok(regex) => Ok((source, regex)),
+                    Err(error) => Err((source, error)),
+                },
+            )
             .collect::<Result<_, _>>()
             .map(Self)
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use custody_ledger::{Act, Entry, HouseRecord, Kind, Ledger, LedgerError, ShardDescriptor, ShardId};
+use custody_ledger::{
+    Act, Entry, HouseRecord, Kind, Ledger, LedgerError, ShardDescriptor, ShardId,
+};
 use custody_proto::event::Party;
 use parking_lot::Mutex;
 
@@ -84,7 +86,11 @@ impl Parties {
         for (field, said, is) in [
             ("name", party.name.as_str(), &mut registered_as.name),
             ("category", category, &mut registered_as.category),
-            ("country", party.country.as_str(), &mut registered_as.country),
+            (
+                "country",
+                party.country.as_str(),
+                &mut registered_as.country,
+            ),
         ] {
             if said.is_empty() || said == is {
                 continue;

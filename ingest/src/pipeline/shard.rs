@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use custody_ledger::{
-    BlockBuilder, BuiltBlock, Digest, Entry, GapCause, Head, HouseRecord, Kind, ShardDescriptor,
-    ShardId,
+    BlockBuilder, BuildError, BuiltBlock, Digest, Entry, GapCause, Head, HouseRecord, Kind,
+    ShardDescriptor, ShardId,
 };
 use parking_lot::{Condvar, Mutex};
 use tracing::error;
 
+use super::PipelineError;
 use super::dead_letter::DeadLetter;
 use super::feed::{Item, Lost, Progress, Shared};
 use super::parties::house;
 use super::stage::{Prepared, Stage};
-use super::PipelineError;
 use crate::duplicates::Digests;
 use crate::message::RawMessage;
 use crate::metric;
@@ -159,7 +159,9 @@ impl ShardWorker {
                     if !self.shared.abort.is_stopped() {
                         self.message(message, since)?;
                     }
-                    self.progress.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+                    self.progress
+                        .queued_bytes
+                        .fetch_sub(bytes, Ordering::AcqRel);
                 }
                 Ok(count)
             }
@@ -185,7 +187,18 @@ impl ShardWorker {
         match self.stage.prepare(&message, sequence, &mut self.house)? {
             Prepared::Entry { entry, digests } => {
                 let kind = entry.kind_code;
-                self.open.builder.push(&entry)?;
+                match self.open.builder.push(&entry) {
+                    // Too long for what is left of this block; the next one
+                    // begins at the same sequence, so the seal still fits.
+                    Err(BuildError::BlockFull { .. }) => {
+                        self.cut()?;
+                        self.open.since = Some(since);
+                        self.open.builder.push(&entry)?;
+                    }
+                    pushed => {
+                        pushed?;
+                    }
+                }
                 self.open.events.push(digests);
                 metric::stored(kind);
             }
