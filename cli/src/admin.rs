@@ -76,8 +76,6 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 async fn show_metrics(State(shared): State<Shared>) -> impl IntoResponse {
-    // Histograms keep every sample until this is called.
-    shared.metrics.run_upkeep();
     let body = shared.metrics.render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], body)
 }

@@ -72,7 +72,7 @@ impl Question {
 /// One of the answers; of a list, all pages.
 pub enum AnyAnswer {
     /// To [`View::Summary`].
-    Summary(GetSubjectResponse),
+    Summary(Box<GetSubjectResponse>),
     /// To [`View::Recipients`].
     Recipients(ListRecipientsResponse),
     /// To [`View::Timeline`].
@@ -157,7 +157,7 @@ fn refused(server: &str, status: &Status) -> CommandError {
             reason: status.message().to_owned(),
         },
         code => CommandError::Refused {
-            code: code.description().to_owned(),
+            code: format!("{code:?}"),
             message: status.message().to_owned(),
         },
     }
@@ -187,7 +187,7 @@ where
                 as_of: question.as_of,
             };
             let answer = client.get_subject(request).await?.into_inner();
-            Ok(AnyAnswer::Summary(answer))
+            Ok(AnyAnswer::Summary(Box::new(answer)))
         }
         View::Recipients => {
             let mut request = ListRecipientsRequest {

@@ -84,8 +84,8 @@ pub enum CommandError {
         /// Why.
         reason: String,
     },
-    /// The server answered with an error.
-    #[error("the server refused: {message} ({code})")]
+    /// The service answered with an error.
+    #[error("no answer: {message} ({code})")]
     Refused {
         /// The gRPC code's name.
         code: String,

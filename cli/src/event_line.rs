@@ -208,7 +208,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// Where the input cannot be read, or a line is longer than 16 MiB.
-    pub fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+    pub fn read(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         loop {
             self.buffer.clear();
             let read = (&mut self.reader)
@@ -322,8 +322,8 @@ mod tests {
     #[test]
     fn lines_are_numbered_as_in_an_editor() {
         let mut lines = Lines::new(b"\n{}\n\n  \n[]".as_slice());
-        assert_eq!(lines.next().unwrap(), Some((2, b"{}\n".as_slice())));
-        assert_eq!(lines.next().unwrap(), Some((5, b"[]".as_slice())));
-        assert_eq!(lines.next().unwrap(), None);
+        assert_eq!(lines.read().unwrap(), Some((2, b"{}\n".as_slice())));
+        assert_eq!(lines.read().unwrap(), Some((5, b"[]".as_slice())));
+        assert_eq!(lines.read().unwrap(), None);
     }
 }

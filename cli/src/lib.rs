@@ -26,6 +26,7 @@ pub mod event_line;
 pub mod kafka;
 
 pub mod admin;
+pub mod heads;
 pub mod node;
 
 pub mod client;

@@ -68,7 +68,7 @@ impl Args {
             source,
         };
         let mut position = 0;
-        while let Some((line, text)) = lines.next().map_err(read_error)? {
+        while let Some((line, text)) = lines.read().map_err(read_error)? {
             let outgoing = EventLine::parse(text).and_then(|event| event.message(self.encoding));
             match outgoing {
                 Ok(message) => {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use custody_ledger::Ledger;
 use custody_query::QueryServer;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -13,11 +15,15 @@ use crate::admin;
 use crate::args::Global;
 use crate::config::{Config, Flag};
 use crate::error::{CommandError, Exit};
+use crate::heads;
 use crate::node::{Health, Node};
 use crate::telemetry;
 
 /// How often it is looked whether the node can go on.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often metrics are kept.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What is left of the deadline for requests under way once ingest is done, at
 /// least.
@@ -90,6 +96,7 @@ pub(super) fn serve(
     let metrics = telemetry::start_metrics()?;
     custody_ingest::metric::describe();
     custody_query::service::metric::describe();
+    heads::describe();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -105,6 +112,11 @@ pub(super) fn serve(
         let health = health.clone();
         Arc::new(move || health.readiness())
     };
+    runtime.spawn(keep_metrics(
+        metrics.clone(),
+        node.ledger().clone(),
+        stopped.clone(),
+    ));
     let admin = runtime.spawn(
         axum::serve(http, admin::router(metrics, probe))
             .with_graceful_shutdown(told(stopped.clone()))
@@ -158,6 +170,25 @@ pub(super) fn serve(
             reason,
         }),
         None => ingest.and(closed),
+    }
+}
+
+/// Reads the heads, and lets histograms fold their samples, which they keep
+/// one by one until then, whether or not anybody scrapes.
+async fn keep_metrics(
+    metrics: PrometheusHandle,
+    ledger: Ledger,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        heads::measure(&ledger);
+        metrics.run_upkeep();
+        if tokio::time::timeout(UPKEEP, stopped.wait_for(|stop| *stop))
+            .await
+            .is_ok()
+        {
+            return;
+        }
     }
 }
 

@@ -148,7 +148,7 @@ impl Args {
         };
         let mut out = io::stdout().lock();
         match answer {
-            client::AnyAnswer::Summary(answer) => write(&answer, &mut out, &rendering)?,
+            client::AnyAnswer::Summary(answer) => write(answer.as_ref(), &mut out, &rendering)?,
             client::AnyAnswer::Recipients(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Timeline(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Transfers(answer) => write(&answer, &mut out, &rendering)?,

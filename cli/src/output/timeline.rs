@@ -130,7 +130,12 @@ fn what(entry: &Entry) -> String {
 /// Where data went, or lies.
 fn place(entry: &Entry) -> String {
     match (entry.from_country.as_str(), entry.to_country.as_str()) {
-        ("", "") => country(&entry.location),
+        ("", "") if !entry.location.is_empty() => country(&entry.location),
+        // Of a disclosure that does not say: where the recipient is.
+        ("", "") => match (&entry.counterparty, entry.kind.as_str()) {
+            (Some(party), "disclosure") => country(&party.country),
+            _ => String::new(),
+        },
         ("", to) => country(to),
         (from, to) => format!("{} → {}", country(from), country(to)),
     }

@@ -91,7 +91,7 @@ fn show_one(story: &mut Story, api: &LineageApi, id: &str, what: &str) -> Result
 fn ask<Q: Ask>(api: &LineageApi, question: Q) -> Result<Q::Answer, CommandError> {
     api.ask(question, Deadline::default())
         .map_err(|status| CommandError::Refused {
-            code: status.code().description().to_owned(),
+            code: format!("{:?}", status.code()),
             message: status.message().to_owned(),
         })
 }
