@@ -21,7 +21,11 @@ impl Zone {
 
     /// Its name, such as `Europe/Berlin`.
     pub fn name(&self) -> &str {
-        self.0.iana_name().unwrap_or("local time")
+        match self.0.iana_name() {
+            Some("Etc/UTC") => "UTC",
+            Some(name) => name,
+            None => "local time",
+        }
     }
 
     /// Day, hour, minute and second.
