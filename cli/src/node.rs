@@ -252,6 +252,7 @@ fn kafka_options(config: &Config) -> KafkaOptions {
         dead_letter_suffix: kafka.dead_letter_suffix.clone(),
         properties: kafka.properties.0.clone(),
         epochs: kafka.epochs.clone(),
+        topic_ids: kafka.topic_ids,
         refresh: Duration::from_secs(kafka.topic_refresh_s),
         fetch_max_bytes: options.fetch_max_bytes.max(2 * kafka.max_message_bytes),
         ..options

@@ -85,6 +85,11 @@ impl Service {
             .args(["--listen", &listen, "--admin", &admin])
             .args(extra)
             .env("CUSTODY_KAFKA__TOPIC_REFRESH_S", "1")
+            // The embedded broker cannot tell topic ids.
+            .env(
+                "CUSTODY_KAFKA__TOPIC_IDS",
+                if crate::kafka::is_real() { "true" } else { "false" },
+            )
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a handle"))

@@ -17,6 +17,11 @@ pub(crate) fn shared() -> &'static Broker {
     BROKER.get_or_init(|| Broker::start().expect("a broker"))
 }
 
+/// Whether the shared broker is Apache Kafka.
+pub(crate) fn is_real() -> bool {
+    matches!(shared(), Broker::Apache(_))
+}
+
 /// What a scenario sends: any key, headers and payload.
 #[derive(Clone, Default)]
 pub(crate) struct Raw {

@@ -63,6 +63,9 @@ pub struct Kafka {
     /// How often new topics and partitions are looked for, in seconds.
     /// Default 10.
     pub topic_refresh_s: u64,
+    /// Whether the brokers tell topic ids, by which a topic that was made again
+    /// is noticed (Kafka 2.8 and later). Default true.
+    pub topic_ids: bool,
     /// The epoch of a topic, where an operator opened a new one. Others: 0.
     pub epochs: BTreeMap<String, u32>,
     /// Further librdkafka properties, such as those for TLS and SASL.
@@ -219,6 +222,7 @@ impl Default for Kafka {
             dead_letter_suffix: ".dlq".to_owned(),
             max_message_bytes: 1 << 20,
             topic_refresh_s: 10,
+            topic_ids: true,
             epochs: BTreeMap::new(),
             properties: KafkaProperties::default(),
         }

@@ -26,6 +26,11 @@ pub struct KafkaOptions {
     pub properties: BTreeMap<String, String>,
     /// The epoch of a topic, where an operator opened a new one. Absent: 0.
     pub epochs: BTreeMap<String, u32>,
+    /// Whether the brokers tell topic ids, by which a topic that was made again
+    /// is noticed (Kafka 2.8 and later). Default true. librdkafka's embedded
+    /// broker answers no `DescribeTopics`: it names a controller that there is
+    /// not.
+    pub topic_ids: bool,
     /// How often new topics and partitions are looked for. Default 10 s.
     pub refresh: Duration,
     /// How often it is checked that followed topics are still the same ones.
@@ -48,6 +53,7 @@ impl KafkaOptions {
             dead_letter_suffix: ".dlq".to_owned(),
             properties: BTreeMap::new(),
             epochs: BTreeMap::new(),
+            topic_ids: true,
             refresh: Duration::from_secs(10),
             identity_check: Duration::from_secs(1),
             advice: Duration::from_secs(5),

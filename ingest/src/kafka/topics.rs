@@ -1,5 +1,6 @@
 //! Which topic-partitions there are, and which shards they are.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use custody_ledger::ShardDescriptor;
@@ -41,7 +42,11 @@ pub(super) fn discover<C: ConsumerContext>(
         })
         .collect();
     let names: Vec<String> = followed.iter().map(|t| t.name().to_owned()).collect();
-    let ids = topic_ids(consumer.client(), &names, TIMEOUT)?;
+    let ids = if options.topic_ids {
+        topic_ids(consumer.client(), &names, TIMEOUT)?
+    } else {
+        BTreeMap::new()
+    };
 
     let mut shards = Vec::new();
     for topic in followed {
@@ -66,12 +71,15 @@ pub(super) fn changed<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topics: &[(String, String)],
 ) -> Option<Vec<String>> {
+    // A broker without topic ids cannot tell; an operator's epoch does.
+    if topics.iter().all(|(_, id)| id.is_empty()) {
+        return Some(Vec::new());
+    }
     let names: Vec<String> = topics.iter().map(|(name, _)| name.clone()).collect();
     let now = topic_ids(consumer.client(), &names, TIMEOUT)?;
     Some(
         topics
             .iter()
-            // A broker without topic ids cannot tell; an operator's epoch does.
             .filter(|(name, id)| !id.is_empty() && now.get(name) != Some(id))
             .map(|(name, _)| name.clone())
             .collect(),

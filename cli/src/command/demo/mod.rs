@@ -95,6 +95,8 @@ impl Args {
             .replace('.', r"\.")
             .clone_into(&mut config.kafka.topics);
         config.kafka.topic_refresh_s = 1;
+        // The embedded broker cannot be asked for them.
+        config.kafka.topic_ids = false;
 
         let profile = self.profile();
         let target = self.take_in(&mut story, &config, &profile)?;
