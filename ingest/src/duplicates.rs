@@ -13,13 +13,14 @@ mod recover;
 
 pub use index::{Digests, DuplicateIndex, Sighting};
 pub use recover::catch_up;
+pub use store::StoreError;
 
 /// What can go wrong with the index.
 #[derive(Debug, thiserror::Error)]
 pub enum DuplicatesError {
     /// The store failed.
     #[error("duplicates index: {0}")]
-    Store(#[from] fjall::Error),
+    Store(#[from] StoreError),
     /// A stored row has another shape than ours.
     #[error(
         "duplicates index: malformed row in {place}; delete the directory to have it made again"

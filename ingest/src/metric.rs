@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use custody_ledger::{GapCause, Kind};
+use custody_ledger::{GapCause, Kind, Outcome};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Entries stored, by kind.
+/// Durable entries, by kind and outcome of the judgement.
 pub const ENTRIES: &str = "custody_ingest_entries_total";
 /// Events that had been stored before within the window.
 pub const DUPLICATES: &str = "custody_ingest_duplicates_total";
@@ -26,7 +26,7 @@ pub const PARTITIONS: &str = "custody_ingest_partitions";
 
 /// Tells the recorder what each metric means.
 pub fn describe() {
-    describe_counter!(ENTRIES, Unit::Count, "Entries stored, by kind");
+    describe_counter!(ENTRIES, Unit::Count, "Durable entries, by kind and outcome");
     describe_counter!(
         DUPLICATES,
         Unit::Count,
@@ -52,9 +52,12 @@ pub fn describe() {
     describe_gauge!(PARTITIONS, Unit::Count, "Partitions that are fed");
 }
 
-pub(crate) fn stored(kind_code: u8) {
-    let kind = Kind::from_code(kind_code).map_or("unknown", Kind::name);
-    counter!(ENTRIES, "kind" => kind).increment(1);
+pub(crate) fn stored(entries: &[(u8, u8)]) {
+    for (kind_code, outcome_code) in entries {
+        let kind = Kind::from_code(*kind_code).map_or("unknown", Kind::name);
+        let outcome = Outcome::from_code(*outcome_code).map_or("unknown", Outcome::name);
+        counter!(ENTRIES, "kind" => kind, "outcome" => outcome).increment(1);
+    }
 }
 
 pub(crate) fn duplicate() {

@@ -1,6 +1,8 @@
 //! Generated traffic is what it says it is: good messages are taken in, and
 //! malformed ones are rejected with the code that the generator names.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use custody_generate::{Generator, Profile};

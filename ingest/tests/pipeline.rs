@@ -1,6 +1,8 @@
 //! The pipeline against a plain model: what is sent is stored once, or
 //! counted, and every offset is accounted for, whatever is dropped in between.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;

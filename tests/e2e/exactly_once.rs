@@ -20,6 +20,14 @@ fn events() -> u64 {
     number("CUSTODY_KILL_EVENTS", 60_000)
 }
 
+/// Another one in every run; never 0.
+fn seed() -> u64 {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    now.as_nanos() as u64 | 1
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name)
         .ok()
@@ -78,7 +86,7 @@ fn killed_at_random_moments_every_event_is_there_once_and_in_order() {
 
     // An ordinary producer, at its own pace, while the process lives and dies.
     let raw: Vec<Raw> = messages.iter().map(Raw::from).collect();
-    let pace = Duration::from_millis(6_000 / 60);
+    let pace = Duration::from_millis(1_200 * kills() / 60);
     let brokers = broker.brokers();
     let producer = std::thread::spawn(move || {
         for part in raw.chunks(count.div_ceil(60)) {
@@ -86,7 +94,8 @@ fn killed_at_random_moments_every_event_is_there_once_and_in_order() {
             std::thread::sleep(pace);
         }
     });
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = number("CUSTODY_KILL_SEED", seed());
+    eprintln!("CUSTODY_KILL_SEED={random}");
     for _ in 0..kills() {
         let service = Service::spawn(&data, &broker.brokers(), topic, &[]);
         // xorshift64; a moment between the start and well into the work.

@@ -110,7 +110,8 @@ fn a_full_disk_stops_with_a_clear_error_and_loses_nothing() {
     let status = service.wait();
     let log = service.log_text()
         + &std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
-    assert!(!status.success(), "{log}");
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains("No space left"), "{log}");
     drop(service);
 
     std::fs::remove_file(dir.path().join("ballast")).expect("removed");

@@ -2,12 +2,14 @@
 //!
 //! One binary, and one Apache Kafka for all scenarios that leave it running.
 //! Every scenario that makes a ledger ends in `custody verify`.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod corpus;
 mod custody;
 mod kafka;
 
 mod answers;
+mod demo;
 mod exactly_once;
 mod limits;
 mod malformed;

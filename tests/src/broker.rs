@@ -11,6 +11,11 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::{ApacheKafka, Embedded};
 
+/// Whether `CUSTODY_REQUIRE_KAFKA=1`: without a real Kafka tests are to fail.
+pub fn is_kafka_required() -> bool {
+    std::env::var("CUSTODY_REQUIRE_KAFKA").is_ok_and(|value| value == "1")
+}
+
 /// A Kafka on 127.0.0.1.
 pub enum Broker {
     /// Apache Kafka.
@@ -30,7 +35,7 @@ impl Broker {
         if ApacheKafka::is_available() {
             return Ok(Self::Apache(ApacheKafka::start(&[])?));
         }
-        if std::env::var("CUSTODY_REQUIRE_KAFKA").is_ok_and(|value| value == "1") {
+        if is_kafka_required() {
             bail!("CUSTODY_REQUIRE_KAFKA=1, and java or mvn is not there");
         }
         eprintln!(

@@ -7,6 +7,7 @@
 //!
 //! The end-to-end tests themselves are in `e2e/`; they are a test target of
 //! the package `custody`, which builds the binary that they run.
+#![allow(clippy::print_stderr)] // What a test run is told goes to its output.
 
 mod apache;
 mod embedded;
@@ -14,5 +15,5 @@ mod embedded;
 mod broker;
 
 pub use apache::ApacheKafka;
-pub use broker::Broker;
+pub use broker::{Broker, is_kafka_required};
 pub use embedded::Embedded;

@@ -9,6 +9,17 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use super::DuplicatesError;
 use super::index::Seen;
 
+/// The storage engine failed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StoreError(#[from] fjall::Error);
+
+impl From<fjall::Error> for DuplicatesError {
+    fn from(error: fjall::Error) -> Self {
+        Self::Store(StoreError(error))
+    }
+}
+
 const FORMAT: &[u8] = b"custody duplicates 1";
 
 pub(super) struct Store {

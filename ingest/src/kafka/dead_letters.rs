@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tracing::{error, info, warn};
@@ -27,6 +28,7 @@ pub struct KafkaDeadLetters {
     producer: ThreadedProducer<Reports>,
     admin: AdminClient<DefaultClientContext>,
     suffix: String,
+    max_message_bytes: String,
     known_topics: Mutex<HashSet<String>>,
 }
 
@@ -36,7 +38,7 @@ struct Reports;
 /// Which letter of a call, and where its report goes.
 struct Report {
     index: usize,
-    to: Sender<(usize, bool)>,
+    to: Sender<(usize, Option<ClientError>)>,
 }
 
 impl ClientContext for Reports {}
@@ -46,7 +48,8 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, report: Box<Report>) {
         // A caller that stopped waiting has dropped its end.
-        let _ = report.to.send((report.index, result.is_ok()));
+        let error = result.as_ref().err().map(|(error, _)| error.clone());
+        let _ = report.to.send((report.index, error));
     }
 }
 
@@ -61,6 +64,7 @@ impl KafkaDeadLetters {
             producer: config.create_with_context(Reports)?,
             admin: config.create()?,
             suffix: options.dead_letter_suffix.clone(),
+            max_message_bytes: options.dead_letter_bytes().to_string(),
             known_topics: Mutex::new(HashSet::new()),
         })
     }
@@ -77,7 +81,8 @@ impl KafkaDeadLetters {
             .fetch_metadata(Some(topic), Duration::from_secs(5))
             .is_ok_and(|m| m.topics().iter().any(|t| t.error().is_none()));
         if !there {
-            let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1));
+            let new = NewTopic::new(topic, 1, TopicReplication::Fixed(-1))
+                .set("max.message.bytes", &self.max_message_bytes);
             let made =
                 futures_executor::block_on(self.admin.create_topics([&new], &AdminOptions::new()));
             match made.as_deref() {
@@ -95,6 +100,7 @@ impl KafkaDeadLetters {
         let (to, reports) = unbounded();
         let mut failed = Vec::new();
         let mut sent = 0;
+        let mut why = None;
         for &index in open {
             let Some(letter) = letters.get(index) else {
                 continue;
@@ -118,7 +124,7 @@ impl KafkaDeadLetters {
             match self.producer.send(record) {
                 Ok(()) => sent += 1,
                 Err((error, _)) => {
-                    warn!(%error, "a dead letter could not be queued");
+                    why = Some(error);
                     failed.push(index);
                 }
             }
@@ -127,10 +133,19 @@ impl KafkaDeadLetters {
         for _ in 0..sent {
             // `message.timeout.ms` ends every wait with a report.
             match reports.recv() {
-                Ok((_, true)) => {}
-                Ok((index, false)) => failed.push(index),
+                Ok((_, None)) => {}
+                Ok((index, Some(error))) => {
+                    why = Some(error);
+                    failed.push(index);
+                }
                 Err(_) => break,
             }
+        }
+        if let Some(error) = why {
+            // A letter that is too long for its topic is a matter for the
+            // operator: `max.message.bytes` of the topic must be raised.
+            error!(%error, undelivered = failed.len(),
+                "dead letters are not taken; the shard pauses and tries again");
         }
         failed
     }
@@ -145,10 +160,6 @@ impl DeadLetters for KafkaDeadLetters {
             if open.is_empty() {
                 return Ok(());
             }
-            error!(
-                undelivered = open.len(),
-                "the dead-letter topic cannot be reached; the shard pauses and tries again"
-            );
             self.known_topics.lock().clear();
             if stop.is_stopped() {
                 return Err(Undelivered {

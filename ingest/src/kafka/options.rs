@@ -97,6 +97,12 @@ impl KafkaOptions {
         config
     }
 
+    /// The longest dead letter, in bytes: what can be fetched, and room for
+    /// our own headers.
+    pub(crate) fn dead_letter_bytes(&self) -> usize {
+        self.fetch_max_bytes.max(8 << 20) * 2
+    }
+
     pub(crate) fn producer_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -105,10 +111,7 @@ impl KafkaOptions {
             .set("linger.ms", "2")
             .set("compression.type", "lz4")
             .set("message.timeout.ms", "10000")
-            .set(
-                "message.max.bytes",
-                (self.fetch_max_bytes.max(8 << 20) * 2).to_string(),
-            );
+            .set("message.max.bytes", self.dead_letter_bytes().to_string());
         for (name, value) in &self.properties {
             config.set(name, value);
         }

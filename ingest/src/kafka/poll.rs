@@ -1,11 +1,12 @@
 //! One thread polls all partitions and hands messages to their shards.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::bounded;
 use custody_ledger::{Ledger, ShardDescriptor, ShardId};
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
@@ -29,6 +30,8 @@ const ROUND: Duration = Duration::from_millis(10);
 const ROUND_MESSAGES: usize = 20_000;
 const IDLE: Duration = Duration::from_millis(20);
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last setting of the group's offsets may take.
+const LAST_ADVICE: Duration = Duration::from_secs(5);
 
 /// Follows the topics of a Kafka cluster.
 pub struct KafkaSource {
@@ -41,8 +44,8 @@ pub struct KafkaSource {
 struct State {
     stop: AtomicBool,
     partitions: AtomicUsize,
-    /// Shards that stopped by themselves, and why.
-    stopped: Mutex<BTreeMap<String, String>>,
+    /// Shards that stopped by themselves, where they are, and why.
+    stopped: Mutex<BTreeMap<ShardId, (String, String)>>,
 }
 
 impl KafkaSource {
@@ -83,7 +86,7 @@ impl KafkaSource {
 
     /// Partitions that stopped by themselves (`topic/partition`), and why.
     pub fn stopped(&self) -> BTreeMap<String, String> {
-        self.state.stopped.lock().clone()
+        self.state.stopped.lock().values().cloned().collect()
     }
 
     /// Stops fetching and lets go of every shard, which then works off what it
@@ -106,10 +109,21 @@ impl KafkaSource {
                 let _ = list.add_partition_offset(&topic, partition, Offset::Offset(next));
             }
         }
-        if list.count() > 0
-            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
-        {
-            warn!(%error, "cannot set the group's offsets; lag tools may be behind");
+        if list.count() == 0 {
+            return;
+        }
+        // Without a coordinator the client would hold the commit back for
+        // longer than a stop may take. Its thread ends with the process then.
+        let (done, committed) = bounded(1);
+        std::thread::spawn(move || {
+            let _ = done.send(consumer.commit(&list, CommitMode::Sync));
+        });
+        match committed.recv_timeout(LAST_ADVICE) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                warn!(%error, "cannot set the group's offsets; lag tools may be behind");
+            }
+            Err(_) => warn!("Kafka does not take the group's offsets; lag tools may be behind"),
         }
     }
 }
@@ -271,6 +285,11 @@ impl Poller {
             return;
         };
         self.last_identity_check = Instant::now();
+        let present: BTreeSet<ShardId> = found.iter().map(ShardDescriptor::id).collect();
+        self.state
+            .stopped
+            .lock()
+            .retain(|shard, _| present.contains(shard));
         let mut assignment_changed = false;
         let wanted: HashMap<(String, i32), ShardDescriptor> = found
             .into_iter()
@@ -288,7 +307,7 @@ impl Poller {
             same
         });
         for (key, descriptor) in wanted {
-            let stopped = self.state.stopped.lock().contains_key(&place(&descriptor));
+            let stopped = self.state.stopped.lock().contains_key(&descriptor.id());
             if self.fed.contains_key(&key) || stopped {
                 continue;
             }
@@ -352,7 +371,7 @@ impl Poller {
             self.state
                 .stopped
                 .lock()
-                .insert(place(&fed.descriptor), why);
+                .insert(fed.feed.shard, (place(&fed.descriptor), why));
             return false;
         }
         true

@@ -51,6 +51,8 @@ pub(super) struct ShardWorker {
 struct Open {
     builder: BlockBuilder,
     events: Vec<Digests>,
+    /// Kind and outcome of each entry, for the metrics.
+    counted: Vec<(u8, u8)>,
     /// When the first of its messages came in.
     since: Option<Instant>,
 }
@@ -58,6 +60,7 @@ struct Open {
 struct Ready {
     block: BuiltBlock,
     events: Vec<Digests>,
+    counted: Vec<(u8, u8)>,
     since: Option<Instant>,
 }
 
@@ -91,6 +94,7 @@ impl ShardWorker {
             open: Open {
                 builder,
                 events: Vec::new(),
+                counted: Vec::new(),
                 since: None,
             },
             ready: Vec::new(),
@@ -186,7 +190,7 @@ impl ShardWorker {
         let sequence = self.open.builder.next_sequence();
         match self.stage.prepare(&message, sequence, &mut self.house)? {
             Prepared::Entry { entry, digests } => {
-                let kind = entry.kind_code;
+                let counted = (entry.kind_code, entry.judgement.outcome_code);
                 match self.open.builder.push(&entry) {
                     // Too long for what is left of this block; the next one
                     // begins at the same sequence, so the seal still fits.
@@ -200,7 +204,7 @@ impl ShardWorker {
                     }
                 }
                 self.open.events.push(digests);
-                metric::stored(kind);
+                self.open.counted.push(counted);
             }
             Prepared::Duplicate => {
                 self.open.builder.duplicate(offset)?;
@@ -264,6 +268,7 @@ impl ShardWorker {
         let Open {
             builder,
             events,
+            counted,
             since,
         } = &mut self.open;
         // Put a builder for the next block in place only once its head is known.
@@ -277,6 +282,7 @@ impl ShardWorker {
         self.ready.push(Ready {
             block,
             events: std::mem::take(events),
+            counted: std::mem::take(counted),
             since: since.take(),
         });
         Ok(())
@@ -312,6 +318,7 @@ impl ShardWorker {
             let Ready {
                 block,
                 events,
+                counted,
                 since,
             } = ready;
             self.shared.ledger.submit(block, move |result| {
@@ -319,6 +326,7 @@ impl ShardWorker {
                     progress
                         .durable
                         .store(head.next_offset.unwrap_or(0), Ordering::Release);
+                    metric::stored(&counted);
                     metric::durable(since.map(|s| s.elapsed()));
                     shared
                         .duplicates

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use custody_ledger::{Entry, EventTag, HouseRecord, Kind, ShardId, SubjectReference};
 use custody_policy::judge;
 use custody_vault::{EntryContext, Person};
-use tracing::trace_span;
+use tracing::info_span;
 
 use super::PipelineError;
 use super::feed::Shared;
@@ -64,7 +64,7 @@ impl Stage {
             Err(rejection) => return Ok(Prepared::Rejected(rejection)),
         };
         let span = event.traceparent().map(|parent| {
-            trace_span!(
+            info_span!(
                 "ingest",
                 trace_id = %parent.trace_id(),
                 parent_span_id = %parent.parent_id(),

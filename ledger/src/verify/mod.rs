@@ -1,5 +1,6 @@
 //! Recomputing a ledger from its stored bytes.
 
+mod locate;
 mod report;
 mod shard;
 
@@ -72,7 +73,8 @@ impl std::fmt::Debug for VerifyOptions {
 /// Verifies the ledger in `dir`, which nobody may have open, without changing
 /// a byte of it.
 ///
-/// 1. Where the ledger was closed, every file is compared with the stamp.
+/// 1. Where the ledger was closed, every file is compared with the stamp; a
+///    changed range of the database is traced to the block that it lies in.
 /// 2. The stored blocks are copied, and of the copy everything is computed
 ///    anew: the chain over the entries, the digests, sequences, heights and
 ///    Kafka offsets without a gap, recorded times in order.
@@ -134,6 +136,8 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
         Err(error) => return Err(error),
     };
     report.ledger = Some(identity.ledger);
+    let located = locate::blocks(dir, identity.ledger, &report.faults);
+    report.faults.extend(located);
     let heads = read_anchors(dir, identity.ledger, stamped, &mut report)?;
 
     if !dir.join(store::DIR).is_dir() {
