@@ -35,6 +35,13 @@ impl RawMessage {
         key + headers + self.payload.as_ref().map_or(0, Vec::len)
     }
 
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.size()
+            + size_of::<Self>()
+            + self.headers.len() * size_of::<(String, Option<Vec<u8>>)>()
+    }
+
     /// The headers, borrowed.
     pub(crate) fn borrowed_headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         self.headers

@@ -45,6 +45,9 @@ pub enum PipelineError {
     /// A thread could not be started.
     #[error("cannot start a shard's thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// The shard's former thread is still at work; try again later.
+    #[error("the shard still works off what it was given before; trying again")]
+    Busy,
     /// It has failed before, and takes nothing more until it is reopened.
     #[error("stopped after a failure: {0}")]
     Failed(String),

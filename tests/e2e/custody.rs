@@ -88,7 +88,11 @@ impl Service {
             // The embedded broker cannot tell topic ids.
             .env(
                 "CUSTODY_KAFKA__TOPIC_IDS",
-                if crate::kafka::is_real() { "true" } else { "false" },
+                if crate::kafka::is_real() {
+                    "true"
+                } else {
+                    "false"
+                },
             )
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())

@@ -5,6 +5,9 @@ use custody_proto::event::{Event, EventReference, Party, event::Act};
 use crate::message::RawMessage;
 use crate::rejection::{Rejection, RejectionCode};
 
+/// The most headers that a message may have.
+const MAX_HEADERS: usize = 1024;
+
 /// How much of a message is taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
@@ -41,6 +44,13 @@ impl DecodeLimits {
     };
 
     pub(super) fn check_size(&self, message: &RawMessage) -> Result<(), Rejection> {
+        // Headers without a byte in them would escape the count of bytes.
+        if message.headers.len() > MAX_HEADERS && self.max_message_bytes != usize::MAX {
+            return Err(Rejection::new(
+                RejectionCode::TooLarge,
+                format!("more than {MAX_HEADERS} headers"),
+            ));
+        }
         if message.size() <= self.max_message_bytes {
             return Ok(());
         }

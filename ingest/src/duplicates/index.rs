@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use custody_ledger::ShardId;
-use custody_vault::Vault;
+use custody_vault::{Vault, VaultError};
 use parking_lot::{Mutex, RwLock};
 
 use super::DuplicatesError;
@@ -233,8 +233,15 @@ impl DuplicateIndex {
         // Days left from an earlier run are opened with the first.
         let days: Vec<u64> = state.store.days().collect();
         let mut keys = Vec::with_capacity(days.len());
-        for day in days.into_iter().rev() {
-            keys.push((day, Arc::new(*self.vault.window_key(day)?)));
+        for open in days.into_iter().rev() {
+            match self.vault.window_key(open) {
+                Ok(key) => keys.push((open, Arc::new(*key))),
+                // The process ended between a day's key and its rows.
+                Err(VaultError::WindowDestroyed { .. }) if open != day => {
+                    state.store.drop_day(open)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         state.keys = keys;
         Ok(())

@@ -1,6 +1,7 @@
 //! One thread polls all partitions and hands messages to their shards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -19,7 +20,7 @@ use regex::Regex;
 use tracing::{error, info, warn};
 
 use super::headers::headers;
-use super::topics::{changed, discover};
+use super::topics::{Found, changed, discover};
 use super::{KafkaError, KafkaOptions};
 use crate::message::RawMessage;
 use crate::metric;
@@ -35,7 +36,7 @@ const LAST_ADVICE: Duration = Duration::from_secs(5);
 
 /// Follows the topics of a Kafka cluster.
 pub struct KafkaSource {
-    thread: JoinHandle<Followed>,
+    thread: JoinHandle<Option<Followed>>,
     state: Arc<State>,
 }
 
@@ -75,7 +76,14 @@ impl KafkaSource {
         };
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
-            .spawn(move || poller.run())?;
+            .spawn(move || {
+                let pipeline = Arc::clone(&poller.pipeline);
+                let followed = catch_unwind(AssertUnwindSafe(|| poller.run()));
+                if followed.is_err() {
+                    pipeline.fail("the polling thread panicked");
+                }
+                followed.ok()
+            })?;
         Ok(Self { thread, state })
     }
 
@@ -98,8 +106,8 @@ impl KafkaSource {
     /// Sets the group's offsets a last time, to what `ledger` holds. Call it
     /// after [`stop`](Self::stop) and [`Pipeline::stop`].
     pub fn finish(self, ledger: &Ledger) {
-        let Ok(Followed { consumer, shards }) = self.thread.join() else {
-            error!("the polling thread panicked");
+        let Ok(Some(Followed { consumer, shards })) = self.thread.join() else {
+            // It panicked, and the pipeline has said so.
             return;
         };
         let mut list = TopicPartitionList::new();
@@ -285,6 +293,10 @@ impl Poller {
             return;
         };
         self.last_identity_check = Instant::now();
+        let Found {
+            shards: found,
+            unsure,
+        } = found;
         let present: BTreeSet<ShardId> = found.iter().map(ShardDescriptor::id).collect();
         self.state
             .stopped
@@ -296,9 +308,10 @@ impl Poller {
             .map(|shard| ((shard.topic.clone(), shard.partition), shard))
             .collect();
         self.fed.retain(|key, fed| {
-            let same = wanted
-                .get(key)
-                .is_some_and(|now| now.id() == fed.feed.shard);
+            let same = unsure.contains(&key.0)
+                || wanted
+                    .get(key)
+                    .is_some_and(|now| now.id() == fed.feed.shard);
             if !same {
                 warn!(topic = key.0, partition = key.1, shard = %fed.feed.shard,
                     "the topic is gone or was made again; its shard is closed");
@@ -307,6 +320,9 @@ impl Poller {
             same
         });
         for (key, descriptor) in wanted {
+            if self.state.stop.load(Ordering::Acquire) {
+                break;
+            }
             let stopped = self.state.stopped.lock().contains_key(&descriptor.id());
             if self.fed.contains_key(&key) || stopped {
                 continue;
@@ -389,7 +405,14 @@ impl Poller {
             }
         }
         match self.consumer.assign(&list) {
-            Ok(()) => info!(partitions = self.fed.len(), "assigned"),
+            Ok(()) => {
+                info!(partitions = self.fed.len(), "assigned");
+                // The client keeps a partition paused over an assignment.
+                if let Err(error) = self.consumer.resume(&list) {
+                    warn!(%error, "cannot resume the partitions; trying again");
+                    self.last_refresh = None;
+                }
+            }
             Err(error) => {
                 error!(%error, "cannot assign; trying again");
                 self.last_refresh = None;
@@ -429,6 +452,8 @@ impl Poller {
             }
         }
         self.refresh();
+        // The client is past what was thrown away.
+        self.assign();
     }
 
     /// After a refused offset: finds whose it was, and fetches anew.
@@ -461,18 +486,16 @@ impl Poller {
                 resume.add_partition(topic, *partition);
             }
         }
-        for (list, what) in [(pause, "pause"), (resume, "resume")] {
-            if list.count() == 0 {
-                continue;
-            }
-            let done = if what == "pause" {
-                self.consumer.pause(&list)
-            } else {
-                self.consumer.resume(&list)
-            };
-            if let Err(error) = done {
-                warn!(%error, what, "cannot change the flow");
-            }
+        if pause.count() > 0
+            && let Err(error) = self.consumer.pause(&pause)
+        {
+            warn!(%error, "cannot pause partitions");
+        }
+        if resume.count() > 0
+            && let Err(error) = self.consumer.resume(&resume)
+        {
+            warn!(%error, "cannot resume partitions; assigning anew");
+            self.assign();
         }
     }
 

@@ -12,8 +12,9 @@ use std::time::Duration;
 use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
 
-/// The ids of these topics, as base64 text. A topic that the broker does not
-/// know, or tells no id of, is left out.
+/// The ids of these topics, as base64 text, or `None` where the broker is older
+/// than topic ids. A topic that the broker has no answer for is left out: that
+/// says nothing about it.
 ///
 /// Blocks for `timeout` at most. `None` where the broker gave no answer or
 /// cannot describe topics at all.
@@ -21,7 +22,7 @@ pub(crate) fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     topics: &[String],
     timeout: Duration,
-) -> Option<BTreeMap<String, String>> {
+) -> Option<BTreeMap<String, Option<String>>> {
     let names: Vec<CString> = topics
         .iter()
         .filter_map(|topic| CString::new(topic.as_str()).ok())
@@ -77,7 +78,9 @@ pub(crate) fn topic_ids<C: ClientContext>(
 ///
 /// # Safety
 /// `event` is a live event of librdkafka.
-unsafe fn read_event(event: *mut sys::rd_kafka_event_t) -> Option<BTreeMap<String, String>> {
+unsafe fn read_event(
+    event: *mut sys::rd_kafka_event_t,
+) -> Option<BTreeMap<String, Option<String>>> {
     // SAFETY: the caller vouches for `event`; every pointer below comes from
     // it and is checked before use.
     unsafe {
@@ -106,20 +109,17 @@ unsafe fn read_event(event: *mut sys::rd_kafka_event_t) -> Option<BTreeMap<Strin
             if name.is_null() || id.is_null() {
                 continue;
             }
+            let name = CStr::from_ptr(name).to_string_lossy().into_owned();
             // All zero: the broker is older than topic ids.
-            if sys::rd_kafka_Uuid_most_significant_bits(id) == 0
-                && sys::rd_kafka_Uuid_least_significant_bits(id) == 0
-            {
-                continue;
-            }
+            let none = sys::rd_kafka_Uuid_most_significant_bits(id) == 0
+                && sys::rd_kafka_Uuid_least_significant_bits(id) == 0;
             let text = sys::rd_kafka_Uuid_base64str(id);
-            if text.is_null() {
-                continue;
+            if none {
+                ids.insert(name, None);
+            } else if !text.is_null() {
+                let id = CStr::from_ptr(text).to_string_lossy().into_owned();
+                ids.insert(name, Some(id));
             }
-            ids.insert(
-                CStr::from_ptr(name).to_string_lossy().into_owned(),
-                CStr::from_ptr(text).to_string_lossy().into_owned(),
-            );
         }
         Some(ids)
     }

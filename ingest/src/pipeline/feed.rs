@@ -1,6 +1,7 @@
 //! Shards, the threads that work on them, and their start and end.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -165,10 +166,14 @@ impl Pipeline {
             return Err(PipelineError::Failed(failure));
         }
         let shard = descriptor.id();
-        // A shard that is reopened waits for its former thread to end.
-        let former = self.threads.lock().remove(&shard);
-        if let Some(former) = former {
-            let _ = former.join();
+        // A shard that is reopened waits for its former thread to end; whoever
+        // asks has others to feed meanwhile.
+        {
+            let mut threads = self.threads.lock();
+            threads.retain(|_, thread| !thread.is_finished());
+            if threads.contains_key(&shard) {
+                return Err(PipelineError::Busy);
+            }
         }
         let is_new = self.shared.ledger.head(shard).is_none();
         let head = self.shared.ledger.open_shard(descriptor)?;
@@ -187,9 +192,15 @@ impl Pipeline {
             queue,
             Arc::clone(&progress),
         );
+        let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new()
             .name(format!("shard-{}", &shard.to_string()[..8]))
-            .spawn(move || worker.run())?;
+            .spawn(move || {
+                if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                    let reason = "a shard's thread panicked".to_owned();
+                    shared.fail(&PipelineError::Failed(reason));
+                }
+            })?;
         self.threads.lock().insert(shard, thread);
         self.feeds.fetch_add(1, Ordering::Relaxed);
         Ok(ShardFeed {
@@ -199,6 +210,11 @@ impl Pipeline {
             progress,
             shared: Arc::clone(&self.shared),
         })
+    }
+
+    /// Stops the pipeline for a reason outside of it.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.shared.fail(&PipelineError::Failed(reason.to_owned()));
     }
 
     /// Why the pipeline stopped, where it did.
@@ -246,7 +262,7 @@ impl ShardFeed {
     /// # Errors
     /// [`PipelineError::Failed`] where the shard's thread has ended.
     pub fn send(&self, messages: Vec<RawMessage>) -> Result<(), PipelineError> {
-        let bytes = messages.iter().map(RawMessage::size).sum();
+        let bytes = messages.iter().map(RawMessage::memory).sum();
         self.progress
             .queued_bytes
             .fetch_add(bytes, Ordering::AcqRel);

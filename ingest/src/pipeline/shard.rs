@@ -159,7 +159,7 @@ impl ShardWorker {
             Item::Messages(messages, since) => {
                 let count = messages.len();
                 for message in messages {
-                    let bytes = message.size();
+                    let bytes = message.memory();
                     if !self.shared.abort.is_stopped() {
                         self.message(message, since)?;
                     }
@@ -311,10 +311,9 @@ impl ShardWorker {
         for ready in self.ready.drain(..) {
             self.in_flight
                 .wait_until_at_most(self.shared.options.max_blocks_in_flight.saturating_sub(1));
-            self.in_flight.rise();
+            let flight = Flight::start(&self.in_flight);
             let shared = Arc::clone(&self.shared);
             let progress = Arc::clone(&self.progress);
-            let in_flight = Arc::clone(&self.in_flight);
             let Ready {
                 block,
                 events,
@@ -336,23 +335,31 @@ impl ShardWorker {
                 if let Err(error) = done {
                     shared.fail(&error);
                 }
-                in_flight.fall();
+                drop(flight);
             });
         }
         Ok(())
     }
 }
 
+/// One block on its way; counted off however its way ends.
+struct Flight(Arc<InFlight>);
+
+impl Flight {
+    fn start(in_flight: &Arc<InFlight>) -> Self {
+        *in_flight.count.lock() += 1;
+        Self(Arc::clone(in_flight))
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        *self.0.count.lock() -= 1;
+        self.0.fell.notify_all();
+    }
+}
+
 impl InFlight {
-    fn rise(&self) {
-        *self.count.lock() += 1;
-    }
-
-    fn fall(&self) {
-        *self.count.lock() -= 1;
-        self.fell.notify_all();
-    }
-
     fn wait_until_at_most(&self, most: usize) {
         let mut count = self.count.lock();
         while *count > most {
