@@ -63,7 +63,8 @@ pub(crate) struct Service {
     child: Child,
     pub(crate) listen: String,
 
-    pub(crate) log: PathBuf,
+    log: PathBuf,
+    _log_dir: TempDir,
     runtime: Runtime,
 }
 
@@ -73,7 +74,9 @@ impl Service {
         let listen = free_address();
         let admin = free_address();
         std::fs::create_dir_all(data).expect("a directory");
-        let log = data.with_extension("log");
+        // Not beside the data: that disk may be full.
+        let log_dir = data_dir();
+        let log = log_dir.path().join("custody.log");
         let file = std::fs::File::options()
             .create(true)
             .append(true)
@@ -104,6 +107,7 @@ impl Service {
             child,
             listen,
             log,
+            _log_dir: log_dir,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
