@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,7 +178,12 @@ impl FileDeadLetters {
         }
         let mut file = self.file.lock();
         if file.is_none() {
-            let opened = File::options().create(true).append(true).open(&self.path)?;
+            // Whole messages: for nobody else's eyes.
+            let opened = File::options()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(&self.path)?;
             *file = Some(opened);
         }
         if let Some(file) = file.as_mut() {
