@@ -17,7 +17,7 @@ use custody_tests::Broker;
 use custody_vault::{Vault, VaultOptions};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, Message as _, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ const TOPIC: &str = "bench";
 
 /// What to measure.
 #[derive(Args)]
-pub struct IngestArgs {
+pub(crate) struct IngestArgs {
     /// Events in the topic.
     #[arg(long, default_value_t = 500_000)]
     events: u64,
@@ -43,7 +43,7 @@ pub struct IngestArgs {
 
 /// One measurement.
 #[derive(Args)]
-pub struct OnceArgs {
+pub(crate) struct OnceArgs {
     #[arg(long)]
     side: Side,
     #[arg(long)]
@@ -72,7 +72,7 @@ struct Figures {
 }
 
 /// Measures both sides in turn and prints the ratio of the medians.
-pub fn compare(args: &IngestArgs) -> Result<()> {
+pub(crate) fn compare(args: &IngestArgs) -> Result<()> {
     let broker = Broker::start()?;
     ensure!(
         matches!(broker, Broker::Apache(_)),
@@ -137,7 +137,7 @@ fn measure(side: Side, brokers: &str, args: &IngestArgs) -> Result<Figures> {
 }
 
 /// Makes one measurement and prints its figures as JSON.
-pub fn once(args: &OnceArgs) -> Result<()> {
+pub(crate) fn once(args: &OnceArgs) -> Result<()> {
     let (seconds, disk_bytes) = match args.side {
         Side::Bare => (bare(args)?, 0),
         Side::Custody => custody(args)?,
