@@ -22,6 +22,9 @@ use crate::telemetry;
 /// How often it is looked whether the node can go on.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// A second signal this soon is the first one again.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
 /// How often metrics are kept.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -140,9 +143,13 @@ pub(super) fn serve(
         }
     });
     runtime.spawn(async move {
-        let signal = signals.next().await;
-        error!(signal, "stopping at once");
-        std::process::exit(130);
+        // Supervisors send the same signal to the process and to its group.
+        tokio::time::sleep(SAME_SIGNAL).await;
+        if let Ok(mut signals) = Signals::new() {
+            let signal = signals.next().await;
+            error!(signal, "stopping at once");
+            std::process::exit(130);
+        }
     });
 
     let deadline = Instant::now() + Duration::from_secs(config.shutdown_deadline_s);
