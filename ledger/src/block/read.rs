@@ -75,7 +75,7 @@ impl Block {
         Ok(())
     }
 
-    fn check_body(&self) -> Result<(), DecodeError> {
+    pub(crate) fn check_body(&self) -> Result<(), DecodeError> {
         let mut count = 0;
         for entry in self.stored_entries() {
             entry?;

@@ -2,13 +2,17 @@
 //!
 //! A storage engine that finds a damaged record drops it and what follows, so
 //! it cannot say what was there. A block's bytes lie in the file as they are,
-//! behind its header: the header nearest before the damage names the block.
+//! behind its header. The file also holds remains of what was written before,
+//! so a block is named only where its body still falls into the entries that
+//! its header counts, and its digest differs.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use crate::block::{BlockHeader, HEADER_BYTES, LENGTH_BYTES, MAX_BLOCK_BYTES, TRAILER_BYTES};
+use crate::block::{
+    Block, BlockHeader, HEADER_BYTES, LENGTH_BYTES, MAX_BLOCK_BYTES, TRAILER_BYTES,
+};
 use crate::fault::{Fault, Place};
 use crate::id::LedgerId;
 use crate::store;
@@ -45,7 +49,7 @@ pub(super) fn blocks(dir: &Path, ledger: LedgerId, faults: &[Fault]) -> Vec<Faul
 /// The blocks that bytes `first` to `last` of a file lie in.
 fn within(file: &Path, ledger: LedgerId, first: u64, last: u64) -> io::Result<Vec<Place>> {
     let start = first.saturating_sub(MAX_BLOCK_BYTES as u64);
-    let length = last + 1 - start + HEADER_BYTES as u64;
+    let length = last + 1 - start + MAX_BLOCK_BYTES as u64;
     let mut file = File::open(file)?;
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
@@ -69,7 +73,11 @@ fn within(file: &Path, ledger: LedgerId, first: u64, last: u64) -> io::Result<Ve
             .filter(|header| header.ledger == ledger);
         if let Some(header) = header {
             let end = at + HEADER_BYTES + header.body_len() + TRAILER_BYTES;
-            if end > first {
+            let changed = bytes
+                .get(at..end)
+                .and_then(|bytes| Block::parse(bytes.to_vec()).ok())
+                .is_some_and(|block| block.check_body().is_ok() && block.check_digest().is_err());
+            if end > first && changed {
                 places.push(entry(&bytes, at, &header, first, last));
             }
         }
