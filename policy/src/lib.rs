@@ -28,11 +28,16 @@ mod term;
 mod vocabulary;
 
 pub mod country;
+mod place;
+
+pub mod law;
 
 mod judge;
 mod ruleset;
 
 pub use field::Field;
+pub use place::{Group, Member, Place, Region, Specificity};
+
 pub use judge::{Finding, JudgedEvent, Outcome, Verdict, judge};
 pub use ruleset::{JUDGE_VERSION, Ruleset};
 pub use term::Term;
