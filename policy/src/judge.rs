@@ -1,87 +1,269 @@
-//! The judgement: event and rules in, verdict out.
+//! The judgement: event, person's state and rules in, verdict out.
+//!
+//! A pure function. The steps stand in the order in which they are taken, one
+//! file a question; [`explain`] takes the same steps and says what each found.
 
-use custody_proto::event::Event;
+mod consent;
+mod declared;
+mod erased;
+mod names;
+mod promises;
+mod scope;
+mod stops;
+mod trace;
+mod transfer;
+mod versions;
 
-use crate::ruleset::Ruleset;
+use crate::facts::Facts;
+use crate::rules::{Policy, Ruleset, Tables};
+use crate::state::{SubjectState, Tag};
+use crate::term::Term;
+use crate::verdict::{ClauseRef, EntryRef, Finding, FindingCode, Outcome, PolicyRef, Verdict};
+use crate::waiver::Waivers;
 
-/// An event as the judge sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct JudgedEvent<'a> {
-    /// The kind, such as `disclosure`.
-    pub kind: &'a str,
-    /// When it happened, nanoseconds since 1970 UTC.
-    pub time_ns: i64,
-    /// What was said, with terms resolved to CURIEs.
-    pub event: &'a Event,
+use trace::{Silent, Trace};
+
+pub use trace::Explanation;
+
+/// What the operator has set, beside the packs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'a> {
+    /// How long data may be used after an account was closed, in days of 24
+    /// hours. Absent: no period is set, and none is exceeded.
+    pub retention_days_after_account_closed: Option<u32>,
+    /// The waivers that the operator has signed.
+    pub waivers: Option<&'a Waivers>,
+    /// Tags of the events that the event's data came from.
+    pub parents: &'a [Tag],
 }
 
-/// What the judge says of one event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// The worst of the findings.
-    pub outcome: Outcome,
-    /// The policy version judged by, such as `ALB-2025`; empty where none.
-    pub policy: String,
-    /// Ids of the clauses that declare what was done.
-    pub clauses: Vec<String>,
-    /// What was found.
-    pub findings: Vec<Finding>,
-}
-
-/// One thing that the judge found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The code, such as `consent_missing`.
-    pub code: String,
-    /// Ids of the clauses that it rests on.
-    pub clauses: Vec<String>,
-    /// Terms, party ids and country codes; nothing of the person.
-    pub arguments: Vec<String>,
-}
-
-/// The class of a verdict, from the mildest to the worst.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// No policy pack is loaded, or the kind is not judged.
-    #[default]
-    NotJudged,
-    /// Everything is declared.
-    Conforms,
-    /// There were findings, and a waiver suppresses each.
-    Suppressed,
-    /// Nothing declares this.
-    Gap,
-    /// Contrary to what was promised.
-    Violation,
-}
-
-/// Judges one event: a pure function.
+/// Judges one event: a pure function. Only the four main kinds are judged;
+/// the verdict on others is [`Outcome::NotJudged`].
 ///
-/// The compiled rules hold no policy pack, so no kind is judged and the verdict
-/// is [`Outcome::NotJudged`] without findings, whatever the event says.
-pub fn judge(_rules: &Ruleset, _event: &JudgedEvent<'_>) -> Verdict {
-    Verdict::default()
+/// ```
+/// use custody_policy::{Facts, Outcome, Ruleset, Settings, SubjectState, judge};
+/// use custody_proto::event::Event;
+///
+/// let event: Event = serde_json::from_str(r#"{
+///     "subject": {"ids": ["account:1"], "jurisdiction": "BR"},
+///     "service": "nobodys-shop", "purposes": ["dpv:Marketing"],
+///     "use": {"operation": "dpv:Analyse"}}"#)?;
+/// let facts = Facts::new("use", 1_750_000_000_000_000_000, &event)?;
+/// let verdict = judge(Ruleset::builtin(), &facts, &SubjectState::default(), &Settings::default());
+/// assert_eq!(verdict.outcome, Outcome::Gap); // no_policy
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn judge(
+    rules: &Ruleset,
+    facts: &Facts<'_>,
+    state: &SubjectState,
+    settings: &Settings<'_>,
+) -> Verdict {
+    Judging::new(rules, facts, state, settings, Silent).run(None)
 }
 
-#[cfg(test)]
-mod tests {
-    use custody_proto::event::Event;
+/// Judges an event by one version, whatever was in force: what if? `None`
+/// where the ruleset has no such version.
+pub fn judge_by(
+    rules: &Ruleset,
+    facts: &Facts<'_>,
+    state: &SubjectState,
+    settings: &Settings<'_>,
+    policy: &str,
+) -> Option<Verdict> {
+    let policy = rules.policy_of(policy)?;
+    Some(Judging::new(rules, facts, state, settings, Silent).run(Some(policy)))
+}
 
-    use super::{JudgedEvent, Outcome, judge};
-    use crate::Ruleset;
+/// Judges and says why, step by step. `policy` names a version to judge by in
+/// place of the one in force; `None` where the ruleset has no such version.
+pub fn explain(
+    rules: &Ruleset,
+    facts: &Facts<'_>,
+    state: &SubjectState,
+    settings: &Settings<'_>,
+    policy: Option<&str>,
+) -> Option<Explanation> {
+    let policy = match policy {
+        Some(id) => Some(rules.policy_of(id)?),
+        None => None,
+    };
+    let mut steps = Vec::new();
+    let verdict = Judging::new(rules, facts, state, settings, &mut steps).run(policy);
+    Some(Explanation { verdict, steps })
+}
 
-    #[test]
-    fn without_packs_nothing_is_judged() {
-        let event = Event::default();
-        for kind in ["collection", "use", "disclosure", "transfer", "breach"] {
-            let seen = JudgedEvent {
-                kind,
-                time_ns: 0,
-                event: &event,
-            };
-            let verdict = judge(Ruleset::builtin(), &seen);
-            assert_eq!(verdict.outcome, Outcome::NotJudged);
-            assert!(verdict.policy.is_empty() && verdict.findings.is_empty());
+/// One judgement while it is made.
+struct Judging<'a, T: Trace> {
+    rules: &'a Ruleset,
+    facts: &'a Facts<'a>,
+    state: &'a SubjectState,
+    settings: &'a Settings<'a>,
+    verdict: Verdict,
+    trace: T,
+}
+
+impl<'a, T: Trace> Judging<'a, T> {
+    fn new(
+        rules: &'a Ruleset,
+        facts: &'a Facts<'a>,
+        state: &'a SubjectState,
+        settings: &'a Settings<'a>,
+        trace: T,
+    ) -> Self {
+        Self {
+            rules,
+            facts,
+            state,
+            settings,
+            verdict: Verdict::default(),
+            trace,
         }
     }
+
+    fn run(mut self, forced: Option<PolicyRef>) -> Verdict {
+        if !self.facts.kind.is_judged() {
+            self.trace
+                .step(|| "Events of this kind are not judged: they only change what is known of the person.".to_owned());
+            return self.verdict;
+        }
+        let policy = self.applicable(forced);
+        self.verdict.policy = policy;
+        let tables: Option<&'a Tables> = policy.map(|policy| &self.rules.policy(policy).tables);
+        self.after_erasure(tables);
+        if let (Some(policy), Some(tables)) = (policy, tables) {
+            self.by(self.rules.policy(policy), tables);
+        }
+        self.conclude()
+    }
+
+    /// Every question that a policy answers.
+    fn by(&mut self, policy: &'a Policy, tables: &'a Tables) {
+        self.controller(tables);
+        self.origin(tables);
+        let declared = self.declared(tables);
+        self.consent_as_basis(tables);
+        self.stopped(tables);
+        self.restricted(tables, &declared);
+        self.minor(tables);
+        self.basis(tables, &declared);
+        self.leaves(tables);
+        self.destination(tables);
+        self.storage(tables);
+        self.sale(tables);
+        self.retention(tables, &declared);
+        self.terms_reduced(policy, tables, &declared);
+    }
+
+    /// Applies waivers and sets the outcome.
+    fn conclude(mut self) -> Verdict {
+        if let Some(waivers) = self.settings.waivers {
+            let policy = self
+                .verdict
+                .policy
+                .map(|policy| self.rules.policy(policy).id())
+                .unwrap_or_default();
+            for finding in &mut self.verdict.findings {
+                finding.waiver = waivers
+                    .find(finding.code, self.facts, policy)
+                    .map(|waiver| waiver.id.clone());
+            }
+        }
+        let worst = self
+            .verdict
+            .findings
+            .iter()
+            .map(|finding| match finding.waiver {
+                Some(_) => Outcome::Suppressed,
+                None => finding.code.class(),
+            })
+            .max();
+        self.verdict.outcome = worst.unwrap_or(Outcome::Conforms);
+        let verdict = &self.verdict;
+        self.trace.step(|| names::conclusion(self.rules, verdict));
+        self.verdict
+    }
+
+    /// Notes a clause that declares what was done.
+    fn declare(&mut self, clause: ClauseRef) {
+        if !self.verdict.clauses.contains(&clause) {
+            // What does not fit is left out; see `MAX_DECLARING`.
+            let _ = self.verdict.clauses.try_push(clause);
+        }
+    }
+
+    /// Notes a finding.
+    fn find(
+        &mut self,
+        code: FindingCode,
+        clauses: impl IntoIterator<Item = ClauseRef>,
+        arguments: Vec<String>,
+        decided_by: Vec<EntryRef>,
+    ) {
+        let mut unique: Vec<ClauseRef> = Vec::new();
+        for clause in clauses {
+            if !unique.contains(&clause) {
+                unique.push(clause);
+            }
+        }
+        // The same said by a clause and by a basis is one finding.
+        let same = self.verdict.findings.iter_mut().find(|finding| {
+            finding.code == code && finding.arguments == arguments
+        });
+        if let Some(same) = same {
+            let further = unique.into_iter().filter(|c| !same.clauses.contains(c));
+            let further: Vec<ClauseRef> = further.collect();
+            same.clauses.extend(further);
+            let entries = decided_by
+                .into_iter()
+                .filter(|entry| !same.decided_by.contains(entry));
+            let entries: Vec<EntryRef> = entries.collect();
+            same.decided_by.extend(entries);
+            return;
+        }
+        let finding = Finding {
+            code,
+            clauses: unique,
+            arguments,
+            decided_by,
+            waiver: None,
+        };
+        self.trace.step(|| names::finding(self.rules, &finding));
+        self.verdict.findings.push(finding);
+    }
+
+    /// Whether a local code in a scope means what is asked about, as the
+    /// policy uses that code.
+    fn meaning(
+        tables: &'a Tables,
+    ) -> impl Fn(&crate::facts::ScopeTerm, crate::state::Focus) -> bool + 'a {
+        move |scope, focus| {
+            let (rules, said, asked) = match focus {
+                crate::state::Focus::Purpose(term) => (&tables.purposes, scope.purpose, Some(term)),
+                crate::state::Focus::Category(term) => {
+                    (&tables.categories, scope.category, Some(term))
+                }
+                crate::state::Focus::Recipient(term) => (&tables.recipients, scope.recipient, term),
+            };
+            let (Some(said), Some(asked)) = (said, asked) else {
+                return false;
+            };
+            said.is_local()
+                && rules
+                    .rules
+                    .iter()
+                    .any(|rule| rule.code == Some(said) && rule.covers.contains(asked))
+        }
+    }
+}
+
+/// What the declared-ness of an event rests on.
+#[derive(Default)]
+struct Declared {
+    /// For each purpose, the rules that declare it.
+    purposes: smallvec::SmallVec<[(Term, smallvec::SmallVec<[u16; 4]>); 4]>,
+    /// For each category, the rules that declare it.
+    categories: smallvec::SmallVec<[(Term, smallvec::SmallVec<[u16; 4]>); 8]>,
+    /// The rules that declare the recipient.
+    recipient: smallvec::SmallVec<[u16; 4]>,
 }

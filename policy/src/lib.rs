@@ -1,26 +1,39 @@
-//! What the words of an event mean, and what the policies say of it.
+//! What the words of an event mean, what the policies say of it, and whether
+//! the one keeps to the other.
 //!
-//! The [`Vocabulary`] holds the terms that an event may use: those of the W3C
-//! Data Privacy Vocabulary 2.3 (`dpv:`, `pd:`, `eu-gdpr:`) and local codes
-//! (`custody:`), with what is broader than what. [`country`] knows ISO 3166. A
-//! [`Ruleset`] is what events are judged by, and its digest stands in every
-//! block; [`judge`] is a pure function of event and ruleset.
+//! - The [`Vocabulary`] holds the terms that an event may use: those of the
+//!   W3C Data Privacy Vocabulary 2.3 (`dpv:`, `pd:`, `eu-gdpr:`) and local codes
+//!   (`custody:`), with what is broader than what. [`Place`], [`Group`] and
+//!   [`country`] know ISO 3166; [`law`] knows adequacy decisions, transfer
+//!   mechanisms and deadlines, by date.
+//! - A [`Pack`] is one version of a policy. A [`Ruleset`] is packs compiled to
+//!   tables; its digest stands in every block.
+//! - [`Facts`] are an event as the judge sees it, a [`SubjectState`] what is
+//!   known of the person from earlier events, a [`Verdict`] what [`judge`] says.
+//!   [`judge`] is a pure function of these.
 //!
-//! This crate knows no person, keeps no state and reads no file when it runs:
-//! the vocabulary is compiled in. No policy pack is loaded yet, so every
-//! verdict is [`Outcome::NotJudged`], which says that and nothing more.
+//! This crate knows no person by name, keeps no files and reads none when it
+//! runs: vocabulary, law and the five packs are compiled in.
 //!
 //! ```
-//! use custody_policy::{Field, Vocabulary};
+//! use custody_policy::{Facts, Ruleset, Settings, SubjectState, explain};
+//! use custody_proto::event::Event;
 //!
-//! let vocabulary = Vocabulary::builtin();
-//! let email = vocabulary.resolve(Field::Category, "EmailAddress")?;
-//! assert_eq!(email.curie(), "pd:EmailAddress");
-//!
-//! let contact = vocabulary.resolve(Field::Category, "pd:Contact")?;
-//! assert!(vocabulary.covers(contact, email));
-//! assert!(!vocabulary.covers(email, contact));
-//! # Ok::<(), custody_policy::UnknownTerm>(())
+//! let event: Event = serde_json::from_str(r#"{
+//!     "subject": {"ids": ["account:1"], "jurisdiction": "BR", "role": "buyer"},
+//!     "service": "alibaba.com", "controller": "alibaba-com-singapore",
+//!     "purposes": ["custody:account"], "categories": [{"term": "custody:contact"}],
+//!     "legal_basis": "dpv:ContractPerformance", "location": "US",
+//!     "collection": {"origin": "subject"}}"#)?;
+//! let facts = Facts::new("collection", 1_760_000_000_000_000_000, &event)?;
+//! let rules = Ruleset::builtin();
+//! let why = explain(rules, &facts, &SubjectState::default(), &Settings::default(), None)
+//!     .ok_or("no such policy")?;
+//! let verdict = why.verdict.to_stored(rules);
+//! // Brazilian data is promised to be kept in Singapore.
+//! assert_eq!(verdict.findings[0].code.name(), "storage_elsewhere");
+//! assert_eq!(verdict.findings[0].clauses, ["ALB-2025.076"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod field;
@@ -32,13 +45,35 @@ mod place;
 
 pub mod law;
 
+mod pack;
+mod rules;
+
+mod facts;
+mod state;
+
 mod judge;
-mod ruleset;
+mod verdict;
+mod waiver;
 
+mod cases;
+mod rehearsal;
+
+pub use cases::{Case, CaseError, CaseResult, Expected};
+pub use facts::{EventKind, Facts, RecipientFacts, ScopeTerm};
 pub use field::Field;
+pub use judge::{Explanation, Settings, explain, judge, judge_by};
+pub use pack::{
+    Clause, ClauseKind, Day, PACK_FORMAT, Pack, PackError, PackErrors, RetentionTrigger, Treatment,
+    VersioningRule,
+};
 pub use place::{Group, Member, Place, Region, Specificity};
-
-pub use judge::{Finding, JudgedEvent, Outcome, Verdict, judge};
-pub use ruleset::{JUDGE_VERSION, Ruleset};
+pub use rehearsal::{Rehearsal, Said, SaidError};
+pub use rules::{JUDGE_VERSION, Policy, Ruleset};
+pub use state::{Provenance, RightsRequestState, StateError, SubjectState, Tag};
 pub use term::Term;
+pub use verdict::{
+    ClauseRef, EntryRef, Finding, FindingCode, MAX_DECLARING, Outcome, PolicyRef, StoredFinding,
+    StoredVerdict, Verdict,
+};
 pub use vocabulary::{UnknownTerm, Vocabulary};
+pub use waiver::{Waiver, Waivers};

@@ -28,6 +28,16 @@ impl Term {
         (0u16..).take(TERMS.len()).map(Self)
     }
 
+    /// How many there are.
+    pub(crate) fn count() -> usize {
+        TERMS.len()
+    }
+
+    /// Its number, below [`count`](Self::count).
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
     fn row(self) -> &'static TermRow {
         &TERMS[usize::from(self.0)]
     }

@@ -75,6 +75,11 @@ impl Vocabulary {
         }
     }
 
+    /// The same where it does not matter why a text means nothing.
+    pub(crate) fn resolve_quietly(&self, field: Field, text: &str) -> Option<Term> {
+        self.fields[field as usize].by_text.get(text).copied()
+    }
+
     /// The terms directly above this one. Parents that DPV names but that are
     /// not in the vocabulary are left out.
     pub fn broader(&self, term: Term) -> &'static [Term] {
@@ -169,6 +174,8 @@ fn quoted(text: Option<&str>) -> String {
 fn meant(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |curie| format!(", did you mean {curie}?"))
 }
+
+mod known;
 
 #[cfg(test)]
 mod tests;

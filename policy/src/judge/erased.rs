@@ -1,0 +1,41 @@
+//! What happens after an erasure.
+
+use custody_proto::event::collection;
+
+use super::Judging;
+use super::trace::Trace;
+use crate::rules::Tables;
+use crate::verdict::{ClauseRef, FindingCode};
+use crate::vocabulary::Vocabulary;
+
+impl<'a, T: Trace> Judging<'a, T> {
+    /// `after_erasure`: the service had said that it erased its copy. Data
+    /// that the person gives anew is no old copy.
+    pub(super) fn after_erasure(&mut self, tables: Option<&'a Tables>) {
+        if self.facts.origin == Some(collection::Origin::Subject) {
+            return;
+        }
+        let Some(claim) = self.state.erasure(self.facts) else {
+            return;
+        };
+        let facts = self.facts;
+        let clauses: Vec<ClauseRef> = tables
+            .iter()
+            .flat_map(|tables| &tables.rights)
+            .filter(|rule| {
+                rule.applies.to(facts)
+                    && rule
+                        .rights
+                        .iter()
+                        .any(|right| Vocabulary::builtin().is_erasure(*right))
+            })
+            .map(|rule| rule.clause)
+            .collect();
+        self.find(
+            FindingCode::AfterErasure,
+            clauses,
+            vec![facts.service.to_owned()],
+            vec![claim],
+        );
+    }
+}

@@ -1,0 +1,439 @@
+//! What is known of a person when an event is judged.
+//!
+//! A [`SubjectState`] is made from the person's own events, in the order in
+//! which they arrived, and from nothing else: replaying them makes it again.
+//! It holds what was said and when, not what follows from it: what is in
+//! force is asked for a moment, so that an event that arrives late is judged
+//! by its own time on what is known by then.
+
+mod ask;
+mod codec;
+
+use custody_proto::event::{collection, objection, rights_response};
+use smallvec::SmallVec;
+
+use crate::facts::{EventKind, Facts, ScopeTerm};
+use crate::term::Term;
+use crate::verdict::EntryRef;
+use crate::vocabulary::Vocabulary;
+
+pub(crate) use ask::{ConsentAnswer, Focus};
+pub use codec::StateError;
+
+/// The latest collections of which the event's tag is remembered, for
+/// `derived_from`. Older ones count as the category's oldest collection.
+const TAGGED_COLLECTIONS: usize = 64;
+
+/// Oldest collections kept for each category, so that one that is retracted
+/// leaves another.
+const OLDEST_COLLECTIONS: usize = 2;
+
+/// Statements kept. Beyond it those that later ones of the same scope have
+/// overtaken are dropped.
+const STATEMENTS: usize = 256;
+
+/// Moments kept of each kind that only needs the latest ones.
+const MOMENTS: usize = 16;
+
+/// A person's tag of an event: keyed, so that it means nothing to others.
+pub type Tag = [u8; 16];
+
+/// Where what is learnt comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Provenance<'a> {
+    /// The entry.
+    pub at: EntryRef,
+    /// The event's tag.
+    pub tag: Tag,
+    /// The tag of the rights request that the event opens or answers.
+    pub request: Option<Tag>,
+    /// The tag of the event that this one retracts.
+    pub retracts: Option<Tag>,
+    /// Tags of the events that its data came from.
+    pub parents: &'a [Tag],
+}
+
+/// What the person said about what may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatementKind {
+    Given,
+    Withdrawn,
+    OptedOut,
+    Objected,
+}
+
+/// A consent, its withdrawal, an opt-out or an objection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Statement {
+    pub(crate) kind: StatementKind,
+    pub(crate) time_ns: i64,
+    pub(crate) expires_ns: Option<i64>,
+    pub(crate) explicit: bool,
+    pub(crate) scope: SmallVec<[ScopeTerm; 4]>,
+    /// Party ids; empty for everybody.
+    pub(crate) recipients: Vec<String>,
+    pub(crate) at: EntryRef,
+    pub(crate) tag: Tag,
+}
+
+/// Something that happened at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) time_ns: i64,
+    pub(crate) at: EntryRef,
+    pub(crate) tag: Tag,
+}
+
+/// A service said that it erased its copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ErasureClaim {
+    pub(crate) moment: Moment,
+    /// Empty where it was not said: every service.
+    pub(crate) service: String,
+    /// Empty for all categories.
+    pub(crate) scope: SmallVec<[Term; 4]>,
+}
+
+/// When a category was collected first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FirstCollection {
+    pub(crate) category: Term,
+    pub(crate) moment: Moment,
+}
+
+/// A right that the person claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RightsRequestState {
+    /// The request's tag.
+    pub request: Tag,
+    /// Which right.
+    pub right: Option<Term>,
+    /// When it was made, nanoseconds since 1970 UTC.
+    pub received_ns: i64,
+    /// Where the person was, ISO 3166; empty where not said.
+    pub jurisdiction: String,
+    /// Whether the time to answer was extended.
+    pub extended: bool,
+    /// When it was answered.
+    pub answered_ns: Option<i64>,
+    /// The entry of the request.
+    pub at: EntryRef,
+    tag: Tag,
+}
+
+/// What is known of one person. See the [module](self).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectState {
+    statements: Vec<Statement>,
+    restricted: Vec<Moment>,
+    unrestricted: Vec<Moment>,
+    erasures: Vec<ErasureClaim>,
+    /// Collections from the person: they lift an erasure's mark.
+    fresh: Vec<Moment>,
+    closed: Vec<Moment>,
+    /// Collections from the person for an account: they open it again.
+    opened: Vec<Moment>,
+    /// Since when the person is known to be under 18, and when that was
+    /// corrected.
+    minor: Vec<Moment>,
+    adult: Vec<Moment>,
+    first: Vec<FirstCollection>,
+    /// The oldest comes first.
+    collections: Vec<Moment>,
+    requests: Vec<RightsRequestState>,
+    latest_ns: Option<i64>,
+}
+
+impl SubjectState {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The latest time of an event that was taken in and is judged itself: an
+    /// event before it is late.
+    pub fn latest_ns(&self) -> Option<i64> {
+        self.latest_ns
+    }
+
+    /// The rights that the person claimed, in the order of arrival.
+    pub fn requests(&self) -> &[RightsRequestState] {
+        &self.requests
+    }
+
+    /// When the account was closed, if it is closed at `time_ns`.
+    pub fn account_closed(&self, time_ns: i64) -> Option<(i64, EntryRef)> {
+        let closed = latest(&self.closed, time_ns)?;
+        let opened = latest(&self.opened, time_ns);
+        opened
+            .is_none_or(|opened| opened.time_ns <= closed.time_ns)
+            .then_some((closed.time_ns, closed.at))
+    }
+
+    /// Whether an event of this kind can alter what the judge says of other
+    /// events of the person.
+    pub fn changes_judgement(facts: &Facts<'_>) -> bool {
+        match facts.kind {
+            EventKind::ConsentGiven
+            | EventKind::ConsentWithdrawn
+            | EventKind::Objection
+            | EventKind::Restriction
+            | EventKind::RestrictionLifted
+            | EventKind::Erasure
+            | EventKind::Retraction
+            | EventKind::AccountClosed
+            | EventKind::Collection => true,
+            EventKind::Rectification => true,
+            EventKind::Use
+            | EventKind::Disclosure
+            | EventKind::Transfer
+            | EventKind::Anonymisation
+            | EventKind::RightsRequest
+            | EventKind::RightsResponse
+            | EventKind::Other => facts.minor,
+        }
+    }
+
+    /// Takes in an event, after it was judged itself.
+    pub fn apply(&mut self, facts: &Facts<'_>, from: Provenance<'_>) {
+        let moment = Moment {
+            time_ns: facts.time_ns,
+            at: from.at,
+            tag: from.tag,
+        };
+        match facts.kind {
+            EventKind::ConsentGiven => self.state(StatementKind::Given, facts, moment),
+            EventKind::ConsentWithdrawn => self.state(StatementKind::Withdrawn, facts, moment),
+            EventKind::Objection => {
+                let kind = if facts.objection == Some(objection::Kind::OptOut) {
+                    StatementKind::OptedOut
+                } else {
+                    StatementKind::Objected
+                };
+                self.state(kind, facts, moment);
+            }
+            EventKind::Restriction => keep_latest(&mut self.restricted, moment),
+            EventKind::RestrictionLifted => keep_latest(&mut self.unrestricted, moment),
+            EventKind::Erasure => self.erasures.push(ErasureClaim {
+                moment,
+                service: facts.service.to_owned(),
+                scope: facts.scope.iter().filter_map(|term| term.category).collect(),
+            }),
+            EventKind::AccountClosed => keep_latest(&mut self.closed, moment),
+            EventKind::Collection => self.collect(facts, moment),
+            EventKind::RightsRequest => self.requested(facts, from),
+            EventKind::RightsResponse => self.responded(facts, from),
+            EventKind::Retraction => {
+                if let Some(tag) = from.retracts {
+                    self.retract(tag);
+                }
+            }
+            EventKind::Rectification => {
+                if !facts.minor && !self.minor.is_empty() {
+                    keep_latest(&mut self.adult, moment);
+                }
+            }
+            EventKind::Use
+            | EventKind::Disclosure
+            | EventKind::Transfer
+            | EventKind::Anonymisation
+            | EventKind::Other => {}
+        }
+        if facts.minor {
+            keep_oldest(&mut self.minor, moment);
+        }
+        if facts.kind.is_judged() {
+            self.latest_ns = self.latest_ns.max(Some(facts.time_ns));
+        }
+    }
+
+    /// Takes in what is known of another reference of the same person.
+    pub fn merge(&mut self, other: &Self) {
+        self.statements.extend_from_slice(&other.statements);
+        self.statements.sort_by_key(|statement| statement.time_ns);
+        for (mine, theirs) in [
+            (&mut self.restricted, &other.restricted),
+            (&mut self.unrestricted, &other.unrestricted),
+            (&mut self.fresh, &other.fresh),
+            (&mut self.closed, &other.closed),
+            (&mut self.opened, &other.opened),
+            (&mut self.minor, &other.minor),
+            (&mut self.adult, &other.adult),
+            (&mut self.collections, &other.collections),
+        ] {
+            mine.extend_from_slice(theirs);
+            mine.sort_by_key(|moment| moment.time_ns);
+        }
+        self.erasures.extend_from_slice(&other.erasures);
+        for first in &other.first {
+            self.keep_first(*first);
+        }
+        self.requests.extend_from_slice(&other.requests);
+        self.latest_ns = self.latest_ns.max(other.latest_ns);
+    }
+
+    fn state(&mut self, kind: StatementKind, facts: &Facts<'_>, moment: Moment) {
+        self.statements.push(Statement {
+            kind,
+            time_ns: moment.time_ns,
+            expires_ns: facts
+                .consent
+                .and_then(|consent| consent.expires_at)
+                .and_then(|time| time.unix_nanos()),
+            explicit: facts.is_explicit(),
+            scope: facts.scope.clone(),
+            recipients: facts
+                .consent
+                .map(|consent| consent.recipients.clone())
+                .unwrap_or_default(),
+            at: moment.at,
+            tag: moment.tag,
+        });
+        if self.statements.len() > STATEMENTS {
+            self.forget_overtaken();
+        }
+    }
+
+    /// Drops statements that a later one of the same kind, scope and
+    /// recipients repeats.
+    fn forget_overtaken(&mut self) {
+        let mut index = 0;
+        while index < self.statements.len() {
+            let overtaken = self.statements[index + 1..].iter().any(|later| {
+                let this = &self.statements[index];
+                later.kind == this.kind
+                    && later.time_ns >= this.time_ns
+                    && later.scope == this.scope
+                    && later.recipients == this.recipients
+                    && later.explicit == this.explicit
+                    && later.expires_ns == this.expires_ns
+            });
+            if overtaken {
+                self.statements.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn collect(&mut self, facts: &Facts<'_>, moment: Moment) {
+        if facts.origin == Some(collection::Origin::Subject) {
+            keep_latest(&mut self.fresh, moment);
+            let vocabulary = Vocabulary::builtin();
+            if facts.purposes.iter().any(|p| vocabulary.is_account(*p)) {
+                keep_latest(&mut self.opened, moment);
+            }
+        }
+        for category in &facts.categories {
+            self.keep_first(FirstCollection {
+                category: *category,
+                moment,
+            });
+        }
+        if self.collections.len() >= TAGGED_COLLECTIONS {
+            self.collections.remove(0);
+        }
+        self.collections.push(moment);
+    }
+
+    fn keep_first(&mut self, found: FirstCollection) {
+        let same = |first: &FirstCollection| first.category == found.category;
+        if self.first.iter().filter(|first| same(first)).count() < OLDEST_COLLECTIONS {
+            self.first.push(found);
+            return;
+        }
+        let youngest = self
+            .first
+            .iter_mut()
+            .filter(|first| same(first))
+            .max_by_key(|first| first.moment.time_ns);
+        if let Some(youngest) = youngest
+            && found.moment.time_ns < youngest.moment.time_ns
+        {
+            *youngest = found;
+        }
+    }
+
+    fn requested(&mut self, facts: &Facts<'_>, from: Provenance<'_>) {
+        let Some(request) = from.request else { return };
+        if self.requests.iter().any(|open| open.request == request) {
+            return;
+        }
+        self.requests.push(RightsRequestState {
+            request,
+            right: facts.right,
+            received_ns: facts.time_ns,
+            jurisdiction: facts
+                .jurisdiction
+                .map(|place| place.code().to_owned())
+                .unwrap_or_default(),
+            extended: false,
+            answered_ns: None,
+            at: from.at,
+            tag: from.tag,
+        });
+    }
+
+    fn responded(&mut self, facts: &Facts<'_>, from: Provenance<'_>) {
+        let found = self
+            .requests
+            .iter_mut()
+            .find(|open| Some(open.request) == from.request);
+        let Some(request) = found else { return };
+        if facts.outcome == Some(rights_response::Outcome::Extended) {
+            request.extended = true;
+        } else if request.answered_ns.is_none_or(|at| facts.time_ns < at) {
+            request.answered_ns = Some(facts.time_ns);
+        }
+    }
+
+    /// Forgets what an event said that was wrong.
+    fn retract(&mut self, tag: Tag) {
+        self.statements.retain(|statement| statement.tag != tag);
+        for moments in [
+            &mut self.restricted,
+            &mut self.unrestricted,
+            &mut self.fresh,
+            &mut self.closed,
+            &mut self.opened,
+            &mut self.minor,
+            &mut self.adult,
+            &mut self.collections,
+        ] {
+            moments.retain(|moment| moment.tag != tag);
+        }
+        self.erasures.retain(|claim| claim.moment.tag != tag);
+        self.first.retain(|first| first.moment.tag != tag);
+        self.requests.retain(|request| request.tag != tag);
+    }
+}
+
+fn keep_latest(moments: &mut Vec<Moment>, moment: Moment) {
+    moments.push(moment);
+    if moments.len() > MOMENTS {
+        let oldest = (0..moments.len()).min_by_key(|index| moments[*index].time_ns);
+        if let Some(oldest) = oldest {
+            moments.remove(oldest);
+        }
+    }
+}
+
+fn keep_oldest(moments: &mut Vec<Moment>, moment: Moment) {
+    moments.push(moment);
+    if moments.len() > MOMENTS {
+        let youngest = (0..moments.len()).max_by_key(|index| moments[*index].time_ns);
+        if let Some(youngest) = youngest {
+            moments.remove(youngest);
+        }
+    }
+}
+
+/// The last moment at or before a time; of equal ones the one that arrived
+/// last.
+fn latest(moments: &[Moment], time_ns: i64) -> Option<Moment> {
+    moments
+        .iter()
+        .filter(|moment| moment.time_ns <= time_ns)
+        .max_by_key(|moment| moment.time_ns)
+        .copied()
+}
