@@ -62,7 +62,6 @@ pub(super) fn compile(mut packs: Vec<Pack>) -> Result<Ruleset, PackErrors> {
         let items: Vec<Item<'_>> = own.chain(early).collect();
         policies.push(Policy {
             tables: tables(pack, &items),
-            first_clause: first_clauses[index],
             pack: pack.clone(),
         });
     }
@@ -459,7 +458,10 @@ fn members(pack: &Pack, said: &Said, take: &mut dyn FnMut(Member, bool)) {
 fn covers(field: Field, raw: &RawClause) -> TermSet {
     let mut covered = terms(field, raw.covers.as_deref());
     covered.extend(code_term(field, raw));
-    TermSet::covering(field, &covered)
+    match field {
+        Field::Purpose | Field::Category | Field::Recipient => TermSet::declaring(field, &covered),
+        _ => TermSet::covering(field, &covered),
+    }
 }
 
 fn code_term(field: Field, raw: &RawClause) -> Option<Term> {

@@ -2,13 +2,11 @@
 
 use super::tables::Tables;
 use crate::pack::{Clause, Pack};
-use crate::verdict::ClauseRef;
 
 /// One policy version, compiled.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(super) pack: Pack,
-    pub(super) first_clause: u16,
     pub(crate) tables: Tables,
 }
 
@@ -41,12 +39,5 @@ impl Policy {
     /// Its clauses.
     pub fn clauses(&self) -> &[Clause] {
         self.pack.clauses()
-    }
-
-    /// The number of one of its clauses.
-    pub(crate) fn clause_ref(&self, id: &str) -> Option<ClauseRef> {
-        let index = self.clauses().iter().position(|clause| clause.id == id)?;
-        let index = u16::try_from(index).ok()?;
-        self.first_clause.checked_add(index).map(ClauseRef)
     }
 }

@@ -11,13 +11,29 @@ pub(crate) struct TermSet(Box<[u64]>);
 impl TermSet {
     /// Terms and everything narrower.
     pub(crate) fn covering(field: Field, broad: &[Term]) -> Self {
+        let vocabulary = Vocabulary::builtin();
+        Self::of(field, broad, |broad, term| vocabulary.covers(broad, term))
+    }
+
+    /// What a clause with these terms declares. Local codes decide: one that
+    /// the clause does not name is not declared because DPV knows a broader
+    /// word for it, or a new version could add credit scoring and nobody would
+    /// see it.
+    pub(crate) fn declaring(field: Field, broad: &[Term]) -> Self {
+        let vocabulary = Vocabulary::builtin();
+        Self::of(field, broad, |broad, term| {
+            vocabulary.covers(broad, term) && (broad.is_local() || !term.is_local())
+        })
+    }
+
+    fn of(field: Field, broad: &[Term], covers: impl Fn(Term, Term) -> bool) -> Self {
         if broad.is_empty() {
             return Self::default();
         }
         let vocabulary = Vocabulary::builtin();
         let mut words = vec![0u64; Term::count().div_ceil(64)];
         for term in vocabulary.terms(field) {
-            if broad.iter().any(|broad| vocabulary.covers(*broad, term)) {
+            if broad.iter().any(|broad| covers(*broad, term)) {
                 words[term.index() / 64] |= 1 << (term.index() % 64);
             }
         }
@@ -34,10 +50,5 @@ impl TermSet {
     /// Whether nothing is in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Its terms.
-    pub(crate) fn terms(&self) -> impl Iterator<Item = Term> + '_ {
-        Term::all().filter(|term| self.contains(*term))
     }
 }
