@@ -34,6 +34,8 @@ pub mod law;
 
 mod judge;
 mod ruleset;
+mod verdict;
+mod waiver;
 
 pub use field::Field;
 pub use place::{Group, Member, Place, Region, Specificity};
@@ -41,4 +43,8 @@ pub use place::{Group, Member, Place, Region, Specificity};
 pub use judge::{Finding, JudgedEvent, Outcome, Verdict, judge};
 pub use ruleset::{JUDGE_VERSION, Ruleset};
 pub use term::Term;
+pub use verdict::FindingCode;
 pub use vocabulary::{UnknownTerm, Vocabulary};
+pub use waiver::{
+    KeyError, LineError, Matter, NoteError, SigningKey, VerifyingKey, Waiver, WaiverError, Waivers,
+};
