@@ -19,7 +19,7 @@ use crate::rules::{Policy, Ruleset, Tables};
 use crate::state::{SubjectState, Tag};
 use crate::term::Term;
 use crate::verdict::{ClauseRef, EntryRef, Finding, FindingCode, Outcome, PolicyRef, Verdict};
-use crate::waiver::Waivers;
+use crate::waiver::{Matter, Waivers};
 
 use trace::{Silent, Trace};
 
@@ -33,6 +33,9 @@ pub struct Settings<'a> {
     pub retention_days_after_account_closed: Option<u32>,
     /// The waivers that the operator has signed.
     pub waivers: Option<&'a Waivers>,
+    /// When it is judged, nanoseconds since 1970 UTC: a waiver that was revoked
+    /// before lets nothing pass any more.
+    pub recorded_ns: i64,
     /// Tags of the events that the event's data came from.
     pub parents: &'a [Tag],
 }
@@ -163,9 +166,20 @@ impl<'a, T: Trace> Judging<'a, T> {
                 .policy
                 .map(|policy| self.rules.policy(policy).id())
                 .unwrap_or_default();
+            let facts = self.facts;
+            let matter = Matter {
+                policy,
+                service: facts.service,
+                recipient: facts.recipient.map(|recipient| recipient.id),
+                purposes: &facts.purposes,
+                categories: &facts.categories,
+                jurisdiction: facts.jurisdiction,
+                time_ns: facts.time_ns,
+                recorded_ns: self.settings.recorded_ns,
+            };
             for finding in &mut self.verdict.findings {
                 finding.waiver = waivers
-                    .find(finding.code, self.facts, policy)
+                    .find(finding.code, &matter)
                     .map(|waiver| waiver.id.clone());
             }
         }

@@ -76,4 +76,6 @@ pub use verdict::{
     StoredVerdict, Verdict,
 };
 pub use vocabulary::{UnknownTerm, Vocabulary};
-pub use waiver::{Waiver, Waivers};
+pub use waiver::{
+    KeyError, LineError, Matter, NoteError, SigningKey, VerifyingKey, Waiver, WaiverError, Waivers,
+};

@@ -184,6 +184,7 @@ impl<'r> Rehearsal<'r> {
         Settings {
             retention_days_after_account_closed: self.retention_days,
             waivers: self.waivers,
+            recorded_ns: i64::MAX,
             parents,
         }
     }
