@@ -87,7 +87,8 @@ impl Place {
         &ATLAS.rows[usize::from(self.0)]
     }
 
-    fn index(self) -> usize {
+    /// A number from 0; countries come first.
+    pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }
 }

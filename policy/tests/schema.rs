@@ -4,6 +4,8 @@
 //! what an editor would complain of. That every pack is valid under it, with
 //! patterns and formats, a validator of JSON Schema says.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

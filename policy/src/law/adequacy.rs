@@ -30,8 +30,16 @@ pub struct Adequacy {
 
 #[derive(Default)]
 struct Rules {
-    eu: Vec<Rule>,
-    uk: Vec<Rule>,
+    eu: Decisions,
+    uk: Decisions,
+}
+
+/// The decisions of one side, ascending by their beginning.
+#[derive(Default)]
+struct Decisions {
+    rules: Vec<Rule>,
+    /// By number of the country: those that can be about it.
+    by_country: Vec<Vec<usize>>,
 }
 
 struct Rule {
@@ -70,16 +78,19 @@ struct RuleRow {
 /// own regulations; from elsewhere there are none. Within the area itself no
 /// decision is needed, and the answer is `None`: ask [`Group::contains`] first.
 pub fn adequate(from: Place, to: Place, time_ns: i64) -> Option<Adequacy> {
-    let rules = if Group::Eea.contains(from, time_ns) {
+    let decisions = if Group::Eea.contains(from, time_ns) {
         &RULES.eu
     } else if Group::Uk.contains(from, time_ns) {
         &RULES.uk
     } else {
         return None;
     };
-    rules
+    decisions
+        .by_country
+        .get(to.country().index())?
         .iter()
         .rev()
+        .map(|number| &decisions.rules[*number])
         .find(|rule| rule.span.contains(time_ns) && rule.to.iter().any(|m| m.contains(to, time_ns)))
         .map(|rule| Adequacy {
             partial: rule.partial,
@@ -91,34 +102,47 @@ pub fn adequate(from: Place, to: Place, time_ns: i64) -> Option<Adequacy> {
 fn compile(text: &str) -> Result<Rules, LawError> {
     let file: AdequacyFile = toml::from_str(text)?;
     Ok(Rules {
-        eu: rules(file.eu)?,
-        uk: rules(file.uk)?,
+        eu: decisions(file.eu)?,
+        uk: decisions(file.uk)?,
     })
 }
 
-/// Ascending by their beginning.
-fn rules(mut rows: Vec<RuleRow>) -> Result<Vec<Rule>, LawError> {
+fn decisions(mut rows: Vec<RuleRow>) -> Result<Decisions, LawError> {
     rows.sort_by_key(|row| row.from);
-    rows.into_iter()
-        .map(|row| {
-            if row.source.is_empty() {
-                return Err(LawError::NoSource {
-                    of: row.to.join(", "),
-                });
-            }
-            Ok(Rule {
-                to: row
-                    .to
-                    .iter()
-                    .map(|text| Member::of(text).ok_or_else(|| LawError::unknown("place", text)))
-                    .collect::<Result<_, _>>()?,
-                span: Span::new(Some(row.from), row.until)?,
-                partial: row.partial,
-                scope: row.scope,
-                source: row.source,
-            })
+    let rules: Vec<Rule> = rows.into_iter().map(rule).collect::<Result<_, _>>()?;
+    let by_country = Place::all()
+        .take_while(|place| place.is_country())
+        .map(|country| {
+            let about = |member: &Member| match member {
+                Member::Place(place) => place.country() == country,
+                // Who is a member depends on the time.
+                Member::Group(_) => true,
+            };
+            (0..rules.len())
+                .filter(|number| rules[*number].to.iter().any(about))
+                .collect()
         })
-        .collect()
+        .collect();
+    Ok(Decisions { rules, by_country })
+}
+
+fn rule(row: RuleRow) -> Result<Rule, LawError> {
+    if row.source.is_empty() {
+        return Err(LawError::NoSource {
+            of: row.to.join(", "),
+        });
+    }
+    Ok(Rule {
+        to: row
+            .to
+            .iter()
+            .map(|text| Member::of(text).ok_or_else(|| LawError::unknown("place", text)))
+            .collect::<Result<_, _>>()?,
+        span: Span::new(Some(row.from), row.until)?,
+        partial: row.partial,
+        scope: row.scope,
+        source: row.source,
+    })
 }
 
 #[cfg(test)]
@@ -139,8 +163,8 @@ mod tests {
     #[test]
     fn the_file_compiles_and_knows_its_places() {
         let rules = compile(FILE).unwrap();
-        assert_eq!(rules.eu.len(), 21);
-        assert_eq!(rules.uk.len(), 7);
+        assert_eq!(rules.eu.rules.len(), 21);
+        assert_eq!(rules.uk.rules.len(), 7);
         for (text, says) in [
             ("eu = []", "missing field `uk`"),
             (

@@ -1,25 +1,11 @@
 use proptest::prelude::*;
 
-use super::{LineError, Matter, NoteError, SigningKey, Waiver, WaiverError, Waivers};
+use super::text::tests::LINES;
+use super::{Matter, NoteError, SigningKey, Waiver, WaiverError, Waivers};
 use crate::law::tests::at;
 use crate::place::Place;
 use crate::verdict::FindingCode;
 use crate::{Field, Term, Vocabulary};
-
-const LINES: &str = "\
-custody.waiver/v1
-id w-2026-017
-codes storage_elsewhere,basis_missing
-policies AE-2020
-services aliexpress,aliexpress.example
-recipients dhl
-purposes custody:purchase_delivery
-categories pd:Contact
-jurisdictions EU,US-CA
-from 2026-11-01T00:00:00Z
-until 2027-02-01T00:00:00Z
-reason Moving the archive, plan of October
-";
 
 fn key() -> SigningKey {
     SigningKey::generate("operator.example").unwrap()
@@ -127,147 +113,6 @@ fn the_shortest_one_names_codes_times_and_a_reason() {
     };
     assert!(waiver.covers(FindingCode::Minor, &anything.matter()));
     assert!(!waiver.covers(FindingCode::Sale, &anything.matter()));
-}
-
-#[test]
-fn errors_name_the_line() {
-    let without = |key: &str| -> String {
-        LINES
-            .split_inclusive('\n')
-            .filter(|line| !line.starts_with(key))
-            .collect()
-    };
-    for key in ["id", "codes", "from", "until", "reason"] {
-        assert_eq!(
-            Waiver::draft(&without(key)),
-            Err(WaiverError::Missing { key })
-        );
-    }
-    let with = |from: &str, to: &str| LINES.replace(from, to);
-    for (text, line, says) in [
-        (String::new(), 1, "begins with"),
-        (with("waiver/v1", "waiver/v2"), 1, "another version"),
-        (with("w-2026-017", "W-2026"), 2, "an id has"),
-        (
-            with("basis_missing", "basis_mising"),
-            3,
-            "\"basis_mising\" is no code",
-        ),
-        (with("basis_missing", ""), 3, "something between its commas"),
-        (
-            with("basis_missing", "storage_elsewhere"),
-            3,
-            "nothing twice",
-        ),
-        (with("AE-2020", "AE 2020"), 4, "an id has"),
-        (with("policies", "policys"), 4, "no key of a waiver"),
-        (with("dhl", "DHL"), 6, "an id has"),
-        (
-            with("custody:purchase_delivery", "custody:purchase_delivry"),
-            7,
-            "did you mean custody:purchase_delivery?",
-        ),
-        (
-            with("pd:Contact", "custody:purchase_delivery"),
-            8,
-            "unknown category",
-        ),
-        (with("US-CA", "UC"), 9, "\"UC\" is no ISO 3166 code"),
-        (
-            with("from 2026-11-01T00:00:00Z", "from 2026-11-01"),
-            10,
-            "a time such as",
-        ),
-        (
-            with("from 2026-11-01T00:00:00Z", "from 1066-11-01T00:00:00Z"),
-            10,
-            "after 1677",
-        ),
-        (with("until 2027", "until 2025"), 11, "not after `from`"),
-        (
-            with("reason Moving", "reason \u{7f}Moving"),
-            12,
-            "no control characters",
-        ),
-        (
-            with("reason Moving the archive, plan of October", "reason  "),
-            12,
-            "a key, a space",
-        ),
-        (
-            with(
-                "reason Moving the archive, plan of October",
-                &format!("reason {}", "x".repeat(1025)),
-            ),
-            12,
-            "1 to 1024 bytes",
-        ),
-        (with("October\n", "October"), 12, "does not end"),
-        (
-            with("October\n", "October\nreason again\n"),
-            13,
-            "`reason` is said twice",
-        ),
-        (with("October\n", "October\n\n"), 13, "a key, a space"),
-        (
-            with(
-                "services aliexpress,aliexpress.example\nrecipients dhl",
-                "recipients dhl\nservices aliexpress",
-            ),
-            6,
-            "`services` stands before `recipients`",
-        ),
-    ] {
-        match Waiver::draft(&text) {
-            Err(error @ WaiverError::Line { line: found, .. }) => {
-                assert_eq!(found, line, "{error}");
-                assert!(error.to_string().contains(says), "{error}");
-            }
-            other => panic!("{says}: {other:?}"),
-        }
-    }
-}
-
-#[test]
-fn what_a_line_cannot_say_is_not_signed() {
-    let good = Waiver::draft(LINES).unwrap();
-    let wrong = [
-        Waiver {
-            id: "w\ncodes sale".to_owned(),
-            ..good.clone()
-        },
-        Waiver {
-            services: vec!["a,b".to_owned()],
-            ..good.clone()
-        },
-        Waiver {
-            reason: "x\nreason y".to_owned(),
-            ..good.clone()
-        },
-        Waiver {
-            reason: "a\n\n\u{2014} b AAAAAAAA".to_owned(),
-            ..good.clone()
-        },
-        Waiver {
-            codes: Vec::new(),
-            ..good.clone()
-        },
-        Waiver {
-            until_ns: good.from_ns,
-            ..good.clone()
-        },
-    ];
-    for waiver in wrong {
-        assert!(waiver.sign(&key()).is_err(), "{waiver:?}");
-    }
-    assert_eq!(
-        Waiver {
-            services: vec!["a,b".to_owned()],
-            ..good
-        }
-        .to_text(),
-        Err(WaiverError::Unsayable)
-    );
 }
 
 #[test]
@@ -429,22 +274,6 @@ fn another_waiver_takes_over() {
     assert_eq!(found, Some("w-2"));
 }
 
-#[test]
-fn errors_do_not_repeat_what_may_be_anybodys() {
-    let text = LINES.replace("pd:Contact", "email:li@example.com");
-    let error = Waiver::draft(&text).unwrap_err().to_string();
-    assert!(!error.contains("li@example.com"), "{error}");
-    let text = LINES.replace("dhl", "li@example.com");
-    let error = Waiver::draft(&text).unwrap_err();
-    assert_eq!(
-        error,
-        WaiverError::Line {
-            line: 6,
-            error: LineError::Id
-        }
-    );
-}
-
 proptest! {
     #[test]
     fn any_flipped_bit_of_a_signed_waiver_is_refused(index in any::<prop::sample::Index>(), bit in 0..8u8) {
@@ -458,35 +287,5 @@ proptest! {
         if let Ok(note) = String::from_utf8(bytes) {
             prop_assert!(Waiver::open(&note, &[key.verifying_key().clone()]).is_err());
         }
-    }
-
-    #[test]
-    fn any_waiver_comes_back(
-        codes in prop::sample::subsequence(FindingCode::ALL.to_vec(), 1..5),
-        services in prop::collection::btree_set("[a-z0-9._-]{1,12}", 0..4),
-        jurisdictions in prop::sample::subsequence(vec!["EU", "UK", "DE", "US-CA", "BR"], 0..5),
-        from_ns in i64::MIN / 2..i64::MAX / 2,
-        length in 1..i64::MAX / 4,
-        reason in "[^\\p{Cc} ][^\\p{Cc}]{0,60}",
-    ) {
-        let waiver = Waiver {
-            id: "w-1".to_owned(),
-            codes,
-            policies: Vec::new(),
-            services: services.into_iter().collect(),
-            recipients: Vec::new(),
-            purposes: vec![term(Field::Purpose, "custody:account")],
-            categories: vec![term(Field::Category, "custody:account")],
-            jurisdictions: jurisdictions
-                .into_iter()
-                .map(|text| crate::Member::of(text).unwrap())
-                .collect(),
-            from_ns,
-            until_ns: from_ns + length,
-            reason,
-            signer: String::new(),
-        };
-        let text = waiver.to_text();
-        prop_assert_eq!(Waiver::draft(&text.unwrap()), Ok(waiver));
     }
 }

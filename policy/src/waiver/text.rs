@@ -303,3 +303,6 @@ fn reason(text: &str) -> Result<String, LineError> {
         Err(LineError::Reason)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
