@@ -5,151 +5,26 @@
 //! has the table. New fields and variants are only ever appended, under a new
 //! version.
 
+mod house;
+mod judgement;
+mod kind;
+
 use std::fmt;
 
 use bincode::{Decode, Encode};
-use serde::Serialize;
 
 use crate::error::DecodeError;
-use crate::id::{EventTag, ShardId, SubjectReference};
+use crate::id::{EventTag, SubjectReference};
+
+pub use house::HouseRecord;
+pub use judgement::{Finding, Judgement, Outcome};
+pub use kind::Kind;
 
 /// The version byte that [`Entry::encode`] writes.
 pub const ENTRY_VERSION: u8 = 1;
 
 /// The longest entry that is written or read, in bytes: 2 MiB.
 pub const MAX_ENTRY_BYTES: usize = 2 << 20;
-
-/// What an entry says that happened.
-///
-/// The numbers are stored; they are never given to another kind. Kinds from
-/// 128 on are Custody's own, in the house shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs)] // The contract's own names; see `custody.event.v1`.
-pub enum Kind {
-    Collection = 1,
-    Use = 2,
-    Disclosure = 3,
-    Transfer = 4,
-    ConsentGiven = 5,
-    ConsentWithdrawn = 6,
-    Objection = 7,
-    Restriction = 8,
-    RestrictionLifted = 9,
-    Rectification = 10,
-    Erasure = 11,
-    Anonymisation = 12,
-    Retraction = 13,
-    RightsRequest = 14,
-    RightsResponse = 15,
-    Breach = 16,
-    Notice = 17,
-    PolicyPublished = 18,
-    AccountClosed = 19,
-    Consultation = 20,
-    /// A shard was opened.
-    ShardOpened = 128,
-    /// An organisation was named for the first time.
-    PartyRegistered = 129,
-    /// An organisation was named otherwise than it is registered.
-    PartyContradicted = 130,
-    /// Two persons turned out to be one.
-    IdentityLinked = 131,
-    /// Two persons turned out not to be one.
-    IdentityUnlinked = 132,
-    /// Kafka had dropped messages before they could be read.
-    OffsetsLost = 133,
-}
-
-impl Kind {
-    /// Every kind, in the order of the stored numbers.
-    pub const ALL: [Self; 26] = [
-        Self::Collection,
-        Self::Use,
-        Self::Disclosure,
-        Self::Transfer,
-        Self::ConsentGiven,
-        Self::ConsentWithdrawn,
-        Self::Objection,
-        Self::Restriction,
-        Self::RestrictionLifted,
-        Self::Rectification,
-        Self::Erasure,
-        Self::Anonymisation,
-        Self::Retraction,
-        Self::RightsRequest,
-        Self::RightsResponse,
-        Self::Breach,
-        Self::Notice,
-        Self::PolicyPublished,
-        Self::AccountClosed,
-        Self::Consultation,
-        Self::ShardOpened,
-        Self::PartyRegistered,
-        Self::PartyContradicted,
-        Self::IdentityLinked,
-        Self::IdentityUnlinked,
-        Self::OffsetsLost,
-    ];
-
-    /// The stored number.
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The kind of a stored number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// The contract's name, such as `consent_given`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Collection => "collection",
-            Self::Use => "use",
-            Self::Disclosure => "disclosure",
-            Self::Transfer => "transfer",
-            Self::ConsentGiven => "consent_given",
-            Self::ConsentWithdrawn => "consent_withdrawn",
-            Self::Objection => "objection",
-            Self::Restriction => "restriction",
-            Self::RestrictionLifted => "restriction_lifted",
-            Self::Rectification => "rectification",
-            Self::Erasure => "erasure",
-            Self::Anonymisation => "anonymisation",
-            Self::Retraction => "retraction",
-            Self::RightsRequest => "rights_request",
-            Self::RightsResponse => "rights_response",
-            Self::Breach => "breach",
-            Self::Notice => "notice",
-            Self::PolicyPublished => "policy_published",
-            Self::AccountClosed => "account_closed",
-            Self::Consultation => "consultation",
-            Self::ShardOpened => "shard_opened",
-            Self::PartyRegistered => "party_registered",
-            Self::PartyContradicted => "party_contradicted",
-            Self::IdentityLinked => "identity_linked",
-            Self::IdentityUnlinked => "identity_unlinked",
-            Self::OffsetsLost => "offsets_lost",
-        }
-    }
-
-    /// The kind of a contract's name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Whether Custody itself writes it, in the house shard.
-    pub const fn is_house(self) -> bool {
-        self.code() >= 128
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The public part and the sealed part of one entry.
 ///
@@ -305,136 +180,6 @@ pub struct PartyPart {
     pub country: String,
     /// Whether it is a natural person.
     pub person: bool,
-}
-
-/// What Custody itself says, in the house shard.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum HouseRecord {
-    /// A shard was opened.
-    ShardOpened {
-        /// Which.
-        shard: ShardId,
-    },
-    /// An organisation was named for the first time.
-    PartyRegistered {
-        /// Its id.
-        id: String,
-        /// Its name; may be empty.
-        name: String,
-        /// Its recipient category; may be empty.
-        category: String,
-        /// Where it is established; may be empty.
-        country: String,
-    },
-    /// An organisation was named otherwise than it is registered. What was
-    /// said is in the entry.
-    PartyContradicted {
-        /// Its id.
-        id: String,
-        /// The shard of the entry that said so.
-        shard: ShardId,
-        /// The Kafka offset of the entry that said so.
-        offset: i64,
-        /// `name`, `category` or `country`.
-        field: String,
-    },
-    /// Two persons turned out to be one.
-    IdentityLinked {
-        /// One.
-        a: SubjectReference,
-        /// The other.
-        b: SubjectReference,
-        /// The shard of the entry that said so.
-        shard: ShardId,
-        /// The Kafka offset of the entry that said so.
-        offset: i64,
-    },
-    /// Two persons turned out not to be one.
-    IdentityUnlinked {
-        /// One.
-        a: SubjectReference,
-        /// The other.
-        b: SubjectReference,
-    },
-    /// Kafka had dropped messages before they could be read.
-    OffsetsLost {
-        /// Where.
-        shard: ShardId,
-        /// The first offset lost.
-        first: i64,
-        /// The last offset lost.
-        last: i64,
-    },
-}
-
-/// What the judge said at ingest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Judgement {
-    /// The stored number of the [`Outcome`].
-    pub outcome_code: u8,
-    /// The policy version judged by; empty where none.
-    pub policy: String,
-    /// The clauses that declare what was done.
-    pub clauses: Vec<String>,
-    /// What was found.
-    pub findings: Vec<Finding>,
-}
-
-/// One thing that the judge found.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Finding {
-    /// The code, such as `consent_missing`.
-    pub code: String,
-    /// The clauses that it rests on.
-    pub clauses: Vec<String>,
-    /// Terms, ids and countries.
-    pub arguments: Vec<String>,
-    /// Whether a waiver suppresses it.
-    pub suppressed: bool,
-}
-
-/// The worst of a judgement's findings. The numbers are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[repr(u8)]
-pub enum Outcome {
-    /// No policy pack was loaded, or the kind is not judged.
-    #[default]
-    NotJudged = 0,
-    /// Every term is declared.
-    Conforms = 1,
-    /// There were findings, and a waiver suppresses each.
-    Suppressed = 2,
-    /// Nothing declares this.
-    Gap = 3,
-    /// Contrary to what was promised.
-    Violation = 4,
-}
-
-impl Outcome {
-    /// Every outcome, from the mildest.
-    pub const ALL: [Self; 5] = [
-        Self::NotJudged,
-        Self::Conforms,
-        Self::Suppressed,
-        Self::Gap,
-        Self::Violation,
-    ];
-
-    /// The outcome of a stored number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|o| *o as u8 == code)
-    }
-
-    /// The contract's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotJudged => "not_judged",
-            Self::Conforms => "conforms",
-            Self::Suppressed => "suppressed",
-            Self::Gap => "gap",
-            Self::Violation => "violation",
-        }
-    }
 }
 
 impl Entry {
