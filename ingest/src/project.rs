@@ -83,12 +83,15 @@ pub fn judgement(verdict: policy::Verdict) -> Judgement {
         clauses: finding.clauses,
         arguments: finding.arguments,
         suppressed: verdict.outcome == policy::Outcome::Suppressed,
+        decided_by: Vec::new(),
+        waiver: String::new(),
     });
     Judgement {
         outcome_code: outcome as u8,
         findings: findings.collect(),
         policy: verdict.policy,
         clauses: verdict.clauses,
+        late: false,
     }
 }
 

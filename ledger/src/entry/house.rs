@@ -2,7 +2,8 @@
 
 use bincode::{Decode, Encode};
 
-use crate::id::{ShardId, SubjectReference};
+use crate::entry::{EntryRef, Judgement};
+use crate::id::{Digest, ShardId, SubjectReference};
 
 /// What Custody itself says, in the house shard.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -61,5 +62,59 @@ pub enum HouseRecord {
         first: i64,
         /// The last offset lost.
         last: i64,
+    },
+    /// An entry was judged again, because something became known that had
+    /// happened before it, and the judgement is another one. It takes the place
+    /// of the one in the entry and of every `Rejudged` before. The entry's
+    /// subject is that of this one. Since version 2, as all that follow.
+    Rejudged {
+        /// The shard of the entry that was judged.
+        shard: ShardId,
+        /// Its sequence number.
+        sequence: u64,
+        /// The entry that brought what was not known.
+        cause: EntryRef,
+        /// What the judge says now.
+        judgement: Judgement,
+    },
+    /// The operator waived findings.
+    WaiverGiven {
+        /// The waiver's id.
+        id: String,
+        /// The waiver, a signed note.
+        note: String,
+    },
+    /// The operator took a waiver back.
+    WaiverRevoked {
+        /// The waiver's id.
+        id: String,
+        /// The revocation, a signed note.
+        note: String,
+    },
+    /// A duty was not done by its deadline. Said once of each; the subject is
+    /// that of the entry that began it, where that has one.
+    OverdueFound {
+        /// The finding's code, such as `response_overdue`.
+        code: String,
+        /// The entry that began the time: a request, a breach, the closing of
+        /// an account.
+        of: EntryRef,
+        /// The clauses that promise it.
+        clauses: Vec<String>,
+        /// When it was due, nanoseconds since 1970 UTC.
+        due_ns: i64,
+        /// Where the deadline comes from, such as `eu-gdpr:A12-3`.
+        source: String,
+    },
+    /// From here on, events are judged by these rules.
+    RulesetAdopted {
+        /// The digest that stands in blocks.
+        digest: Digest,
+        /// The judge's version.
+        judge_version: u32,
+        /// The id and the digest of each policy pack.
+        packs: Vec<(String, Digest)>,
+        /// The digest of the vocabulary.
+        vocabulary: Digest,
     },
 }

@@ -3,6 +3,17 @@
 use bincode::{Decode, Encode};
 use serde::Serialize;
 
+use crate::id::ShardId;
+
+/// The place of an entry in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+pub struct EntryRef {
+    /// The shard.
+    pub shard: ShardId,
+    /// The sequence number within it.
+    pub sequence: u64,
+}
+
 /// What the judge said at ingest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Judgement {
@@ -14,6 +25,9 @@ pub struct Judgement {
     pub clauses: Vec<String>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// Whether the event came after a later event of the same person had been
+    /// judged. Since version 2; `false` of an entry of version 1.
+    pub late: bool,
 }
 
 /// One thing that the judge found.
@@ -27,6 +41,12 @@ pub struct Finding {
     pub arguments: Vec<String>,
     /// Whether a waiver suppresses it.
     pub suppressed: bool,
+    /// The entries that decided it, such as the withdrawal of a consent. Since
+    /// version 2; none in an entry of version 1.
+    pub decided_by: Vec<EntryRef>,
+    /// The id of the waiver that suppresses it; empty where none does. Since
+    /// version 2.
+    pub waiver: String,
 }
 
 /// The worst of a judgement's findings. The numbers are stored.

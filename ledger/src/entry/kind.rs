@@ -42,11 +42,21 @@ pub enum Kind {
     IdentityUnlinked = 132,
     /// Kafka had dropped messages before they could be read.
     OffsetsLost = 133,
+    /// An entry was judged again, and otherwise than at ingest.
+    Rejudged = 134,
+    /// The operator waived findings.
+    WaiverGiven = 135,
+    /// The operator took a waiver back.
+    WaiverRevoked = 136,
+    /// A duty was not done by its deadline.
+    OverdueFound = 137,
+    /// Events are judged by these rules from here on.
+    RulesetAdopted = 138,
 }
 
 impl Kind {
     /// Every kind, in the order of the stored numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::Collection,
         Self::Use,
         Self::Disclosure,
@@ -73,6 +83,11 @@ impl Kind {
         Self::IdentityLinked,
         Self::IdentityUnlinked,
         Self::OffsetsLost,
+        Self::Rejudged,
+        Self::WaiverGiven,
+        Self::WaiverRevoked,
+        Self::OverdueFound,
+        Self::RulesetAdopted,
     ];
 
     /// The stored number.
@@ -114,6 +129,11 @@ impl Kind {
             Self::IdentityLinked => "identity_linked",
             Self::IdentityUnlinked => "identity_unlinked",
             Self::OffsetsLost => "offsets_lost",
+            Self::Rejudged => "rejudged",
+            Self::WaiverGiven => "waiver_given",
+            Self::WaiverRevoked => "waiver_revoked",
+            Self::OverdueFound => "overdue_found",
+            Self::RulesetAdopted => "ruleset_adopted",
         }
     }
 

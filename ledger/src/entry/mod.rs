@@ -3,11 +3,13 @@
 //! An entry is stored as a version byte followed by its fields in bincode's
 //! legacy configuration (little-endian, fixed-width integers); `FORMAT.md`
 //! has the table. New fields and variants are only ever appended, under a new
-//! version.
+//! version. An entry of a former version is read as one of the newest, without
+//! what that version did not have.
 
 mod house;
 mod judgement;
 mod kind;
+mod v1;
 
 use std::fmt;
 
@@ -17,11 +19,11 @@ use crate::error::DecodeError;
 use crate::id::{EventTag, SubjectReference};
 
 pub use house::HouseRecord;
-pub use judgement::{Finding, Judgement, Outcome};
+pub use judgement::{EntryRef, Finding, Judgement, Outcome};
 pub use kind::Kind;
 
 /// The version byte that [`Entry::encode`] writes.
-pub const ENTRY_VERSION: u8 = 1;
+pub const ENTRY_VERSION: u8 = 2;
 
 /// The longest entry that is written or read, in bytes: 2 MiB.
 pub const MAX_ENTRY_BYTES: usize = 2 << 20;
@@ -277,7 +279,7 @@ impl Entry {
                     oldest: 1,
                 });
             }
-            ENTRY_VERSION => {}
+            v1::VERSION | ENTRY_VERSION => {}
             newer => {
                 return Err(DecodeError::TooNew {
                     version: u16::from(newer),
@@ -286,8 +288,19 @@ impl Entry {
             }
         }
         let config = bincode::config::legacy().with_limit::<MAX_ENTRY_BYTES>();
-        let (entry, read): (Self, usize) = bincode::decode_from_slice(rest, config)
-            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        let malformed =
+            |error: bincode::error::DecodeError| DecodeError::Malformed(error.to_string());
+        let (entry, read) = if version == v1::VERSION {
+            let (old, read): (v1::Entry, usize) =
+                bincode::decode_from_slice(rest, config).map_err(malformed)?;
+            if old.is_from_the_future() {
+                let what = "version 1 with what came later";
+                return Err(DecodeError::Malformed(what.to_owned()));
+            }
+            (Self::from(old), read)
+        } else {
+            bincode::decode_from_slice(rest, config).map_err(malformed)?
+        };
         if read != rest.len() {
             return Err(DecodeError::TrailingBytes {
                 count: rest.len() - read,
@@ -296,11 +309,17 @@ impl Entry {
         if entry.kind().is_none() {
             return Err(DecodeError::Malformed(format!("kind {}", entry.kind_code)));
         }
-        if Outcome::from_code(entry.judgement.outcome_code).is_none() {
-            return Err(DecodeError::Malformed(format!(
-                "outcome {}",
-                entry.judgement.outcome_code
-            )));
+        let again = match &entry.act {
+            Act::House(HouseRecord::Rejudged { judgement, .. }) => Some(judgement),
+            _ => None,
+        };
+        for judgement in std::iter::once(&entry.judgement).chain(again) {
+            if Outcome::from_code(judgement.outcome_code).is_none() {
+                return Err(DecodeError::Malformed(format!(
+                    "outcome {}",
+                    judgement.outcome_code
+                )));
+            }
         }
         Ok(entry)
     }
