@@ -19,7 +19,7 @@ const FILES: [&str; 8] = [
 
 /// Messages that hold identifiers or free text: `src/redacted.rs` gives them a
 /// `Debug` that shows nothing of it.
-const REDACTED: [&str; 16] = [
+const REDACTED: [&str; 19] = [
     ".custody.event.v1",
     ".custody.v1.SealedPart",
     ".custody.v1.GetSubjectRequest",
@@ -29,6 +29,7 @@ const REDACTED: [&str; 16] = [
     ".custody.v1.ListTransfersRequest",
     ".custody.v1.TraceLineageRequest",
     ".custody.v1.ListFindingsRequest",
+    ".custody.v1.GetFindingSummaryRequest",
     ".custody.v1.GetConsentStateRequest",
     ".custody.v1.FindAffectedSubjectsResponse",
     ".custody.v1.ProveCompletenessRequest",
@@ -36,6 +37,8 @@ const REDACTED: [&str; 16] = [
     ".custody.v1.ListRequestsRequest",
     ".custody.v1.EraseSubjectRequest",
     ".custody.v1.ExportSubjectRequest",
+    ".custody.v1.JudgeRequest",
+    ".custody.v1.JudgedEvent",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

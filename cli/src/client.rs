@@ -217,8 +217,8 @@ where
                 page_token: String::new(),
                 view: question.view.into(),
                 descending: question.newest_first,
-                at_least: None,
                 as_of: question.as_of,
+                ..ListEventsRequest::default()
             };
             let mut rows = Vec::new();
             loop {

@@ -11,7 +11,7 @@ mod terms;
 use std::fmt;
 
 use custody_ledger::Kind;
-use custody_policy::{Field, JudgedEvent, Vocabulary};
+use custody_policy::{Facts, Field, UnknownTerm, Vocabulary};
 use custody_proto::cloudevent::TraceParent;
 use custody_proto::event::{ActingAs, Event, Party, event::Act, subject::Role};
 
@@ -103,12 +103,15 @@ impl NormalisedEvent {
     }
 
     /// The event as the judge sees it.
-    pub fn judged(&self) -> JudgedEvent<'_> {
-        JudgedEvent {
-            kind: self.event.kind.name(),
-            time_ns: self.event.time_ns,
-            event: &self.event.data,
-        }
+    ///
+    /// # Errors
+    /// None in practice: the terms were resolved before.
+    pub fn facts(&self) -> Result<Facts<'_>, UnknownTerm> {
+        Facts::new(
+            self.event.kind.name(),
+            self.event.time_ns,
+            &self.event.data,
+        )
     }
 }
 

@@ -2,7 +2,8 @@
 //! sealed.
 
 use custody_ledger::{
-    Act as Projected, Entry, EventTag, Finding, Judgement, Outcome, PartyPart, SubjectReference,
+    Act as Projected, Entry, EntryRef, EventTag, Finding, Judgement, Outcome, PartyPart, ShardId,
+    SubjectReference,
 };
 use custody_policy as policy;
 use custody_proto::Timestamp;
@@ -70,7 +71,7 @@ pub fn seal_record(message: &RawMessage) -> Vec<u8> {
 }
 
 /// What the judge said, as it is stored.
-pub fn judgement(verdict: policy::Verdict) -> Judgement {
+pub fn judgement(verdict: policy::StoredVerdict) -> Judgement {
     let outcome = match verdict.outcome {
         policy::Outcome::NotJudged => Outcome::NotJudged,
         policy::Outcome::Conforms => Outcome::Conforms,
@@ -79,16 +80,26 @@ pub fn judgement(verdict: policy::Verdict) -> Judgement {
         policy::Outcome::Violation => Outcome::Violation,
     };
     let findings = verdict.findings.into_iter().map(|finding| Finding {
-        code: finding.code,
+        code: finding.code.name().to_owned(),
         clauses: finding.clauses,
         arguments: finding.arguments,
-        suppressed: verdict.outcome == policy::Outcome::Suppressed,
+        suppressed: finding.waiver.is_some(),
+        decided_by: finding
+            .decided_by
+            .into_iter()
+            .map(|entry| EntryRef {
+                shard: ShardId(entry.shard),
+                sequence: entry.sequence,
+            })
+            .collect(),
+        waiver: finding.waiver.unwrap_or_default(),
     });
     Judgement {
         outcome_code: outcome as u8,
         findings: findings.collect(),
         policy: verdict.policy,
         clauses: verdict.clauses,
+        late: false,
     }
 }
 

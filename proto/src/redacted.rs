@@ -52,6 +52,7 @@ redacted!(
     v1::ListTransfersRequest,
     v1::TraceLineageRequest,
     v1::ListFindingsRequest,
+    v1::GetFindingSummaryRequest,
     v1::GetConsentStateRequest,
     v1::FindAffectedSubjectsResponse,
     v1::ProveCompletenessRequest,
@@ -59,4 +60,6 @@ redacted!(
     v1::ListRequestsRequest,
     v1::EraseSubjectRequest,
     v1::ExportSubjectRequest,
+    v1::JudgeRequest,
+    v1::JudgedEvent,
 );

@@ -25,6 +25,7 @@ const LIST_NAMES: &str = "custody 2026 vault: identifier list digests v1";
 const REFERENCE: &str = "custody 2026 person: subject reference v1";
 const TAG_KEY: &str = "custody 2026 person: event tags v1";
 const ENTRY_ROOT: &str = "custody 2026 person: entry keys v1";
+const STATE_ROOT: &str = "custody 2026 person: subject state keys v1";
 
 // From an entry key.
 const ENTRY_COMMITMENT: &str = "custody 2026 entry: key commitment v1";
@@ -164,6 +165,12 @@ pub(crate) fn tag_key(data_key: &Key) -> Key {
 
 pub(crate) fn entry_root(data_key: &Key) -> Key {
     subkey(ENTRY_ROOT, data_key)
+}
+
+/// Apart from the entries' root: a key that an export hands out opens an entry
+/// and never a state.
+pub(crate) fn state_root(data_key: &Key) -> Key {
+    subkey(STATE_ROOT, data_key)
 }
 
 /// Stands for an event within one person. The length of `source` keeps

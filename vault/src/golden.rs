@@ -118,6 +118,31 @@ fn a_stored_entry() {
     assert_eq!(&**person.open(&PLACE, &sealed).unwrap(), b"said");
 }
 
+#[test]
+fn a_stored_state() {
+    let person = Person::from_data_key(&key(1));
+    let sealed = person
+        .seal_state_salted(PLACE.ledger, b"known", &SALT)
+        .unwrap();
+    assert_eq!(
+        hex(&sealed),
+        "01003031323334353637383961626364656643773e3fcf67dca1e3d21728f20efe582371d40a71183cb9137e0b95aaa63361bf39601d78d9be524d74894a06cfa36ccfa5f02379621b7f145d303a62e5290a709e4ef5a2c11845f387ffd310d8ac8bdfc258599aec0361bced62a9dd5e0dccc9ce7b1a8de3ecb01ce491d37604ad64"
+    );
+    assert_eq!(
+        &**person.open_state(PLACE.ledger, &sealed).unwrap(),
+        b"known"
+    );
+    // Said once more by the primitive's own words.
+    let root = blake3::derive_key("custody 2026 person: subject state keys v1", &[1; 32]);
+    let input = [&PLACE.ledger[..], &[0; 16], &[0; 8], &SALT].concat();
+    let state_key = blake3::keyed_hash(&root, &input);
+    let commitment = blake3::derive_key(
+        "custody 2026 entry: key commitment v1",
+        state_key.as_bytes(),
+    );
+    assert_eq!(sealed[18..50], commitment);
+}
+
 /// Opened, not compared: another release of zstd may make other bytes of the
 /// same content.
 #[test]

@@ -23,6 +23,7 @@ struct Keys {
     reference: Name,
     tags: Key,
     entries: Key,
+    states: Key,
 }
 
 impl Person {
@@ -31,6 +32,7 @@ impl Person {
             reference: derive::reference(data_key),
             tags: derive::tag_key(data_key),
             entries: derive::entry_root(data_key),
+            states: derive::state_root(data_key),
         }))
     }
 
@@ -88,6 +90,57 @@ impl Person {
     /// is no sealed entry. Whether the key fits is found on opening.
     pub fn entry_key(&self, context: &EntryContext, sealed: &[u8]) -> Result<EntryKey, SealError> {
         entry::derive_key(&self.0.entries, context, sealed)
+    }
+}
+
+impl Person {
+    /// Seals what is known of this person: a record that is derived from the
+    /// ledger `ledger` and written anew again and again, at most
+    /// [`crate::MAX_PLAIN_BYTES`]. A salt of 16 fresh random bytes goes into
+    /// the key, so that each writing has a key of its own and a record never
+    /// meets the key and nonce of the one before it.
+    ///
+    /// An old record opens as the newest does: whoever can write where it is
+    /// kept can bring an old one back. What rests on it must be able to be made
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Person::seal`].
+    pub fn seal_state(&self, ledger: [u8; 16], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut salt = [0; entry::SALT_BYTES];
+        fill_random(&mut salt)?;
+        self.seal_state_salted(ledger, plain, &salt)
+    }
+
+    pub(crate) fn seal_state_salted(
+        &self,
+        ledger: [u8; 16],
+        plain: &[u8],
+        salt: &[u8; entry::SALT_BYTES],
+    ) -> Result<Vec<u8>, SealError> {
+        entry::seal(&self.0.states, &state_place(ledger), plain, salt)
+    }
+
+    /// Opens what [`Person::seal_state`] made for the same ledger.
+    ///
+    /// # Errors
+    /// As [`Person::open`].
+    pub fn open_state(
+        &self,
+        ledger: [u8; 16],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let place = state_place(ledger);
+        entry::derive_key(&self.0.states, &place, sealed)?.open(&place, sealed)
+    }
+}
+
+/// A state has no place in the ledger; its key has a root of its own.
+const fn state_place(ledger: [u8; 16]) -> EntryContext {
+    EntryContext {
+        ledger,
+        shard: [0; 16],
+        sequence: 0,
     }
 }
 

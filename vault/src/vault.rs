@@ -209,6 +209,19 @@ impl Vault {
         vault.identity(&view, &references).map(Some)
     }
 
+    /// The references of everybody linked with the person of this reference,
+    /// itself not included, in their order. No identifier is read for it. Empty
+    /// for a reference that is nobody's.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`].
+    pub fn linked(&self, reference: &[u8; 16]) -> Result<Vec<[u8; 16]>, VaultError> {
+        let vault = &*self.0;
+        let mut set = directory::linked_set(&vault.names, &vault.store.view(), reference)?;
+        set.remove(reference);
+        Ok(set.into_iter().collect())
+    }
+
     /// The keys for entries that are nobody's.
     pub fn house(&self) -> Person {
         self.0.keyring.house().clone()

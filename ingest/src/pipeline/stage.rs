@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use custody_ledger::{Entry, EventTag, HouseRecord, Kind, ShardId, SubjectReference};
-use custody_policy::judge;
+use custody_policy::{Settings, SubjectState, judge};
 use custody_vault::{EntryContext, Person};
 use tracing::info_span;
 
@@ -101,7 +101,15 @@ impl Stage {
             has_subject.then(|| SubjectReference(person.reference())),
             &|source: &str, id: &str| EventTag(person.tag(source, id)),
         );
-        entry.judgement = judgement(judge(shared.ruleset, &event.judged()));
+        if let Ok(facts) = event.facts() {
+            let verdict = judge(
+                shared.ruleset,
+                &facts,
+                &SubjectState::default(),
+                &Settings::default(),
+            );
+            entry.judgement = judgement(verdict.to_stored(shared.ruleset));
+        }
 
         let context = EntryContext {
             ledger: self.ledger_id,

@@ -1,4 +1,4 @@
-//! Version 1 as stored bytes, frozen.
+//! Every version as stored bytes, frozen.
 //!
 //! A test that fails here says that what is written today cannot be read by
 //! what was built yesterday, or the other way round. The files are never
@@ -10,11 +10,15 @@ use std::path::PathBuf;
 use crate::anchor::AnchorState;
 use crate::block::Block;
 use crate::chain;
-use crate::entry::Entry;
+use crate::entry::{Entry, Kind};
+use crate::error::DecodeError;
 use crate::identity::Identity;
 use crate::shard::ShardDescriptor;
 use crate::stamp::Stamp;
-use crate::tests::{LEDGER, blocks, disclosure, house_block, house_entry, kafka_shard, origin};
+use crate::tests::{
+    LEDGER, blocks, disclosure, house_block, house_entry, judged_late, kafka_shard,
+    new_house_entries, origin,
+};
 
 /// Compares with a frozen file. With `CUSTODY_FREEZE` set, an absent file is
 /// written; one that is there never is.
@@ -33,16 +37,79 @@ fn assert_golden(name: &str, bytes: &[u8]) {
     assert_eq!(text, frozen, "{name} is stored otherwise than it was");
 }
 
+/// The bytes of a frozen file of a version that is not written any more.
+fn frozen(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.hex"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    hex::decode(text.replace('\n', "")).unwrap()
+}
+
 #[test]
 fn entries_are_stored_as_they_were() {
+    let mut entries = vec![
+        ("entry_disclosure_v2".to_owned(), disclosure(10)),
+        ("entry_house_v2".to_owned(), house_entry()),
+        ("entry_judged_late_v2".to_owned(), judged_late(10)),
+    ];
+    for entry in new_house_entries() {
+        entries.push((format!("entry_{}_v2", entry.kind().unwrap()), entry));
+    }
+    for (name, entry) in entries {
+        let bytes = entry.encode().unwrap();
+        assert_golden(&name, &bytes);
+        assert_eq!(Entry::decode(&bytes).unwrap(), entry);
+    }
+}
+
+#[test]
+fn entries_of_version_1_are_read_as_they_were_meant() {
     for (name, entry) in [
         ("entry_disclosure_v1", disclosure(10)),
         ("entry_house_v1", house_entry()),
     ] {
-        let bytes = entry.encode().unwrap();
-        assert_golden(name, &bytes);
+        let bytes = frozen(name);
+        assert_eq!(bytes[0], 1);
         assert_eq!(Entry::decode(&bytes).unwrap(), entry);
     }
+    let read = Block::decode(&frozen("block_first_v1")).unwrap();
+    let entries: Vec<Entry> = read.entries().map(|entry| entry.unwrap().1).collect();
+    assert_eq!(entries, [disclosure(10), disclosure(14)]);
+    // Nothing but entries is stored otherwise since then.
+    for name in [
+        "block_without_entries_v1",
+        "block_third_v1",
+        "block_house_v1",
+    ] {
+        assert!(Block::decode(&frozen(name)).is_ok(), "{name}");
+    }
+    assert!(AnchorState::decode(&frozen("anchor_v1")).is_ok());
+}
+
+#[test]
+fn version_1_has_nothing_that_came_later() {
+    // A kind of version 2 in a record of version 1.
+    let mut bytes = frozen("entry_house_v1");
+    assert_eq!(bytes[1], Kind::OffsetsLost.code());
+    bytes[1] = Kind::WaiverGiven.code();
+    assert!(matches!(
+        Entry::decode(&bytes),
+        Err(DecodeError::Malformed(_))
+    ));
+    // A house record of version 2: the number of its variant, 4 bytes before
+    // its first text.
+    let mut waiver = new_house_entries()[1].clone();
+    waiver.kind_code = Kind::OffsetsLost.code();
+    let mut bytes = waiver.encode().unwrap();
+    assert!(Entry::decode(&bytes).is_ok());
+    bytes[0] = 1;
+    // `late` is what version 1 does not have; it stands before the empty
+    // sealed part.
+    let late = bytes.len() - 9;
+    bytes.remove(late);
+    let refused = Entry::decode(&bytes).unwrap_err();
+    assert!(refused.to_string().contains("came later"), "{refused}");
 }
 
 #[test]
@@ -69,10 +136,10 @@ fn blocks_are_stored_as_they_were() {
     let blocks = blocks();
     let house = house_block();
     for (name, block) in [
-        ("block_first_v1", &blocks[0]),
-        ("block_without_entries_v1", &blocks[1]),
-        ("block_third_v1", &blocks[2]),
-        ("block_house_v1", &house),
+        ("block_first_v1_entries_v2", &blocks[0]),
+        ("block_without_entries_v1_entries_v2", &blocks[1]),
+        ("block_third_v1_entries_v2", &blocks[2]),
+        ("block_house_v1_entries_v2", &house),
     ] {
         assert_golden(name, &block.bytes);
         let read = Block::decode(&block.bytes).unwrap();
@@ -120,7 +187,7 @@ fn identity_and_anchor_are_stored_as_they_were() {
         ledger: LEDGER,
         heads: heads.map(|head| (head.shard, head)).into(),
     };
-    assert_golden("anchor_v1", &anchor.encode());
+    assert_golden("anchor_v1_entries_v2", &anchor.encode());
     assert_eq!(AnchorState::decode(&anchor.encode()).unwrap(), anchor);
 }
 

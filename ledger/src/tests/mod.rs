@@ -5,7 +5,7 @@ mod golden;
 mod hostile;
 
 use crate::block::{BlockBuilder, BuiltBlock, GapCause};
-use crate::entry::{Act, Entry, Finding, HouseRecord, Judgement, Kind, PartyPart};
+use crate::entry::{Act, Entry, EntryRef, Finding, HouseRecord, Judgement, Kind, PartyPart};
 use crate::id::{Digest, EventTag, LedgerId, ShardId, SubjectReference};
 use crate::shard::{Head, ShardDescriptor};
 
@@ -59,7 +59,10 @@ pub(crate) fn disclosure(offset: i64) -> Entry {
             clauses: vec!["c-2".to_owned()],
             arguments: vec!["dhl".to_owned()],
             suppressed: false,
+            decided_by: Vec::new(),
+            waiver: String::new(),
         }],
+        late: false,
     };
     entry.sealed = (0..64).collect();
     entry
@@ -73,6 +76,79 @@ pub(crate) fn house_entry() -> Entry {
         last: 8,
     });
     entry
+}
+
+/// An entry with everything that version 1 did not have.
+pub(crate) fn judged_late(offset: i64) -> Entry {
+    let mut entry = disclosure(offset);
+    entry.judgement.late = true;
+    entry.judgement.findings[0].suppressed = true;
+    entry.judgement.findings[0].decided_by = vec![EntryRef {
+        shard: ShardId([0x0d; 16]),
+        sequence: 77,
+    }];
+    entry.judgement.findings[0].waiver = "w-1".to_owned();
+    entry
+}
+
+/// One of each house record that came with version 2.
+pub(crate) fn new_house_entries() -> [Entry; 5] {
+    let of = EntryRef {
+        shard: ShardId([0x0d; 16]),
+        sequence: 5,
+    };
+    let records = [
+        (
+            Kind::Rejudged,
+            HouseRecord::Rejudged {
+                shard: of.shard,
+                sequence: of.sequence,
+                cause: EntryRef { sequence: 9, ..of },
+                judgement: judged_late(0).judgement,
+            },
+        ),
+        (
+            Kind::WaiverGiven,
+            HouseRecord::WaiverGiven {
+                id: "w-1".to_owned(),
+                note: "custody waiver v1\n".to_owned(),
+            },
+        ),
+        (
+            Kind::WaiverRevoked,
+            HouseRecord::WaiverRevoked {
+                id: "w-1".to_owned(),
+                note: "custody waiver revoked v1\n".to_owned(),
+            },
+        ),
+        (
+            Kind::OverdueFound,
+            HouseRecord::OverdueFound {
+                code: "response_overdue".to_owned(),
+                of,
+                clauses: vec!["ALB-2025.081".to_owned()],
+                due_ns: TIME + 1,
+                source: "eu-gdpr:A12-3".to_owned(),
+            },
+        ),
+        (
+            Kind::RulesetAdopted,
+            HouseRecord::RulesetAdopted {
+                digest: RULESET,
+                judge_version: 2,
+                packs: vec![("ALB-2025".to_owned(), Digest([0x77; 32]))],
+                vocabulary: Digest([0x88; 32]),
+            },
+        ),
+    ];
+    records.map(|(kind, record)| {
+        let mut entry = Entry::new(kind, TIME);
+        if matches!(kind, Kind::Rejudged | Kind::OverdueFound) {
+            entry.subject = Some(SubjectReference([0x0a; 16]));
+        }
+        entry.act = Act::House(record);
+        entry
+    })
 }
 
 pub(crate) fn origin() -> Head {

@@ -39,7 +39,6 @@ impl<'a, T: Trace> Judging<'a, T> {
         });
         if let Some(rule) = implied {
             self.declare(rule.clause);
-            return;
         }
         let explicit = vocabulary.is_explicit_consent(basis);
         for purpose in &facts.purposes {
@@ -49,6 +48,11 @@ impl<'a, T: Trace> Judging<'a, T> {
                     .step(|| format!("The person consents to {}.", purpose.curie()));
                 continue;
             };
+            // The use stands in for a consent that was never asked for, not
+            // for one that was taken back.
+            if implied.is_some() && code == FindingCode::ConsentMissing {
+                continue;
+            }
             let clauses: Vec<ClauseRef> = tables
                 .bases
                 .iter()

@@ -15,9 +15,11 @@ impl<'a, T: Trace> Judging<'a, T> {
         if self.facts.origin == Some(collection::Origin::Subject) {
             return;
         }
-        let Some(claim) = self.state.erasure(self.facts) else {
-            return;
+        let claim = match tables {
+            Some(tables) => self.state.erasure(self.facts, &Self::meaning(tables)),
+            None => self.state.erasure(self.facts, &|_, _| false),
         };
+        let Some(claim) = claim else { return };
         let facts = self.facts;
         let clauses: Vec<ClauseRef> = tables
             .iter()

@@ -6,6 +6,7 @@ use super::{Declared, Judging, names};
 use crate::facts::EventKind;
 use crate::place::Region;
 use crate::rules::Tables;
+use crate::term::Term;
 use crate::verdict::{ClauseRef, FindingCode};
 use crate::vocabulary::Vocabulary;
 
@@ -48,7 +49,15 @@ impl<'a, T: Trace> Judging<'a, T> {
         if facts.anonymised {
             return;
         }
-        let Some(basis) = facts.legal_basis else {
+        // A basis that a law or a policy made counts where its clause holds.
+        let stands = |basis: &Term| {
+            !basis.is_local()
+                || tables
+                    .bases
+                    .iter()
+                    .any(|rule| rule.covers.contains(*basis) && rule.applies.to(facts))
+        };
+        let Some(basis) = facts.legal_basis.filter(stands) else {
             if self.is_in(tables.basis_required.as_ref()) {
                 let clauses: Vec<ClauseRef> = tables
                     .bases
@@ -219,9 +228,17 @@ impl<'a, T: Trace> Judging<'a, T> {
             .state
             .collected(self.settings.parents, facts.time_ns, &same)
             .is_some_and(|(collected, _)| collected > closed);
-        if kept_on || newer {
+        // To delete, or to keep apart until that can be done, is what follows
+        // the end of the period.
+        let vocabulary = Vocabulary::builtin();
+        let ends = facts.operation.is_some_and(|operation| {
+            vocabulary.is_removal(operation)
+                || vocabulary.is_storage(operation)
+                    && self.state.restriction(facts.time_ns).is_some()
+        });
+        if kept_on || newer || ends {
             self.trace.step(|| {
-                "The account's period is over, but this goes on: a purpose that outlives the account, or data collected since.".to_owned()
+                "The account's period is over, but this goes on: a purpose that outlives the account, data collected since, or the deletion itself.".to_owned()
             });
             return;
         }

@@ -72,7 +72,10 @@ impl<'a, T: Trace> Judging<'a, T> {
             (Some(rule), _) => rule.counts,
             // The decision that is named is not in force.
             (None, Some(Mechanism::Adequacy | Mechanism::None) | None) => false,
-            (None, Some(Mechanism::Safeguard | Mechanism::Derogation)) => true,
+            // What a policy calls a safeguard is one where the policy says so.
+            (None, Some(Mechanism::Safeguard | Mechanism::Derogation)) => {
+                facts.safeguard.is_some_and(|safeguard| !safeguard.is_local())
+            }
         };
         if counts {
             if let Some(rule) = named {
@@ -100,7 +103,7 @@ impl<'a, T: Trace> Judging<'a, T> {
                 tables
                     .destinations
                     .iter()
-                    .filter(|rule| rule.applies.to(facts))
+                    .filter(|rule| rule.recipients.is_empty() && rule.applies.to(facts))
                     .map(|rule| rule.clause),
             )
             .collect();
@@ -125,11 +128,6 @@ impl<'a, T: Trace> Judging<'a, T> {
         let mut missed: Vec<ClauseRef> = Vec::new();
         let mut declared = false;
         for rule in applying {
-            if rule.names(to) {
-                self.declare(rule.clause);
-                declared = true;
-                continue;
-            }
             let of_recipient = match category {
                 None => true,
                 Some(Some(category)) => {
@@ -137,7 +135,10 @@ impl<'a, T: Trace> Judging<'a, T> {
                 }
                 Some(None) => rule.recipients.is_empty(),
             };
-            if rule.closed && of_recipient {
+            if of_recipient && rule.names(to) {
+                self.declare(rule.clause);
+                declared = true;
+            } else if of_recipient && rule.closed {
                 missed.push(rule.clause);
             }
         }

@@ -96,7 +96,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         }) || declared.categories.iter().any(|(_, by)| {
             by.iter().any(|number| {
                 let rule = &tables.categories.rules[usize::from(*number)];
-                rule.continues.contains(collected) || rule.code == Some(collected)
+                rule.continues.contains(collected) || rule.covers.contains(collected)
             })
         })
     }

@@ -62,6 +62,7 @@ const fn keys(kind: ClauseKind) -> &'static [&'static str] {
         ClauseKind::Origin => &["origins", "open"],
         ClauseKind::Category => &[
             "covers",
+            "leaves_out",
             "open",
             "purposes",
             "consent",
@@ -73,6 +74,7 @@ const fn keys(kind: ClauseKind) -> &'static [&'static str] {
         ],
         ClauseKind::Purpose => &[
             "covers",
+            "leaves_out",
             "open",
             "consent",
             "roles",
@@ -85,6 +87,7 @@ const fn keys(kind: ClauseKind) -> &'static [&'static str] {
         ],
         ClauseKind::Recipient => &[
             "covers",
+            "leaves_out",
             "open",
             "parties",
             "purposes",
@@ -339,7 +342,7 @@ impl<'a> Checker<'a> {
             }
         }
         if let Some(field) = field_of(raw.kind) {
-            for term in raw.covers.iter().flatten() {
+            for term in raw.covers.iter().chain(&raw.leaves_out).flatten() {
                 self.term(field, term);
             }
         }

@@ -237,6 +237,7 @@ pub(crate) struct RawClause {
     pub(crate) stated: Option<Said>,
 
     pub(crate) covers: Option<Vec<Said>>,
+    pub(crate) leaves_out: Option<Vec<Said>>,
     pub(crate) open: Option<Said>,
     pub(crate) consent: Option<Spanned<RawConsent>>,
     pub(crate) roles: Option<Spanned<Vec<RoleName>>>,
@@ -284,6 +285,7 @@ impl RawClause {
         let id = &self.id;
         [
             list("covers", self.covers.as_ref(), id),
+            list("leaves_out", self.leaves_out.as_ref(), id),
             one("open", self.open.as_ref()),
             one("consent", self.consent.as_ref()),
             one("roles", self.roles.as_ref()),

@@ -459,7 +459,8 @@ fn covers(field: Field, raw: &RawClause) -> TermSet {
     let mut covered = terms(field, raw.covers.as_deref());
     covered.extend(code_term(field, raw));
     match field {
-        Field::Purpose | Field::Category | Field::Recipient => TermSet::declaring(field, &covered),
+        Field::Purpose | Field::Category | Field::Recipient => TermSet::declaring(field, &covered)
+            .without(&TermSet::covering(field, &terms(field, raw.leaves_out.as_deref()))),
         _ => TermSet::covering(field, &covered),
     }
 }

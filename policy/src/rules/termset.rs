@@ -40,6 +40,14 @@ impl TermSet {
         Self(words.into())
     }
 
+    /// The set without another one's terms.
+    pub(crate) fn without(mut self, other: &Self) -> Self {
+        for (word, out) in self.0.iter_mut().zip(&other.0) {
+            *word &= !out;
+        }
+        self
+    }
+
     /// Whether a term is in it.
     pub(crate) fn contains(&self, term: Term) -> bool {
         self.0

@@ -136,7 +136,7 @@ impl SubjectState {
 
     /// The claim of this service that it erased one of these categories,
     /// unless the person gave data or a consent afterwards.
-    pub(crate) fn erasure(&self, facts: &Facts<'_>) -> Option<EntryRef> {
+    pub(crate) fn erasure(&self, facts: &Facts<'_>, meaning: Meaning<'_>) -> Option<EntryRef> {
         let vocabulary = Vocabulary::builtin();
         let claim = self
             .erasures
@@ -147,10 +147,15 @@ impl SubjectState {
                 claim.scope.is_empty()
                     || facts.categories.is_empty()
                     || facts.categories.iter().any(|category| {
-                        claim
-                            .scope
-                            .iter()
-                            .any(|scope| vocabulary.covers(*scope, *category))
+                        claim.scope.iter().any(|scope| {
+                            let said = ScopeTerm {
+                                purpose: None,
+                                category: Some(*scope),
+                                recipient: None,
+                            };
+                            vocabulary.covers(*scope, *category)
+                                || meaning(&said, Focus::Category(*category))
+                        })
                     })
             })
             .max_by_key(|claim| claim.moment.time_ns)?;

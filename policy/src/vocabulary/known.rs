@@ -17,6 +17,7 @@ struct Known {
     legal_claims: TermSet,
     account: TermSet,
     storage: TermSet,
+    removal: TermSet,
     erasure: TermSet,
     restriction: TermSet,
     objection: TermSet,
@@ -33,6 +34,14 @@ const MARKETING: &[&str] = &["dpv:Marketing"];
 const CLAIMS: &[&str] = &["custody:legal_claims"];
 const ACCOUNT: &[&str] = &["dpv:AccountManagement", "dpv:ServiceRegistration"];
 const STORAGE: &[&str] = &["dpv:Store"];
+/// What ends keeping.
+const REMOVAL: &[&str] = &[
+    "dpv:Remove",
+    "dpv:Erase",
+    "dpv:Delete",
+    "dpv:Destruct",
+    "dpv:Anonymise",
+];
 const ERASURE: &[&str] = &["eu-gdpr:A17"];
 const RESTRICTION: &[&str] = &["eu-gdpr:A18"];
 const OBJECTION: &[&str] = &["eu-gdpr:A21"];
@@ -46,6 +55,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
     legal_claims: set(Field::Purpose, CLAIMS),
     account: set(Field::Purpose, ACCOUNT),
     storage: set(Field::Operation, STORAGE),
+    removal: set(Field::Operation, REMOVAL),
     erasure: set(Field::Right, ERASURE),
     restriction: set(Field::Right, RESTRICTION),
     objection: set(Field::Right, OBJECTION),
@@ -101,6 +111,11 @@ impl Vocabulary {
         KNOWN.storage.contains(operation)
     }
 
+    /// Whether an operation ends the keeping of data.
+    pub(crate) fn is_removal(&self, operation: Term) -> bool {
+        KNOWN.removal.contains(operation)
+    }
+
     /// Whether a right is erasure.
     pub(crate) fn is_erasure(&self, right: Term) -> bool {
         KNOWN.erasure.contains(right)
@@ -126,7 +141,7 @@ mod tests {
         for (field, names) in [
             (Field::LegalBasis, [CONSENT, IMPLIED, EXPLICIT, FIRM].concat()),
             (Field::Purpose, [MARKETING, CLAIMS, ACCOUNT].concat()),
-            (Field::Operation, STORAGE.to_vec()),
+            (Field::Operation, [STORAGE, REMOVAL].concat()),
             (Field::Right, [ERASURE, RESTRICTION, OBJECTION].concat()),
         ] {
             for name in names {

@@ -105,6 +105,7 @@ fn finding(finding: &Finding) -> v1::Finding {
         clauses: finding.clauses.clone(),
         arguments: finding.arguments.clone(),
         suppressed: finding.suppressed,
+        ..v1::Finding::default()
     }
 }
 

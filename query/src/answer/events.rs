@@ -12,7 +12,7 @@ use super::entry;
 use super::error::{Faults, QueryError};
 use super::filter::Filter;
 use super::moment::AsOf;
-use super::page::Page;
+use super::page::{Page, Paged};
 use super::scope::{Course, Scope};
 use super::sealed::Opener;
 use super::{Ask, QueryState, subject};
@@ -30,27 +30,14 @@ struct Cursor {
     sequence: u64,
 }
 
-fn page(
-    state: &QueryState,
-    request: &v1::ListEventsRequest,
-    faults: &mut Faults,
-) -> Result<Page, QueryError> {
-    let bound = v1::ListEventsRequest {
-        page_size: 0,
-        page_token: String::new(),
-        at_least: None,
-        ..request.clone()
-    };
-    let bound = bound.encode_to_vec();
-    let method = v1::ListEventsRequest::METHOD;
-    Page::read(
-        &state.tokens,
-        method,
-        &bound,
-        request.page_size,
-        &request.page_token,
-        faults,
-    )
+impl Paged for v1::ListEventsRequest {
+    fn take_page(&mut self) -> (i32, String) {
+        self.at_least = None;
+        (
+            std::mem::take(&mut self.page_size),
+            std::mem::take(&mut self.page_token),
+        )
+    }
 }
 
 impl Ask for v1::ListEventsRequest {
@@ -66,7 +53,7 @@ impl Ask for v1::ListEventsRequest {
             faults.push("view", "is no view");
         }
         let mut wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
-        page(state, self, &mut faults)?.want(&mut wanted);
+        Page::of(state, self, &mut faults)?.want(&mut wanted);
         faults.or(wanted)
     }
 
@@ -77,7 +64,7 @@ impl Ask for v1::ListEventsRequest {
         let mut faults = Faults::default();
         let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
         let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
-        let page = page(state, &self, &mut faults)?;
+        let page = Page::of(state, &self, &mut faults)?;
         let page = faults.or(page)?;
         let head = page.head(state, &visible)?;
         let scope = Scope::open(state, &self.subject, &head, as_of)?;

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bincode::{Decode, Encode};
 use custody_ledger::id::ShardId;
 
-use super::QueryState;
 use super::at_least::Wanted;
 use super::error::{Faults, QueryError};
+use super::{Ask, QueryState};
 use crate::read_model::{Visible, VisibleShard, origin};
 
 /// How many rows a page has where none is asked for.
@@ -85,10 +85,30 @@ pub(crate) struct Page {
     cursor: Option<Vec<u8>>,
 }
 
+/// A request for a page.
+pub(crate) trait Paged: Ask + prost::Message + Clone {
+    /// Takes out page size and token, and clears what is waited for: what is
+    /// left is what a token is bound to.
+    fn take_page(&mut self) -> (i32, String);
+}
+
 impl Page {
+    /// The page that a request asks for. Its token fits the method and the
+    /// rest of the request, and no other.
+    pub(crate) fn of<Q: Paged>(
+        state: &QueryState,
+        request: &Q,
+        faults: &mut Faults,
+    ) -> Result<Self, QueryError> {
+        let mut bound = request.clone();
+        let (size, token) = bound.take_page();
+        let bound = bound.encode_to_vec();
+        Self::read(&state.tokens, Q::METHOD, &bound, size, &token, faults)
+    }
+
     /// `bound` is the request's encoding without page size, page token and
     /// what it waits for.
-    pub(crate) fn read(
+    fn read(
         key: &TokenKey,
         method: &str,
         bound: &[u8],

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 use custody_proto::v1;
-use prost::Message;
 
 use super::at_least::Wanted;
 use super::entry;
@@ -13,7 +12,7 @@ use super::error::{Faults, QueryError};
 use super::filter::Filter;
 use super::flow::{self, Recipient};
 use super::moment::{AsOf, timestamp};
-use super::page::Page;
+use super::page::{Page, Paged};
 use super::scope::{Course, Scope};
 use super::table::Table;
 use super::{Ask, QueryState, subject};
@@ -33,27 +32,14 @@ struct More {
     purposes: BTreeSet<String>,
 }
 
-fn page(
-    state: &QueryState,
-    request: &v1::ListTransfersRequest,
-    faults: &mut Faults,
-) -> Result<Page, QueryError> {
-    let bound = v1::ListTransfersRequest {
-        page_size: 0,
-        page_token: String::new(),
-        at_least: None,
-        ..request.clone()
-    };
-    let bound = bound.encode_to_vec();
-    let method = v1::ListTransfersRequest::METHOD;
-    Page::read(
-        &state.tokens,
-        method,
-        &bound,
-        request.page_size,
-        &request.page_token,
-        faults,
-    )
+impl Paged for v1::ListTransfersRequest {
+    fn take_page(&mut self) -> (i32, String) {
+        self.at_least = None;
+        (
+            std::mem::take(&mut self.page_size),
+            std::mem::take(&mut self.page_token),
+        )
+    }
 }
 
 impl Ask for v1::ListTransfersRequest {
@@ -66,7 +52,7 @@ impl Ask for v1::ListTransfersRequest {
         Filter::read(self.filter.as_ref(), &mut faults);
         AsOf::read(self.as_of.as_ref(), &mut faults);
         let mut wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
-        page(state, self, &mut faults)?.want(&mut wanted);
+        Page::of(state, self, &mut faults)?.want(&mut wanted);
         faults.or(wanted)
     }
 
@@ -76,7 +62,7 @@ impl Ask for v1::ListTransfersRequest {
         let mut faults = Faults::default();
         let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
         let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
-        let page = page(state, &self, &mut faults)?;
+        let page = Page::of(state, &self, &mut faults)?;
         let page = faults.or(page)?;
         let head = page.head(state, &visible)?;
         let scope = Scope::open(state, &self.subject, &head, as_of)?;

@@ -52,6 +52,13 @@ impl LineageService for LineageApi {
         refuse("custody.v1.LineageService/ListFindings")
     }
 
+    async fn get_finding_summary(
+        &self,
+        _: Request<GetFindingSummaryRequest>,
+    ) -> Result<Response<GetFindingSummaryResponse>, Status> {
+        refuse("custody.v1.LineageService/GetFindingSummary")
+    }
+
     async fn get_consent_state(
         &self,
         _: Request<GetConsentStateRequest>,

@@ -53,6 +53,13 @@ impl OversightService for ToCome {
         refuse("custody.v1.OversightService/ListFindings")
     }
 
+    async fn get_finding_summary(
+        &self,
+        _: Request<OversightFindingSummaryRequest>,
+    ) -> Result<Response<GetFindingSummaryResponse>, Status> {
+        refuse("custody.v1.OversightService/GetFindingSummary")
+    }
+
     async fn get_statistics(
         &self,
         _: Request<GetStatisticsRequest>,

@@ -131,6 +131,12 @@ fn check_all(
                 let wanted: BTreeSet<_> = set.iter().map(|number| references[number]).collect();
                 prop_assert_eq!(&found, &wanted);
                 prop_assert_eq!(identity.persons.len(), found.len());
+                for reference in &found {
+                    let mut others = found.clone();
+                    others.remove(reference);
+                    let linked = vault.linked(reference).unwrap();
+                    prop_assert_eq!(linked, others.into_iter().collect::<Vec<_>>());
+                }
                 if let Some(owner) = model.owners.get(&id) {
                     prop_assert_eq!(identity.persons[0].reference(), references[owner]);
                 }
@@ -233,5 +239,6 @@ fn the_rules_one_by_one() {
     // Byte for byte.
     assert_ne!(reference(&["account:A"]), reference(&["account:a"]));
     assert!(vault.person(&[0; 16]).unwrap().is_none());
+    assert!(vault.linked(&[0; 16]).unwrap().is_empty());
     assert!(vault.lookup("account:404").unwrap().is_none());
 }

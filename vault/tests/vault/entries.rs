@@ -70,6 +70,39 @@ fn another_person_or_place_is_refused_before_decrypting() {
     }
 }
 
+#[test]
+fn a_state_is_sealed_under_keys_of_its_own() {
+    let home = Home::new();
+    let vault = home.open();
+    let one = vault.admit(&["account:1"]).unwrap().person;
+    let two = vault.admit(&["account:2"]).unwrap().person;
+    let sealed = one.seal_state(PLACE.ledger, b"known").unwrap();
+    assert_eq!(&**one.open_state(PLACE.ledger, &sealed).unwrap(), b"known");
+    // Written again, nothing of it is as before: salt, commitment (and so the
+    // key) and ciphertext.
+    let again = one.seal_state(PLACE.ledger, b"known").unwrap();
+    for part in [2..18, 18..50, 50..sealed.len()] {
+        assert_ne!(sealed[part.clone()], again[part]);
+    }
+    let other_key = Some(SealError::OtherKey);
+    assert_eq!(two.open_state(PLACE.ledger, &sealed).err(), other_key);
+    assert_eq!(one.open_state([9; 16], &sealed).err(), other_key);
+    // Neither is taken for the other, at the same place.
+    let place = EntryContext {
+        shard: [0; 16],
+        sequence: 0,
+        ..PLACE
+    };
+    assert_eq!(one.open(&place, &sealed).err(), other_key);
+    let entry = one.seal(&place, b"said").unwrap();
+    assert_eq!(one.open_state(PLACE.ledger, &entry).err(), other_key);
+    for byte in 0..sealed.len() {
+        let mut bad = sealed.clone();
+        bad[byte] ^= 1;
+        assert!(one.open_state(PLACE.ledger, &bad).is_err(), "byte {byte}");
+    }
+}
+
 /// An exported key opens its entry and no other sealing, not even that of the
 /// same place.
 #[test]

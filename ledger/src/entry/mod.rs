@@ -3,153 +3,30 @@
 //! An entry is stored as a version byte followed by its fields in bincode's
 //! legacy configuration (little-endian, fixed-width integers); `FORMAT.md`
 //! has the table. New fields and variants are only ever appended, under a new
-//! version.
+//! version. An entry of a former version is read as one of the newest, without
+//! what that version did not have.
+
+mod house;
+mod judgement;
+mod kind;
+mod v1;
 
 use std::fmt;
 
 use bincode::{Decode, Encode};
-use serde::Serialize;
 
 use crate::error::DecodeError;
-use crate::id::{EventTag, ShardId, SubjectReference};
+use crate::id::{EventTag, SubjectReference};
+
+pub use house::HouseRecord;
+pub use judgement::{EntryRef, Finding, Judgement, Outcome};
+pub use kind::Kind;
 
 /// The version byte that [`Entry::encode`] writes.
-pub const ENTRY_VERSION: u8 = 1;
+pub const ENTRY_VERSION: u8 = 2;
 
 /// The longest entry that is written or read, in bytes: 2 MiB.
 pub const MAX_ENTRY_BYTES: usize = 2 << 20;
-
-/// What an entry says that happened.
-///
-/// The numbers are stored; they are never given to another kind. Kinds from
-/// 128 on are Custody's own, in the house shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[allow(missing_docs)] // The contract's own names; see `custody.event.v1`.
-pub enum Kind {
-    Collection = 1,
-    Use = 2,
-    Disclosure = 3,
-    Transfer = 4,
-    ConsentGiven = 5,
-    ConsentWithdrawn = 6,
-    Objection = 7,
-    Restriction = 8,
-    RestrictionLifted = 9,
-    Rectification = 10,
-    Erasure = 11,
-    Anonymisation = 12,
-    Retraction = 13,
-    RightsRequest = 14,
-    RightsResponse = 15,
-    Breach = 16,
-    Notice = 17,
-    PolicyPublished = 18,
-    AccountClosed = 19,
-    Consultation = 20,
-    /// A shard was opened.
-    ShardOpened = 128,
-    /// An organisation was named for the first time.
-    PartyRegistered = 129,
-    /// An organisation was named otherwise than it is registered.
-    PartyContradicted = 130,
-    /// Two persons turned out to be one.
-    IdentityLinked = 131,
-    /// Two persons turned out not to be one.
-    IdentityUnlinked = 132,
-    /// Kafka had dropped messages before they could be read.
-    OffsetsLost = 133,
-}
-
-impl Kind {
-    /// Every kind, in the order of the stored numbers.
-    pub const ALL: [Self; 26] = [
-        Self::Collection,
-        Self::Use,
-        Self::Disclosure,
-        Self::Transfer,
-        Self::ConsentGiven,
-        Self::ConsentWithdrawn,
-        Self::Objection,
-        Self::Restriction,
-        Self::RestrictionLifted,
-        Self::Rectification,
-        Self::Erasure,
-        Self::Anonymisation,
-        Self::Retraction,
-        Self::RightsRequest,
-        Self::RightsResponse,
-        Self::Breach,
-        Self::Notice,
-        Self::PolicyPublished,
-        Self::AccountClosed,
-        Self::Consultation,
-        Self::ShardOpened,
-        Self::PartyRegistered,
-        Self::PartyContradicted,
-        Self::IdentityLinked,
-        Self::IdentityUnlinked,
-        Self::OffsetsLost,
-    ];
-
-    /// The stored number.
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// The kind of a stored number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    /// The contract's name, such as `consent_given`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Collection => "collection",
-            Self::Use => "use",
-            Self::Disclosure => "disclosure",
-            Self::Transfer => "transfer",
-            Self::ConsentGiven => "consent_given",
-            Self::ConsentWithdrawn => "consent_withdrawn",
-            Self::Objection => "objection",
-            Self::Restriction => "restriction",
-            Self::RestrictionLifted => "restriction_lifted",
-            Self::Rectification => "rectification",
-            Self::Erasure => "erasure",
-            Self::Anonymisation => "anonymisation",
-            Self::Retraction => "retraction",
-            Self::RightsRequest => "rights_request",
-            Self::RightsResponse => "rights_response",
-            Self::Breach => "breach",
-            Self::Notice => "notice",
-            Self::PolicyPublished => "policy_published",
-            Self::AccountClosed => "account_closed",
-            Self::Consultation => "consultation",
-            Self::ShardOpened => "shard_opened",
-            Self::PartyRegistered => "party_registered",
-            Self::PartyContradicted => "party_contradicted",
-            Self::IdentityLinked => "identity_linked",
-            Self::IdentityUnlinked => "identity_unlinked",
-            Self::OffsetsLost => "offsets_lost",
-        }
-    }
-
-    /// The kind of a contract's name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Whether Custody itself writes it, in the house shard.
-    pub const fn is_house(self) -> bool {
-        self.code() >= 128
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The public part and the sealed part of one entry.
 ///
@@ -307,136 +184,6 @@ pub struct PartyPart {
     pub person: bool,
 }
 
-/// What Custody itself says, in the house shard.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum HouseRecord {
-    /// A shard was opened.
-    ShardOpened {
-        /// Which.
-        shard: ShardId,
-    },
-    /// An organisation was named for the first time.
-    PartyRegistered {
-        /// Its id.
-        id: String,
-        /// Its name; may be empty.
-        name: String,
-        /// Its recipient category; may be empty.
-        category: String,
-        /// Where it is established; may be empty.
-        country: String,
-    },
-    /// An organisation was named otherwise than it is registered. What was
-    /// said is in the entry.
-    PartyContradicted {
-        /// Its id.
-        id: String,
-        /// The shard of the entry that said so.
-        shard: ShardId,
-        /// The Kafka offset of the entry that said so.
-        offset: i64,
-        /// `name`, `category` or `country`.
-        field: String,
-    },
-    /// Two persons turned out to be one.
-    IdentityLinked {
-        /// One.
-        a: SubjectReference,
-        /// The other.
-        b: SubjectReference,
-        /// The shard of the entry that said so.
-        shard: ShardId,
-        /// The Kafka offset of the entry that said so.
-        offset: i64,
-    },
-    /// Two persons turned out not to be one.
-    IdentityUnlinked {
-        /// One.
-        a: SubjectReference,
-        /// The other.
-        b: SubjectReference,
-    },
-    /// Kafka had dropped messages before they could be read.
-    OffsetsLost {
-        /// Where.
-        shard: ShardId,
-        /// The first offset lost.
-        first: i64,
-        /// The last offset lost.
-        last: i64,
-    },
-}
-
-/// What the judge said at ingest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Judgement {
-    /// The stored number of the [`Outcome`].
-    pub outcome_code: u8,
-    /// The policy version judged by; empty where none.
-    pub policy: String,
-    /// The clauses that declare what was done.
-    pub clauses: Vec<String>,
-    /// What was found.
-    pub findings: Vec<Finding>,
-}
-
-/// One thing that the judge found.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Finding {
-    /// The code, such as `consent_missing`.
-    pub code: String,
-    /// The clauses that it rests on.
-    pub clauses: Vec<String>,
-    /// Terms, ids and countries.
-    pub arguments: Vec<String>,
-    /// Whether a waiver suppresses it.
-    pub suppressed: bool,
-}
-
-/// The worst of a judgement's findings. The numbers are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[repr(u8)]
-pub enum Outcome {
-    /// No policy pack was loaded, or the kind is not judged.
-    #[default]
-    NotJudged = 0,
-    /// Every term is declared.
-    Conforms = 1,
-    /// There were findings, and a waiver suppresses each.
-    Suppressed = 2,
-    /// Nothing declares this.
-    Gap = 3,
-    /// Contrary to what was promised.
-    Violation = 4,
-}
-
-impl Outcome {
-    /// Every outcome, from the mildest.
-    pub const ALL: [Self; 5] = [
-        Self::NotJudged,
-        Self::Conforms,
-        Self::Suppressed,
-        Self::Gap,
-        Self::Violation,
-    ];
-
-    /// The outcome of a stored number.
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|o| *o as u8 == code)
-    }
-
-    /// The contract's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotJudged => "not_judged",
-            Self::Conforms => "conforms",
-            Self::Suppressed => "suppressed",
-            Self::Gap => "gap",
-            Self::Violation => "violation",
-        }
-    }
-}
-
 impl Entry {
     /// An entry of this kind with nothing else said.
     pub fn new(kind: Kind, event_time_ns: i64) -> Self {
@@ -532,7 +279,7 @@ impl Entry {
                     oldest: 1,
                 });
             }
-            ENTRY_VERSION => {}
+            v1::VERSION | ENTRY_VERSION => {}
             newer => {
                 return Err(DecodeError::TooNew {
                     version: u16::from(newer),
@@ -541,8 +288,19 @@ impl Entry {
             }
         }
         let config = bincode::config::legacy().with_limit::<MAX_ENTRY_BYTES>();
-        let (entry, read): (Self, usize) = bincode::decode_from_slice(rest, config)
-            .map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        let malformed =
+            |error: bincode::error::DecodeError| DecodeError::Malformed(error.to_string());
+        let (entry, read) = if version == v1::VERSION {
+            let (old, read): (v1::Entry, usize) =
+                bincode::decode_from_slice(rest, config).map_err(malformed)?;
+            if old.is_from_the_future() {
+                let what = "version 1 with what came later";
+                return Err(DecodeError::Malformed(what.to_owned()));
+            }
+            (Self::from(old), read)
+        } else {
+            bincode::decode_from_slice(rest, config).map_err(malformed)?
+        };
         if read != rest.len() {
             return Err(DecodeError::TrailingBytes {
                 count: rest.len() - read,
@@ -551,11 +309,17 @@ impl Entry {
         if entry.kind().is_none() {
             return Err(DecodeError::Malformed(format!("kind {}", entry.kind_code)));
         }
-        if Outcome::from_code(entry.judgement.outcome_code).is_none() {
-            return Err(DecodeError::Malformed(format!(
-                "outcome {}",
-                entry.judgement.outcome_code
-            )));
+        let again = match &entry.act {
+            Act::House(HouseRecord::Rejudged { judgement, .. }) => Some(judgement),
+            _ => None,
+        };
+        for judgement in std::iter::once(&entry.judgement).chain(again) {
+            if Outcome::from_code(judgement.outcome_code).is_none() {
+                return Err(DecodeError::Malformed(format!(
+                    "outcome {}",
+                    judgement.outcome_code
+                )));
+            }
         }
         Ok(entry)
     }
