@@ -42,7 +42,7 @@ pub mod answer;
 
 pub mod service;
 
-pub use answer::{Ask, QueryError, QueryState};
+pub use answer::{Ask, OversightFindings, QueryError, QueryState};
 pub use read_model::{
     CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,
 };

@@ -1,20 +1,34 @@
 //! An entry as an answer shows it.
 
 use custody_ledger::Head;
-use custody_ledger::entry::{Act, Finding, Kind, Outcome};
+use custody_ledger::entry::{Act, EntryRef, HouseRecord, Kind};
 use custody_ledger::id::LedgerId;
 use custody_proto::event;
 use custody_proto::v1;
 
+use super::clause;
 use super::error::QueryError;
+use super::finding;
 use super::flow;
+use super::judgement::outcome;
 use super::moment::timestamp;
-use super::scope::{Scope, Seen};
+use super::registry::Registry;
+use super::scope::Seen;
 use crate::read_model::{Visible, VisibleShard};
 
 /// The public part of a row.
-pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryError> {
+pub(crate) fn show(
+    registry: &Registry<'_>,
+    seen: &Seen,
+    with_clauses: bool,
+) -> Result<v1::Entry, QueryError> {
     let (row, entry) = (&seen.row, &seen.row.entry);
+    let judged = seen.judgement();
+    let (superseded, in_force): (Vec<_>, Vec<_>) = seen
+        .findings()
+        .iter()
+        .map(|found| finding::show(found, with_clauses))
+        .partition(|finding| finding.superseded);
     let mut shown = v1::Entry {
         position: Some(v1::EntryPosition {
             shard: row.place.shard.to_string(),
@@ -37,8 +51,8 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
         safeguard: flow::safeguard(entry).to_owned(),
         anonymised: entry.anonymised,
         policy: entry.policy.clone(),
-        judgement: judgement(entry.judgement.outcome_code).to_owned(),
-        findings: entry.judgement.findings.iter().map(finding).collect(),
+        judgement: seen.outcome().name().to_owned(),
+        findings: in_force,
         event_tag: entry
             .event_tag
             .map(|tag| tag.as_bytes().to_vec())
@@ -49,6 +63,20 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
             .map(|tag| tag.as_bytes().to_vec())
             .collect(),
         retracted: seen.retracted,
+        late: entry.judgement.late,
+        superseded_by: seen
+            .rejudged
+            .last()
+            .map(|last| finding::in_house(last.sequence)),
+        judgement_at_ingest: outcome(row, &[]).name().to_owned(),
+        judged_policy: judged.policy.clone(),
+        clauses: judged.clauses.clone(),
+        cited: if with_clauses {
+            clause::cite(&judged.clauses)
+        } else {
+            Vec::new()
+        },
+        superseded_findings: superseded,
         ..v1::Entry::default()
     };
     if let Some((from, to)) = &seen.flow.abroad {
@@ -56,7 +84,7 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
         shown.to_country.clone_from(to);
     }
     if let Some(recipient) = entry.recipient() {
-        shown.counterparty = Some(scope.counterparty(recipient)?);
+        shown.counterparty = Some(registry.counterparty(recipient)?);
     }
     match &entry.act {
         Act::Collection { origin, from } => {
@@ -68,7 +96,7 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
                 )
             });
             if let Some(from) = from {
-                shown.counterparty = Some(scope.counterparty(from)?);
+                shown.counterparty = Some(registry.counterparty(from)?);
             }
         }
         Act::Use { operation, system } => {
@@ -85,6 +113,21 @@ pub(crate) fn show(scope: &Scope<'_>, seen: &Seen) -> Result<v1::Entry, QueryErr
             });
             shown.sale = *sale;
         }
+        Act::House(HouseRecord::Rejudged {
+            shard,
+            sequence,
+            cause,
+            ..
+        }) => {
+            shown.about = Some(finding::position(&EntryRef {
+                shard: *shard,
+                sequence: *sequence,
+            }));
+            shown.cause = Some(finding::position(cause));
+        }
+        Act::House(HouseRecord::OverdueFound { of, .. }) => {
+            shown.about = Some(finding::position(of));
+        }
         _ => {}
     }
     Ok(shown)
@@ -97,21 +140,6 @@ fn name_of(number: u8, name: impl Fn(i32) -> Option<&'static str>) -> String {
         0 => String::new(),
         said => name(i32::from(said)).unwrap_or_default().to_owned(),
     }
-}
-
-fn finding(finding: &Finding) -> v1::Finding {
-    v1::Finding {
-        code: finding.code.clone(),
-        clauses: finding.clauses.clone(),
-        arguments: finding.arguments.clone(),
-        suppressed: finding.suppressed,
-        ..v1::Finding::default()
-    }
-}
-
-/// The contract's name of a stored judgement.
-pub(crate) fn judgement(code: u8) -> &'static str {
-    Outcome::from_code(code).unwrap_or_default().name()
 }
 
 /// A head as an answer shows it, ordered by shard id.

@@ -12,15 +12,11 @@ use super::entry;
 use super::error::{Faults, QueryError};
 use super::filter::Filter;
 use super::moment::AsOf;
-use super::page::{Page, Paged};
+use super::page::{PAGE_BYTES, Page, Paged};
 use super::scope::{Course, Scope};
 use super::sealed::Opener;
 use super::{Ask, QueryState, subject};
 use crate::read_model::{Place, Visible};
-
-/// A page ends early where it comes to so many bytes, so that it stays below
-/// the 4 MiB that gRPC clients take by default.
-const PAGE_BYTES: usize = 3 << 20;
 
 /// The last entry of a page.
 #[derive(Encode, Decode)]
@@ -53,7 +49,7 @@ impl Ask for v1::ListEventsRequest {
             faults.push("view", "is no view");
         }
         let mut wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
-        Page::of(state, self, &mut faults)?.want(&mut wanted);
+        Page::of::<Self, _>(state, self, &mut faults)?.want(&mut wanted);
         faults.or(wanted)
     }
 
@@ -64,7 +60,7 @@ impl Ask for v1::ListEventsRequest {
         let mut faults = Faults::default();
         let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
         let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
-        let page = Page::of(state, &self, &mut faults)?;
+        let page = Page::of::<Self, _>(state, &self, &mut faults)?;
         let page = faults.or(page)?;
         let head = page.head(state, &visible)?;
         let scope = Scope::open(state, &self.subject, &head, as_of)?;
@@ -75,6 +71,7 @@ impl Ask for v1::ListEventsRequest {
                 shard: cursor.shard,
                 sequence: cursor.sequence,
             }),
+            again: false,
         };
         let full = self.view() == v1::EntryView::Full;
 
@@ -86,7 +83,7 @@ impl Ask for v1::ListEventsRequest {
                 more = true;
                 return Ok(false);
             }
-            let mut shown = entry::show(&scope, &seen)?;
+            let mut shown = entry::show(&scope.registry, &seen, self.with_clauses)?;
             if full {
                 shown.sealed = opener.open(&scope, &seen)?;
             }

@@ -99,12 +99,11 @@ impl Filter {
     }
 
     /// Whether the entry matches, but for its time, which the range that is
-    /// read has bounded, and its countries.
-    pub(crate) fn matches(&mut self, row: &EventRow) -> bool {
+    /// read has bounded, and its countries. `outcome` is the judgement in force.
+    pub(crate) fn matches(&mut self, row: &EventRow, outcome: Outcome) -> bool {
         let entry = &row.entry;
         (self.kinds.is_empty() || self.kinds.contains(&entry.kind_code))
-            && (self.judgements.is_empty()
-                || self.judgements.contains(&entry.judgement.outcome_code))
+            && (self.judgements.is_empty() || self.judgements.contains(&(outcome as u8)))
             && (self.controllers.is_empty() || self.controllers.contains(&entry.controller))
             && (self.policies.is_empty() || self.policies.contains(&entry.policy))
             && (self.recipients.is_empty()
@@ -180,7 +179,7 @@ impl Terms {
 }
 
 /// Reads each value by its name and says which ones name nothing.
-fn named<T, C: FromIterator<T>>(
+pub(crate) fn named<T, C: FromIterator<T>>(
     values: &[String],
     path: &str,
     fault: &str,
@@ -197,7 +196,7 @@ fn named<T, C: FromIterator<T>>(
     read.collect()
 }
 
-fn ids(values: &[String], path: &str, faults: &mut Faults) -> HashSet<String> {
+pub(crate) fn ids(values: &[String], path: &str, faults: &mut Faults) -> HashSet<String> {
     named(
         values,
         path,
@@ -207,7 +206,7 @@ fn ids(values: &[String], path: &str, faults: &mut Faults) -> HashSet<String> {
     )
 }
 
-fn is_id(id: &str, capitals: bool) -> bool {
+pub(crate) fn is_id(id: &str, capitals: bool) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len())
         && id.bytes().all(|b| {
             b.is_ascii_lowercase()

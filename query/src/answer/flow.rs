@@ -3,10 +3,9 @@
 use bincode::{Decode, Encode};
 use custody_ledger::entry::{Act, Entry, PartyPart};
 use custody_policy::country;
-use custody_proto::v1;
 
 use super::error::QueryError;
-use super::scope::Scope;
+use super::registry::Registry;
 
 /// Who got data, as far as the public part says. Persons have no id there, so
 /// that all of one category are one recipient.
@@ -47,7 +46,7 @@ impl Flow {
     /// as the event says it or else as it is registered; it is one abroad
     /// where the data's location is known and in another country. Two places
     /// of one country (`US-CA`, `US`) are not abroad of each other.
-    pub(crate) fn of(scope: &Scope<'_>, entry: &Entry) -> Result<Self, QueryError> {
+    pub(crate) fn of(registry: &Registry<'_>, entry: &Entry) -> Result<Self, QueryError> {
         match &entry.act {
             Act::Transfer {
                 from_country,
@@ -58,7 +57,7 @@ impl Flow {
                 abroad: Some((from_country.clone(), to_country.clone())),
             }),
             Act::Disclosure { recipient, .. } => {
-                let destination = scope.counterparty(recipient)?.country;
+                let destination = registry.counterparty(recipient)?.country;
                 let countries = (
                     country::country_of(&entry.location),
                     country::country_of(&destination),
@@ -85,23 +84,5 @@ pub(crate) fn safeguard(entry: &Entry) -> &str {
     match &entry.act {
         Act::Disclosure { safeguard, .. } | Act::Transfer { safeguard, .. } => safeguard,
         _ => "",
-    }
-}
-
-impl Scope<'_> {
-    /// What an answer shows of a party: the registered name, and category and
-    /// country as the event says them or else as they are registered.
-    pub(crate) fn counterparty(&self, party: &PartyPart) -> Result<v1::Counterparty, QueryError> {
-        let registered = self.registered(&party.id)?;
-        let or = |said: &str, registered: &str| {
-            if said.is_empty() { registered } else { said }.to_owned()
-        };
-        Ok(v1::Counterparty {
-            id: party.id.clone(),
-            name: registered.name.clone(),
-            category: or(&party.category, &registered.category),
-            country: or(&party.country, &registered.country),
-            person: party.person,
-        })
     }
 }

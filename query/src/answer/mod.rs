@@ -11,14 +11,21 @@ mod filter;
 mod page;
 
 mod flow;
+mod registry;
 mod scope;
 
+mod clause;
+mod judgement;
+
 mod entry;
+mod finding;
 mod sealed;
 mod table;
 
 mod checkpoint;
 mod events;
+mod findings;
+mod oversight;
 mod recipients;
 mod summary;
 mod transfers;
@@ -30,6 +37,7 @@ use custody_vault::Vault;
 
 pub use at_least::Wanted;
 pub use error::{Behind, FieldFault, Mark, QueryError};
+pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
 
 use crate::read_model::{ReadModel, Visible};

@@ -20,6 +20,10 @@ pub const DEFAULT_PAGE_SIZE: usize = 100;
 /// How many rows a page has at most.
 pub const MAX_PAGE_SIZE: usize = 1000;
 
+/// A page of whole entries ends early where it comes to so many bytes, so that
+/// it stays below the 4 MiB that gRPC clients take by default.
+pub(crate) const PAGE_BYTES: usize = 3 << 20;
+
 const TOKEN_VERSION: u8 = 1;
 const CODE_BYTES: usize = 32;
 const DIGEST_BYTES: usize = 16;
@@ -86,7 +90,7 @@ pub(crate) struct Page {
 }
 
 /// A request for a page.
-pub(crate) trait Paged: Ask + prost::Message + Clone {
+pub(crate) trait Paged: prost::Message + Clone {
     /// Takes out page size and token, and clears what is waited for: what is
     /// left is what a token is bound to.
     fn take_page(&mut self) -> (i32, String);
@@ -95,9 +99,9 @@ pub(crate) trait Paged: Ask + prost::Message + Clone {
 impl Page {
     /// The page that a request asks for. Its token fits the method and the
     /// rest of the request, and no other.
-    pub(crate) fn of<Q: Paged>(
+    pub(crate) fn of<Q: Ask, R: Paged>(
         state: &QueryState,
-        request: &Q,
+        request: &R,
         faults: &mut Faults,
     ) -> Result<Self, QueryError> {
         let mut bound = request.clone();

@@ -54,7 +54,7 @@ impl Ask for v1::ListRecipientsRequest {
         Filter::read(self.filter.as_ref(), &mut faults);
         AsOf::read(self.as_of.as_ref(), &mut faults);
         let mut wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
-        Page::of(state, self, &mut faults)?.want(&mut wanted);
+        Page::of::<Self, _>(state, self, &mut faults)?.want(&mut wanted);
         faults.or(wanted)
     }
 
@@ -65,7 +65,7 @@ impl Ask for v1::ListRecipientsRequest {
         let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
         let mut rows_filter = Filter::read(self.filter.as_ref(), &mut faults);
         let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
-        let page = Page::of(state, &self, &mut faults)?;
+        let page = Page::of::<Self, _>(state, &self, &mut faults)?;
         let page = faults.or(page)?;
         let head = page.head(state, &visible)?;
         let scope = Scope::open(state, &self.subject, &head, as_of)?;
@@ -79,7 +79,7 @@ impl Ask for v1::ListRecipientsRequest {
             if seen.retracted {
                 return Ok(true);
             }
-            let counterparty = scope.counterparty(party)?;
+            let counterparty = scope.registry.counterparty(party)?;
             let sale = matches!(entry.act, Act::Disclosure { sale: true, .. });
             // An event without a purpose is a row too: it is missing, not absent.
             let mut purposes: BTreeSet<&str> = entry.purposes.iter().map(String::as_str).collect();

@@ -1,18 +1,19 @@
 //! What an answer looks at: one person's rows, up to a head, as of a moment.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 
-use custody_ledger::id::EventTag;
+use custody_ledger::entry::EntryRef;
+use custody_ledger::id::{EventTag, SubjectReference};
 
 use super::QueryState;
 use super::error::QueryError;
 use super::filter::Filter;
 use super::flow::Flow;
+use super::judgement;
 use super::moment::AsOf;
+use super::registry::Registry;
 use super::subject::Subject;
-use crate::read_model::{EventRow, EventRows, Party, Place, Visible};
+use crate::read_model::{EventRow, EventRows, Place, Rejudgement, Visible};
 
 /// One person's rows, up to a head, as of a moment.
 pub(crate) struct Scope<'a> {
@@ -22,7 +23,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) head: &'a Visible,
     as_of: AsOf,
     retracted: HashSet<EventTag>,
-    parties: RefCell<HashMap<String, Rc<Party>>>,
+    rejudged: HashMap<EntryRef, Vec<Rejudgement>>,
+    pub(crate) registry: Registry<'a>,
 }
 
 /// A row that an answer is about.
@@ -33,13 +35,18 @@ pub(crate) struct Seen {
     /// Whether it was taken back, as known at the scope's recorded time.
     pub(crate) retracted: bool,
     pub(crate) flow: Flow,
+    /// Its later judgements, oldest first, as known then.
+    pub(crate) rejudged: Vec<Rejudgement>,
 }
 
-/// In which direction, and after which place, rows are read.
+/// In which direction, and from which place on, rows are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Course {
     pub(crate) descending: bool,
+    /// The last place of the page before.
     pub(crate) after: Option<Place>,
+    /// Whether that place is read once more.
+    pub(crate) again: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -55,13 +62,17 @@ impl<'a> Scope<'a> {
         as_of: AsOf,
     ) -> Result<Self, QueryError> {
         let subject = Subject::find(state, identifier)?;
+        let (model, until) = (&state.read_model, as_of.recorded_time_ns);
         let mut retracted = HashSet::new();
+        let mut rejudged: HashMap<EntryRef, Vec<Rejudgement>> = HashMap::new();
         for reference in subject.references() {
-            retracted.extend(state.read_model.retracted(
-                &reference,
-                head,
-                as_of.recorded_time_ns,
-            )?);
+            retracted.extend(model.retracted(&reference, head, until)?);
+            for rejudgement in model.rejudgements(&reference, head, until)? {
+                rejudged
+                    .entry(rejudgement.of)
+                    .or_default()
+                    .push(rejudgement);
+            }
         }
         Ok(Self {
             state,
@@ -69,27 +80,9 @@ impl<'a> Scope<'a> {
             head,
             as_of,
             retracted,
-            parties: RefCell::default(),
+            rejudged,
+            registry: Registry::new(state, head, until),
         })
-    }
-
-    /// What is registered of an organisation; empty where nothing is.
-    pub(crate) fn registered(&self, id: &str) -> Result<Rc<Party>, QueryError> {
-        if id.is_empty() {
-            return Ok(Rc::default());
-        }
-        if let Some(party) = self.parties.borrow().get(id) {
-            return Ok(Rc::clone(party));
-        }
-        let party = self
-            .state
-            .read_model
-            .party(id, self.head, self.as_of.recorded_time_ns)?;
-        let party = Rc::new(party.unwrap_or_default());
-        self.parties
-            .borrow_mut()
-            .insert(id.to_owned(), Rc::clone(&party));
-        Ok(party)
     }
 
     /// Visits every row that matches, in order of event time, shard and
@@ -124,25 +117,29 @@ impl<'a> Scope<'a> {
             streams.push(Stream::new(rows, course.descending)?);
         }
         while let Some((person, row)) = next_of(&mut streams, course.descending)? {
-            if course.after == Some(row.place)
+            if (course.after == Some(row.place) && !course.again)
                 || row.place.sequence >= self.head.size(&row.place.shard)
                 || row.recorded_time_ns > self.as_of.recorded_time_ns
-                || !filter.matches(&row)
             {
                 continue;
             }
-            let flow = Flow::of(self, &row.entry)?;
+            let at = EntryRef {
+                shard: row.place.shard,
+                sequence: row.place.sequence,
+            };
+            let rejudged = self.rejudged.get(&at).map_or(&[][..], Vec::as_slice);
+            if !filter.matches(&row, judgement::outcome(&row, rejudged)) {
+                continue;
+            }
+            let flow = Flow::of(&self.registry, &row.entry)?;
             if filter.asks_for_countries() && !filter.matches_destination(&flow) {
                 continue;
             }
-            let retracted = row
-                .entry
-                .event_tag
-                .is_some_and(|tag| self.retracted.contains(&tag));
             let seen = Seen {
+                retracted: self.is_retracted(person, &row)?,
+                rejudged: rejudged.to_vec(),
                 row,
                 person,
-                retracted,
                 flow,
             };
             if !visit(seen)? {
@@ -150,6 +147,26 @@ impl<'a> Scope<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Scope<'_> {
+    /// Whether an event was taken back. What time found is taken back with the
+    /// event that began the time.
+    fn is_retracted(&self, person: usize, row: &EventRow) -> Result<bool, QueryError> {
+        let has = |row: &EventRow| {
+            row.entry
+                .event_tag
+                .is_some_and(|tag| self.retracted.contains(&tag))
+        };
+        match judgement::overdue_of(&row.entry) {
+            Some(of) if !self.retracted.is_empty() => {
+                let reference = SubjectReference(self.subject.persons[person].reference());
+                let began = self.state.read_model.find_event(&reference, &of)?;
+                Ok(began.is_some_and(|began| has(&began)))
+            }
+            _ => Ok(has(row)),
+        }
     }
 }
 

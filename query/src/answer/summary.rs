@@ -60,9 +60,7 @@ impl Ask for v1::GetSubjectRequest {
             summary.entries += 1;
             let kind = entry.kind().map(Kind::name).unwrap_or_default();
             *by_kind.entry(kind).or_default() += 1;
-            *by_judgement
-                .entry(entry::judgement(entry.judgement.outcome_code))
-                .or_default() += 1;
+            *by_judgement.entry(seen.outcome().name()).or_default() += 1;
             // Rows come in order of event time.
             if summary.entries == 1 {
                 summary.first_event_time = timestamp(entry.event_time_ns);

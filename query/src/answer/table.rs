@@ -42,8 +42,7 @@ impl Tally {
         self.first_ns = self.first_ns.min(entry.event_time_ns);
         self.last_ns = self.last_ns.max(entry.event_time_ns);
         self.categories.extend(entry.categories.iter().cloned());
-        let outcome = Outcome::from_code(entry.judgement.outcome_code).unwrap_or_default();
-        self.worst = self.worst.max(outcome);
+        self.worst = self.worst.max(seen.outcome());
     }
 
     /// The worst judgement among the events.

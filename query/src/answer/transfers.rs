@@ -52,7 +52,7 @@ impl Ask for v1::ListTransfersRequest {
         Filter::read(self.filter.as_ref(), &mut faults);
         AsOf::read(self.as_of.as_ref(), &mut faults);
         let mut wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
-        Page::of(state, self, &mut faults)?.want(&mut wanted);
+        Page::of::<Self, _>(state, self, &mut faults)?.want(&mut wanted);
         faults.or(wanted)
     }
 
@@ -62,7 +62,7 @@ impl Ask for v1::ListTransfersRequest {
         let mut faults = Faults::default();
         let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
         let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
-        let page = Page::of(state, &self, &mut faults)?;
+        let page = Page::of::<Self, _>(state, &self, &mut faults)?;
         let page = faults.or(page)?;
         let head = page.head(state, &visible)?;
         let scope = Scope::open(state, &self.subject, &head, as_of)?;
@@ -77,7 +77,9 @@ impl Ask for v1::ListTransfersRequest {
             }
             let entry = &seen.row.entry;
             let party = entry.recipient();
-            let counterparty = party.map(|party| scope.counterparty(party)).transpose()?;
+            let counterparty = party
+                .map(|party| scope.registry.counterparty(party))
+                .transpose()?;
             let key = Key {
                 from_country,
                 to_country,

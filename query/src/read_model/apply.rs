@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 
-use custody_ledger::entry::{Act, Entry, HouseRecord};
+use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord};
 use custody_ledger::id::ShardId;
 use custody_ledger::{Block, Head};
 
 use super::ReadModelError;
-use super::key::{self, EVENT_KEY_BYTES, Place, RETRACTION_KEY_BYTES, RetractionKey};
+use super::finding::{self, FindingRow, RejudgementRow};
+use super::key::{
+    self, EVENT_KEY_BYTES, Place, REJUDGEMENT_KEY_BYTES, RETRACTION_KEY_BYTES, RetractionKey,
+};
 use super::row::{self, PartyRow};
 
 /// Rows on their way into the store, and the heads that they end at.
@@ -17,6 +20,8 @@ pub(super) struct Rows {
     pub(super) events: Vec<([u8; EVENT_KEY_BYTES], Vec<u8>)>,
     pub(super) retractions: Vec<([u8; RETRACTION_KEY_BYTES], [u8; 8])>,
     pub(super) parties: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) findings: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) rejudgements: Vec<([u8; REJUDGEMENT_KEY_BYTES], Vec<u8>)>,
     /// The newest head of every shard that moved. One a shard: the store gives
     /// no order to two values of a key in a batch.
     pub(super) heads: HashMap<ShardId, Head>,
@@ -74,6 +79,15 @@ impl Rows {
             self.bytes += key.len() + value.len();
             self.parties.push((key, value));
         }
+        let place = Place {
+            event_time_ns: entry.event_time_ns,
+            shard,
+            sequence,
+        };
+        // The sealed part stays in the ledger: erasing a key must not leave
+        // another copy of what it opened, not even sealed.
+        let has_sealed = !std::mem::take(&mut entry.sealed).is_empty();
+        self.findings(recorded_time_ns, height, has_sealed, place, &entry)?;
         let Some(subject) = entry.subject else {
             return Ok(());
         };
@@ -88,17 +102,59 @@ impl Rows {
             self.retractions
                 .push((key.encode(), row::encode_recorded(recorded_time_ns)));
         }
-        let place = Place {
-            event_time_ns: entry.event_time_ns,
+        if let Act::House(HouseRecord::Rejudged {
             shard,
-            sequence,
-        };
-        // The sealed part stays in the ledger: erasing a key must not leave
-        // another copy of what it opened, not even sealed.
-        let has_sealed = !std::mem::take(&mut entry.sealed).is_empty();
+            sequence: of,
+            cause,
+            judgement,
+        }) = &entry.act
+        {
+            let of = EntryRef {
+                shard: *shard,
+                sequence: *of,
+            };
+            let value = row::encode(&RejudgementRow {
+                recorded_time_ns,
+                cause: *cause,
+                judgement: judgement.clone(),
+            })?;
+            self.bytes += REJUDGEMENT_KEY_BYTES + value.len();
+            self.rejudgements
+                .push((key::rejudgement_key(&subject, &of, sequence), value));
+        }
         let value = row::encode_event(recorded_time_ns, height, has_sealed, &entry)?;
         self.bytes += EVENT_KEY_BYTES + value.len();
         self.events.push((key::event_key(&subject, &place), value));
+        Ok(())
+    }
+
+    fn findings(
+        &mut self,
+        recorded_time_ns: i64,
+        height: u64,
+        has_sealed: bool,
+        place: Place,
+        entry: &Entry,
+    ) -> Result<(), ReadModelError> {
+        if entry.judgement.findings.is_empty() && !matches!(entry.act, Act::House(_)) {
+            return Ok(());
+        }
+        for (key, suppressed) in finding::findings_of(entry, place) {
+            let whole = match entry.subject {
+                Some(_) => Vec::new(),
+                None => row::encode_event(recorded_time_ns, height, has_sealed, entry)?,
+            };
+            let value = row::encode(&FindingRow {
+                recorded_time_ns,
+                subject: entry.subject,
+                event_tag: entry.event_tag,
+                suppressed,
+                entry: whole,
+            })?;
+            let key = key.encode();
+            self.bytes += key.len() + value.len();
+            self.findings.push((key, value));
+        }
         Ok(())
     }
 }

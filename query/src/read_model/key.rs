@@ -1,6 +1,7 @@
 //! Keys: fixed-width, big-endian, so that bytewise order is the order of
 //! answers. `FORMAT.md` has the table.
 
+use custody_ledger::entry::EntryRef;
 use custody_ledger::id::{EventTag, ShardId, SubjectReference};
 
 /// Length of an event's key, in bytes.
@@ -9,7 +10,11 @@ pub(super) const EVENT_KEY_BYTES: usize = 16 + 8 + 16 + 8;
 /// Length of a retraction's key, in bytes.
 pub(super) const RETRACTION_KEY_BYTES: usize = 16 + 16 + 16 + 8;
 
-const _: () = assert!(EVENT_KEY_BYTES == 48 && RETRACTION_KEY_BYTES == 56);
+/// Length of a re-judgement's key, in bytes.
+pub(super) const REJUDGEMENT_KEY_BYTES: usize = 16 + 16 + 8 + 8;
+
+const _: () =
+    assert!(EVENT_KEY_BYTES == 48 && RETRACTION_KEY_BYTES == 56 && REJUDGEMENT_KEY_BYTES == 48);
 
 /// Where an event stands among a person's events: by time, then shard, then
 /// sequence. The derived order is the order of answers.
@@ -44,16 +49,16 @@ impl Place {
 }
 
 /// Flips the sign bit, so that unsigned bytewise order is signed order.
-fn ordered(time_ns: i64) -> [u8; 8] {
+pub(super) fn ordered(time_ns: i64) -> [u8; 8] {
     (time_ns.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-fn time_of(bytes: [u8; 8]) -> i64 {
+pub(super) fn time_of(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed()
 }
 
 /// Splits the next `N` bytes off.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*head)
@@ -76,6 +81,14 @@ pub(super) fn read_event_key(mut key: &[u8]) -> Option<(SubjectReference, Place)
         sequence: u64::from_be_bytes(take(&mut key)?),
     };
     key.is_empty().then_some((subject, place))
+}
+
+/// What all retractions of one event begin with.
+pub(super) fn retraction_prefix(subject: &SubjectReference, of: &EventTag) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(subject.as_bytes());
+    key[16..].copy_from_slice(of.as_bytes());
+    key
 }
 
 /// What a retraction's key says.
@@ -106,6 +119,38 @@ impl RetractionKey {
         };
         key.is_empty().then_some(read)
     }
+}
+
+/// What all re-judgements of one entry begin with.
+pub(super) fn rejudgement_prefix(subject: &SubjectReference, of: &EntryRef) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..16].copy_from_slice(subject.as_bytes());
+    key[16..32].copy_from_slice(of.shard.as_bytes());
+    key[32..].copy_from_slice(&of.sequence.to_be_bytes());
+    key
+}
+
+/// `sequence` is the re-judgement's number in the house shard.
+pub(super) fn rejudgement_key(
+    subject: &SubjectReference,
+    of: &EntryRef,
+    sequence: u64,
+) -> [u8; REJUDGEMENT_KEY_BYTES] {
+    let mut key = [0; REJUDGEMENT_KEY_BYTES];
+    key[..40].copy_from_slice(&rejudgement_prefix(subject, of));
+    key[40..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// The entry that was judged again, and the re-judgement's number.
+pub(super) fn read_rejudgement_key(mut key: &[u8]) -> Option<(EntryRef, u64)> {
+    take::<16>(&mut key)?;
+    let of = EntryRef {
+        shard: ShardId(take(&mut key)?),
+        sequence: u64::from_be_bytes(take(&mut key)?),
+    };
+    let sequence = u64::from_be_bytes(take(&mut key)?);
+    key.is_empty().then_some((of, sequence))
 }
 
 /// What all rows of a party begin with. Ids hold no NUL, so that no id's
@@ -155,6 +200,8 @@ mod tests {
             prop_assert_eq!(read_event_key(&event_key(&subject, &a)), Some((subject, a)));
             let retraction = RetractionKey { subject, of: EventTag(tag), shard: a.shard, sequence: a.sequence };
             prop_assert_eq!(RetractionKey::decode(&retraction.encode()), Some(retraction));
+            let of = EntryRef { shard: a.shard, sequence: a.sequence };
+            prop_assert_eq!(read_rejudgement_key(&rejudgement_key(&subject, &of, 7)), Some((of, 7)));
             prop_assert_eq!(read_party_sequence(&party_key("dhl", a.sequence)), Some(a.sequence));
         }
     }
@@ -165,5 +212,7 @@ mod tests {
         assert_eq!(read_event_key(&[0; 49]), None);
         assert_eq!(RetractionKey::decode(&[0; 55]), None);
         assert_eq!(RetractionKey::decode(&[0; 57]), None);
+        assert_eq!(read_rejudgement_key(&[0; 47]), None);
+        assert_eq!(read_rejudgement_key(&[0; 49]), None);
     }
 }

@@ -11,6 +11,7 @@
 
 mod apply;
 mod error;
+mod finding;
 mod follow;
 mod key;
 mod row;
@@ -22,16 +23,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use custody_ledger::entry::EntryRef;
 use custody_ledger::id::{EventTag, LedgerId, SubjectReference};
 use custody_ledger::{Head, Ledger, ShardDescriptor};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub use error::ReadModelError;
+pub(crate) use finding::policy_of_overdue;
+pub use finding::{FindingKey, FindingRow, FindingsFrom, Rejudgement};
 pub use follow::{CatchUp, Follower};
 pub use key::Place;
 pub use row::EventRow;
-pub use store::EventRows;
+pub use store::{EventRows, FindingRows};
 pub use visible::{Following, Visible, VisibleShard};
 
 use store::Store;
@@ -195,6 +199,95 @@ impl ReadModel {
         self.inner.store.events(subject, first, last)
     }
 
+    /// One event of a person.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn event(
+        &self,
+        subject: &SubjectReference,
+        place: &Place,
+    ) -> Result<Option<EventRow>, ReadModelError> {
+        self.inner.store.event(subject, place)
+    }
+
+    /// One event of a person whose time is not known: looked for among the
+    /// person's events, which takes as long as reading them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn find_event(
+        &self,
+        subject: &SubjectReference,
+        at: &EntryRef,
+    ) -> Result<Option<EventRow>, ReadModelError> {
+        let all = self.events(
+            subject,
+            &Place::first_at(i64::MIN),
+            &Place::last_at(i64::MAX),
+        );
+        for row in all {
+            let row = row?;
+            if (row.place.shard, row.place.sequence) == (at.shard, at.sequence) {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Findings over all persons, in the order of their keys.
+    pub fn findings(&self, from: FindingsFrom<'_>) -> FindingRows {
+        self.inner.store.findings(from)
+    }
+
+    /// The entry of a finding that is nobody's in particular; `None` where it
+    /// is somebody's and has a row of its own.
+    ///
+    /// # Errors
+    /// [`ReadModelError::DamagedRow`].
+    pub fn entry_of(
+        &self,
+        key: &FindingKey,
+        row: &FindingRow,
+    ) -> Result<Option<EventRow>, ReadModelError> {
+        let has_own_row = row.entry.is_empty();
+        (!has_own_row)
+            .then(|| row::decode_event(key.place, &row.entry))
+            .transpose()
+    }
+
+    /// Later judgements of a person's entries, as known in `visible` and at
+    /// `recorded_until_ns`: in the order of the entries, then of the house
+    /// shard. The last of an entry is in force.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn rejudgements(
+        &self,
+        subject: &SubjectReference,
+        visible: &Visible,
+        recorded_until_ns: i64,
+    ) -> Result<Vec<Rejudgement>, ReadModelError> {
+        let rows = self.inner.store.rejudgements(subject.as_bytes())?;
+        Ok(known(rows, visible, recorded_until_ns))
+    }
+
+    /// Later judgements of one entry, as [`ReadModel::rejudgements`].
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn rejudgements_of(
+        &self,
+        subject: &SubjectReference,
+        of: &EntryRef,
+        visible: &Visible,
+        recorded_until_ns: i64,
+    ) -> Result<Vec<Rejudgement>, ReadModelError> {
+        let prefix = key::rejudgement_prefix(subject, of);
+        let rows = self.inner.store.rejudgements(&prefix)?;
+        Ok(known(rows, visible, recorded_until_ns))
+    }
+
     /// The tags of a person's events that were taken back, as known in
     /// `visible` and, where given, at `recorded_until_ns`.
     ///
@@ -206,11 +299,30 @@ impl ReadModel {
         visible: &Visible,
         recorded_until_ns: i64,
     ) -> Result<Vec<EventTag>, ReadModelError> {
-        let rows = self.inner.store.retractions(subject)?;
-        let known = rows.into_iter().filter(|row| {
-            row.sequence < visible.size(&row.shard) && row.recorded_time_ns <= recorded_until_ns
-        });
+        let rows = self.inner.store.retractions(subject.as_bytes())?;
+        let known = rows
+            .into_iter()
+            .filter(|row| row.is_known(visible, recorded_until_ns));
         Ok(known.map(|row| row.of).collect())
+    }
+
+    /// Whether one event of a person was taken back, as
+    /// [`ReadModel::retracted`].
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn is_retracted(
+        &self,
+        subject: &SubjectReference,
+        tag: &EventTag,
+        visible: &Visible,
+        recorded_until_ns: i64,
+    ) -> Result<bool, ReadModelError> {
+        let prefix = key::retraction_prefix(subject, tag);
+        let rows = self.inner.store.retractions(&prefix)?;
+        Ok(rows
+            .iter()
+            .any(|row| row.is_known(visible, recorded_until_ns)))
     }
 
     /// What is known of an organisation in `visible` and at
@@ -244,6 +356,16 @@ impl ReadModel {
         }
         Ok(known)
     }
+}
+
+fn known(
+    mut rows: Vec<Rejudgement>,
+    visible: &Visible,
+    recorded_until_ns: i64,
+) -> Vec<Rejudgement> {
+    let house = visible.size(&ShardDescriptor::house().id());
+    rows.retain(|row| row.sequence < house && row.recorded_time_ns <= recorded_until_ns);
+    rows
 }
 
 /// Where a shard stands before its first block.

@@ -10,12 +10,14 @@ use custody_ledger::id::{EventTag, LedgerId, ShardId, SubjectReference};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use super::apply::Rows;
+use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, RejudgementRow};
 use super::key::{self, Place, RetractionKey};
 use super::row::{self, EventRow, PartyRow, PositionRow};
+use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
 
 /// Rises whenever a key or a value changes; any other one is rebuilt.
-pub(super) const READ_MODEL_VERSION: u32 = 1;
+pub(super) const READ_MODEL_VERSION: u32 = 2;
 
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
@@ -32,6 +34,8 @@ pub(super) struct Store {
     events: Keyspace,
     retractions: Keyspace,
     parties: Keyspace,
+    findings: Keyspace,
+    rejudgements: Keyspace,
     positions: Keyspace,
     /// Dropped after the database, so that nobody deletes it while it closes.
     _lock: Arc<fs::File>,
@@ -101,6 +105,8 @@ impl Store {
             events: keyspace("events")?,
             retractions: keyspace("retractions")?,
             parties: keyspace("parties")?,
+            findings: keyspace("findings")?,
+            rejudgements: keyspace("rejudgements")?,
             positions: keyspace("positions")?,
             database,
             _lock: Arc::clone(lock),
@@ -120,6 +126,14 @@ impl Store {
             }
             ingestion.finish()?;
         }
+        if rows.findings.len() >= BULK_EVENTS {
+            rows.findings.sort_unstable();
+            let mut ingestion = self.findings.start_ingestion()?;
+            for (key, value) in std::mem::take(&mut rows.findings) {
+                ingestion.write(key, value)?;
+            }
+            ingestion.finish()?;
+        }
         let mut batch = self.database.batch();
         for (key, value) in rows.events {
             batch.insert(&self.events, key, value);
@@ -129,6 +143,12 @@ impl Store {
         }
         for (key, value) in rows.parties {
             batch.insert(&self.parties, key, value);
+        }
+        for (key, value) in rows.findings {
+            batch.insert(&self.findings, key, value);
+        }
+        for (key, value) in rows.rejudgements {
+            batch.insert(&self.rejudgements, key, value);
         }
         for head in rows.heads.values() {
             let position = PositionRow {
@@ -182,14 +202,12 @@ impl Store {
         EventRows { rows }
     }
 
-    /// Everything that says that an event of the person was wrong: the tag of
-    /// the wrong event, and the place and recorded time of what says so.
-    pub(super) fn retractions(
-        &self,
-        subject: &SubjectReference,
-    ) -> Result<Vec<RetractionRow>, ReadModelError> {
+    /// Everything that says that an event of a person was wrong: the tag of
+    /// the wrong event, and the place and recorded time of what says so. The
+    /// prefix is a person's reference, or that and an event's tag.
+    pub(super) fn retractions(&self, prefix: &[u8]) -> Result<Vec<RetractionRow>, ReadModelError> {
         let mut found = Vec::new();
-        for guard in self.retractions.prefix(subject.as_bytes()) {
+        for guard in self.retractions.prefix(prefix) {
             let (key, value) = guard.into_inner()?;
             let key = RetractionKey::decode(&key).ok_or(ReadModelError::DamagedRow {
                 rows: "retractions",
@@ -199,6 +217,47 @@ impl Store {
                 shard: key.shard,
                 sequence: key.sequence,
                 recorded_time_ns: row::decode_recorded(&value)?,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The event of a person at this place.
+    pub(super) fn event(
+        &self,
+        subject: &SubjectReference,
+        place: &Place,
+    ) -> Result<Option<EventRow>, ReadModelError> {
+        let value = self.events.get(key::event_key(subject, place))?;
+        value
+            .map(|value| row::decode_event(*place, &value))
+            .transpose()
+    }
+
+    /// Findings over all persons, in order.
+    pub(super) fn findings(&self, from: FindingsFrom<'_>) -> FindingRows {
+        FindingRows {
+            rows: self.findings.range(from.key()..),
+        }
+    }
+
+    /// Re-judgements whose key begins so: of a person, or of one entry, in the
+    /// order of the entries and of the house shard.
+    pub(super) fn rejudgements(&self, prefix: &[u8]) -> Result<Vec<Rejudgement>, ReadModelError> {
+        let damaged = || ReadModelError::DamagedRow {
+            rows: "rejudgements",
+        };
+        let mut found = Vec::new();
+        for guard in self.rejudgements.prefix(prefix) {
+            let (key, value) = guard.into_inner()?;
+            let (of, sequence) = key::read_rejudgement_key(&key).ok_or_else(damaged)?;
+            let row: RejudgementRow = row::decode("rejudgements", &value)?;
+            found.push(Rejudgement {
+                of,
+                sequence,
+                recorded_time_ns: row.recorded_time_ns,
+                cause: row.cause,
+                judgement: row.judgement,
             });
         }
         Ok(found)
@@ -231,6 +290,13 @@ pub(super) struct RetractionRow {
     pub(super) recorded_time_ns: i64,
 }
 
+impl RetractionRow {
+    /// Whether it has been taken in, and was recorded by then.
+    pub(super) fn is_known(&self, visible: &Visible, recorded_until_ns: i64) -> bool {
+        self.sequence < visible.size(&self.shard) && self.recorded_time_ns <= recorded_until_ns
+    }
+}
+
 /// A person's events, from both ends.
 pub struct EventRows {
     rows: Option<fjall::Iter>,
@@ -254,6 +320,23 @@ impl Iterator for EventRows {
 impl DoubleEndedIterator for EventRows {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.rows.as_mut()?.next_back().map(event_row)
+    }
+}
+
+/// Findings over all persons.
+pub struct FindingRows {
+    rows: fjall::Iter,
+}
+
+impl Iterator for FindingRows {
+    type Item = Result<(FindingKey, FindingRow), ReadModelError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            finding::decode_finding(&key, &value)
+        };
+        self.rows.next().map(read)
     }
 }
 

@@ -47,16 +47,16 @@ impl LineageService for LineageApi {
 
     async fn list_findings(
         &self,
-        _: Request<ListFindingsRequest>,
+        request: Request<ListFindingsRequest>,
     ) -> Result<Response<ListFindingsResponse>, Status> {
-        refuse("custody.v1.LineageService/ListFindings")
+        self.respond(request).await
     }
 
     async fn get_finding_summary(
         &self,
-        _: Request<GetFindingSummaryRequest>,
+        request: Request<GetFindingSummaryRequest>,
     ) -> Result<Response<GetFindingSummaryResponse>, Status> {
-        refuse("custody.v1.LineageService/GetFindingSummary")
+        self.respond(request).await
     }
 
     async fn get_consent_state(

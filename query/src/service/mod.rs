@@ -6,6 +6,7 @@ pub mod metric;
 mod status;
 
 mod lineage;
+mod oversight;
 mod to_come;
 
 mod health;

@@ -84,7 +84,7 @@ impl QueryServer {
         routes
             .add_service(lineage)
             .add_service(EvidenceServiceServer::new(self.api.clone()))
-            .add_service(OversightServiceServer::new(ToCome))
+            .add_service(OversightServiceServer::new(self.api.clone()))
             .add_service(RightsServiceServer::new(ToCome))
             .add_service(PolicyServiceServer::new(ToCome))
             .add_service(health)

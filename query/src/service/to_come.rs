@@ -1,7 +1,6 @@
 //! Services of the contract that do not exist yet. Each method says so, so
 //! that a client can tell it from a wrong address.
 
-use custody_proto::v1::oversight_service_server::OversightService;
 use custody_proto::v1::policy_service_server::PolicyService;
 use custody_proto::v1::rights_service_server::RightsService;
 use custody_proto::v1::*;
@@ -13,60 +12,6 @@ use super::api::refuse;
 /// Refuses every method.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ToCome;
-
-#[async_trait]
-impl OversightService for ToCome {
-    type FindAffectedSubjectsStream = BoxStream<FindAffectedSubjectsResponse>;
-
-    async fn find_affected_subjects(
-        &self,
-        _: Request<FindAffectedSubjectsRequest>,
-    ) -> Result<Response<Self::FindAffectedSubjectsStream>, Status> {
-        refuse("custody.v1.OversightService/FindAffectedSubjects")
-    }
-
-    async fn get_processing_record(
-        &self,
-        _: Request<GetProcessingRecordRequest>,
-    ) -> Result<Response<GetProcessingRecordResponse>, Status> {
-        refuse("custody.v1.OversightService/GetProcessingRecord")
-    }
-
-    async fn list_recipients(
-        &self,
-        _: Request<OversightListRequest>,
-    ) -> Result<Response<ListRecipientsResponse>, Status> {
-        refuse("custody.v1.OversightService/ListRecipients")
-    }
-
-    async fn list_transfers(
-        &self,
-        _: Request<OversightListRequest>,
-    ) -> Result<Response<ListTransfersResponse>, Status> {
-        refuse("custody.v1.OversightService/ListTransfers")
-    }
-
-    async fn list_findings(
-        &self,
-        _: Request<OversightListRequest>,
-    ) -> Result<Response<ListFindingsResponse>, Status> {
-        refuse("custody.v1.OversightService/ListFindings")
-    }
-
-    async fn get_finding_summary(
-        &self,
-        _: Request<OversightFindingSummaryRequest>,
-    ) -> Result<Response<GetFindingSummaryResponse>, Status> {
-        refuse("custody.v1.OversightService/GetFindingSummary")
-    }
-
-    async fn get_statistics(
-        &self,
-        _: Request<GetStatisticsRequest>,
-    ) -> Result<Response<GetStatisticsResponse>, Status> {
-        refuse("custody.v1.OversightService/GetStatistics")
-    }
-}
 
 #[async_trait]
 impl RightsService for ToCome {

@@ -163,11 +163,12 @@ fn another_format_another_ledger_and_rubbish_start_empty() {
     let directory = world.read_model_directory();
     let stamp = directory.join("STAMP");
     let good = std::fs::read_to_string(&stamp).unwrap();
-    let other_ledger = format!("custody read model 1\nledger {}\n", "0".repeat(32));
+    let other_ledger = format!("custody read model 2\nledger {}\n", "0".repeat(32));
     for text in [
         "",
         "custody read model 0\n",
-        &good.replace("model 1", "model 2"),
+        &good.replace("model 2", "model 3"),
+        &good.replace("model 2", "model 1"),
         &other_ledger,
     ] {
         world.drop_model();
@@ -218,7 +219,7 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
         world.drop_model();
         std::fs::write(
             &stamp,
-            format!("custody read model 1\nledger {}\n", other.id()),
+            format!("custody read model 2\nledger {}\n", other.id()),
         )
         .unwrap();
         let model = ReadModel::open(

@@ -5,6 +5,7 @@
 mod oracle;
 mod world;
 
+mod findings;
 mod follow;
 mod lineage;
 mod model;

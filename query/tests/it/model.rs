@@ -1,13 +1,14 @@
 //! Random histories and random questions: the crate against the oracle.
 
-use custody_ledger::{Act, Kind, Outcome, PartyPart};
+use custody_ledger::{Act, Finding, Judgement, Kind, Outcome, PartyPart};
 use custody_proto::{Timestamp, v1};
 use custody_query::{ReadModel, ReadModelOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use crate::findings::{FindingQuestion, check_everybody, check_person, finding_question};
 use crate::oracle::{Oracle, Question, key, key_of};
-use crate::world::{Draft, SECOND, START, World};
+use crate::world::{Draft, Fact, SECOND, START, World};
 
 /// Two identifiers of each person; the persons of 3 and 4 may get linked.
 const PEOPLE: [&str; 5] = [
@@ -24,8 +25,9 @@ const PURPOSES: [&str; 3] = [
     "dpv:DirectMarketing",
 ];
 const CATEGORIES: [&str; 3] = ["pd:EmailAddress", "custody:contact", "pd:Age"];
-const COUNTRIES: [&str; 5] = ["", "DE", "US", "US-CA", "SG"];
+pub(crate) const COUNTRIES: [&str; 5] = ["", "DE", "US", "US-CA", "SG"];
 const CONTROLLERS: [&str; 2] = ["shop", "cloud"];
+pub(crate) const CODES: [&str; 4] = ["consent_missing", "no_policy", "sale", "undeclared_purpose"];
 const PARTIES: [&str; 3] = ["dhl", "adnet", "bank"];
 
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ enum Step {
     Register(&'static str, &'static str),
     Consult(usize, i64),
     Link,
+    Rejudge(prop::sample::Index, Outcome, Vec<Finding>),
+    Overdue(prop::sample::Index, bool, i64),
     CatchUp,
     Crash,
 }
@@ -104,6 +108,27 @@ fn act() -> impl Strategy<Value = (Kind, Act)> {
     ]
 }
 
+/// What a judgement found: mostly nothing.
+fn found() -> impl Strategy<Value = Vec<Finding>> {
+    let one = (
+        select(&CODES[..]),
+        subsequence(&["ALB-2025.001", "ALB-2025.002", "ALC-2023.009"][..], 0..=2),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(code, clauses, suppressed)| Finding {
+            code: code.to_owned(),
+            clauses: clauses.iter().map(|id| (*id).to_owned()).collect(),
+            arguments: vec!["custody:marketing".to_owned()],
+            suppressed,
+            decided_by: Vec::new(),
+            waiver: if suppressed { "w-1" } else { "" }.to_owned(),
+        });
+    prop_oneof![
+        1 => Just(Vec::new()),
+        1 => prop::collection::vec(one, 1..4),
+    ]
+}
+
 /// Event ids are 0 to 30 a person, so that retractions often hit something,
 /// sometimes before it is there.
 fn draft() -> impl Strategy<Value = Draft> {
@@ -121,8 +146,13 @@ fn draft() -> impl Strategy<Value = Draft> {
             select(&Outcome::ALL[..]),
             prop::option::weighted(0.15, 0..30u32),
         ),
+        (
+            found(),
+            select(&["", "ALB-2025", "ALC-2023"][..]),
+            select(&COUNTRIES[..]),
+        ),
     )
-        .prop_map(|(who, what, how)| {
+        .prop_map(|(who, what, how, judged)| {
             let (person, event, at, (kind, act)) = who;
             let retracts = how.3.map(|of| format!("e-{of}"));
             Draft {
@@ -142,6 +172,11 @@ fn draft() -> impl Strategy<Value = Draft> {
                 location: what.3,
                 policy: how.0,
                 outcome: how.2,
+                findings: judged.0,
+                judged_policy: judged.1,
+                jurisdiction: judged.2,
+                late: false,
+                data: None,
                 retracts,
             }
         })
@@ -153,17 +188,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (select(&PARTIES[..]), select(&COUNTRIES[..])).prop_map(|(id, country)| Step::Register(id, country)),
         1 => (0..PEOPLE.len(), 0..12i64).prop_map(|(person, at)| Step::Consult(person, at)),
         1 => Just(Step::Link),
+        2 => (any::<prop::sample::Index>(), select(&Outcome::ALL[..]), found())
+            .prop_map(|(of, outcome, findings)| Step::Rejudge(of, outcome, findings)),
+        1 => (any::<prop::sample::Index>(), any::<bool>(), 0..12i64)
+            .prop_map(|(of, whose, due)| Step::Overdue(of, whose, due)),
         1 => Just(Step::CatchUp),
         1 => Just(Step::Crash),
     ];
     prop::collection::vec(step, 1..14)
 }
 
-fn moment(seconds: i64) -> Timestamp {
+pub(crate) fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_unix_nanos(START + seconds * SECOND)
 }
 
-fn question() -> impl Strategy<Value = Question> {
+pub(crate) fn question() -> impl Strategy<Value = Question> {
     let texts = |of: &'static [&'static str]| {
         subsequence(of, 0..=1).prop_map(|texts| {
             texts
@@ -297,6 +336,15 @@ fn check(world: &World, subject: &str, question: &Question, page_size: i32) {
     assert_eq!(rows, oracle.transfers(&ascending));
 }
 
+fn ask_for_findings(world: &World, about: &[FindingQuestion], questions: &[(Question, i32)]) {
+    for (about, (question, page_size)) in about.iter().zip(questions) {
+        for subject in PEOPLE {
+            check_person(world, subject, question, about, *page_size);
+        }
+        check_everybody(world, question, about, *page_size);
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -322,6 +370,16 @@ fn all_events(world: &World, subject: &str, question: &Question, page_size: i32)
     }
 }
 
+/// An entry that a service sent.
+fn pick(world: &World, which: &prop::sample::Index) -> Option<Fact> {
+    let sent: Vec<&Fact> = world
+        .facts
+        .iter()
+        .filter(|fact| fact.entry.offset.is_some())
+        .collect();
+    (!sent.is_empty()).then(|| (*which.get(&sent)).clone())
+}
+
 fn play(steps: &[Step]) -> World {
     let mut world = World::new();
     for step in steps {
@@ -331,6 +389,23 @@ fn play(steps: &[Step]) -> World {
             Step::Consult(person, at) => world.consult(PEOPLE[*person], *at),
             Step::Link => {
                 world.vault.admit(&[PEOPLE[3], PEOPLE[4]]).unwrap();
+            }
+            Step::Rejudge(of, outcome, findings) => {
+                if let Some(of) = pick(&world, of) {
+                    let judgement = Judgement {
+                        outcome_code: *outcome as u8,
+                        policy: "ALB-2025".to_owned(),
+                        findings: findings.clone(),
+                        ..Judgement::default()
+                    };
+                    world.rejudge(&of, judgement);
+                }
+            }
+            Step::Overdue(of, whose, due) => {
+                if let Some(of) = pick(&world, of) {
+                    let subject = of.entry.subject.filter(|_| *whose);
+                    world.overdue(&of, subject, *due);
+                }
             }
             Step::CatchUp => world.catch_up(),
             Step::Crash => {
@@ -350,6 +425,7 @@ proptest! {
     fn answers_are_those_of_the_oracle(
         steps in steps(),
         questions in prop::collection::vec((question(), 1..5i32), 4),
+        about_findings in prop::collection::vec(finding_question(), 4),
     ) {
         let mut world = play(&steps);
         for subject in PEOPLE {
@@ -357,6 +433,7 @@ proptest! {
                 check(&world, subject, question, *page_size);
             }
         }
+        ask_for_findings(&world, &about_findings, &questions);
         // A rebuilt read model gives the same answers.
         world.drop_model();
         let directory = world.read_model_directory();
@@ -365,5 +442,6 @@ proptest! {
         for subject in PEOPLE {
             check(&world, subject, &questions[0].0, 3);
         }
+        ask_for_findings(&world, &about_findings, &questions);
     }
 }

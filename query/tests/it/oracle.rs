@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custody_ledger::{Act, Kind, Outcome};
+use custody_ledger::{Act, HouseRecord, Judgement, Kind, Outcome};
 use custody_policy::{Field, Vocabulary};
 use custody_proto::{Timestamp, v1};
 
@@ -26,7 +26,7 @@ pub(crate) struct Oracle<'a> {
 type Registered = (String, String);
 
 impl Oracle<'_> {
-    fn recorded_until(question: &Question) -> i64 {
+    pub(crate) fn recorded_until(question: &Question) -> i64 {
         let as_of = question
             .as_of
             .as_ref()
@@ -49,7 +49,47 @@ impl Oracle<'_> {
         found
     }
 
+    /// Every judgement of an entry with what holds it, oldest first: the last
+    /// is in force.
+    pub(crate) fn judgements(&self, fact: &Fact, until: i64) -> Vec<(Judgement, Fact)> {
+        let mut found = vec![(fact.entry.judgement.clone(), fact.clone())];
+        for other in &self.world.facts {
+            if let Act::House(HouseRecord::Rejudged {
+                shard,
+                sequence,
+                judgement,
+                ..
+            }) = &other.entry.act
+                && (*shard, *sequence) == (fact.shard, fact.sequence)
+                && other.recorded_ns <= until
+            {
+                found.push((judgement.clone(), other.clone()));
+            }
+        }
+        found
+    }
+
+    pub(crate) fn outcome(&self, fact: &Fact, until: i64) -> Outcome {
+        if matches!(fact.entry.act, Act::House(HouseRecord::OverdueFound { .. })) {
+            return Outcome::Violation;
+        }
+        let (in_force, _) = self.judgements(fact, until).pop().unwrap();
+        Outcome::from_code(in_force.outcome_code).unwrap()
+    }
+
+    fn worst(&self, facts: &[Fact], until: i64) -> String {
+        let outcomes = facts.iter().map(|fact| self.outcome(fact, until));
+        outcomes.max().unwrap().name().to_owned()
+    }
+
     fn is_retracted(&self, fact: &Fact, until: i64) -> bool {
+        if let Act::House(HouseRecord::OverdueFound { of, .. }) = &fact.entry.act {
+            let began = self.world.facts.iter().find(|other| {
+                (other.shard, other.sequence) == (of.shard, of.sequence)
+                    && other.entry.subject == fact.entry.subject
+            });
+            return began.is_some_and(|began| self.is_retracted(began, until));
+        }
         self.world.facts.iter().any(|other| {
             let of = match &other.entry.act {
                 Act::Retraction { of } => Some(*of),
@@ -95,9 +135,8 @@ impl Oracle<'_> {
             let entry = &fact.entry;
             let to = self.destination(fact, until);
             let recipient = entry.recipient().map(|party| party.id.clone());
-            let matches = self
-                .references
-                .contains(&entry.subject.unwrap().to_string())
+            let whose = entry.subject.map(|it| it.to_string()).unwrap_or_default();
+            let matches = self.references.contains(&whose)
                 && fact.recorded_ns <= until
                 && happened_until.is_none_or(|time| entry.event_time_ns <= nanos(time))
                 && filter
@@ -109,7 +148,7 @@ impl Oracle<'_> {
                 && any(&filter.kinds, entry.kind().unwrap().name())
                 && any(&filter.controllers, &entry.controller)
                 && any(&filter.policies, &entry.policy)
-                && any(&filter.judgements, outcome(fact).name())
+                && any(&filter.judgements, self.outcome(fact, until).name())
                 && (filter.recipients.is_empty()
                     || recipient.is_some_and(|id| filter.recipients.contains(&id)))
                 && (filter.countries.is_empty()
@@ -196,7 +235,7 @@ impl Oracle<'_> {
                     first_time: first(&facts),
                     last_time: last(&facts),
                     controllers: distinct(facts.iter().map(|fact| fact.entry.controller.clone())),
-                    judgement: worst(&facts),
+                    judgement: self.worst(&facts, until),
                     sale: facts
                         .iter()
                         .any(|fact| matches!(fact.entry.act, Act::Disclosure { sale: true, .. })),
@@ -246,7 +285,7 @@ impl Oracle<'_> {
                     count: facts.len() as u64,
                     first_time: first(&facts),
                     last_time: last(&facts),
-                    judgement: worst(&facts),
+                    judgement: self.worst(&facts, until),
                 },
             );
         rows.collect()
@@ -287,7 +326,7 @@ impl Oracle<'_> {
                 .or_default() += 1;
             *summary
                 .entries_by_judgement
-                .entry(outcome(fact).name().to_owned())
+                .entry(self.outcome(fact, until).name().to_owned())
                 .or_default() += 1;
             if let Some(party) = fact.entry.recipient() {
                 let kind = if party.person {
@@ -318,14 +357,6 @@ fn covered(field: Field, wanted: &[String], said: &[String]) -> bool {
                 _ => false,
             })
         })
-}
-
-fn outcome(fact: &Fact) -> Outcome {
-    Outcome::from_code(fact.entry.judgement.outcome_code).unwrap()
-}
-
-fn worst(facts: &[Fact]) -> String {
-    facts.iter().map(outcome).max().unwrap().name().to_owned()
 }
 
 fn safeguard(fact: &Fact) -> String {

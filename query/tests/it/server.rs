@@ -278,11 +278,6 @@ async fn what_is_still_to_come_says_so() {
         ),
         said(
             lineage
-                .list_findings(v1::ListFindingsRequest::default())
-                .await,
-        ),
-        said(
-            lineage
                 .get_consent_state(v1::GetConsentStateRequest::default())
                 .await,
         ),
@@ -324,11 +319,6 @@ async fn what_is_still_to_come_says_so() {
         said(
             oversight
                 .list_transfers(v1::OversightListRequest::default())
-                .await,
-        ),
-        said(
-            oversight
-                .list_findings(v1::OversightListRequest::default())
                 .await,
         ),
         said(

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use custody_ledger::{
-    Act, BlockBuilder, Digest, Entry, EventTag, HouseRecord, Kind, Ledger, LedgerOptions, Outcome,
-    PartyPart, ShardDescriptor, ShardId, SubjectReference,
+    Act, BlockBuilder, Digest, Entry, EntryRef, EventTag, Finding, HouseRecord, Judgement, Kind,
+    Ledger, LedgerOptions, Outcome, PartyPart, ShardDescriptor, ShardId, SubjectReference,
 };
 use custody_proto::event::{SealedHeader, SealedMessage};
 use custody_query::{Ask, Deadline, LineageApi, QueryState, ReadModel, ReadModelOptions};
@@ -35,6 +35,13 @@ pub(crate) struct Draft {
     pub(crate) location: &'static str,
     pub(crate) policy: &'static str,
     pub(crate) outcome: Outcome,
+    pub(crate) findings: Vec<Finding>,
+    /// The policy version judged by.
+    pub(crate) judged_policy: &'static str,
+    pub(crate) jurisdiction: &'static str,
+    pub(crate) late: bool,
+    /// The event's data as JSON, instead of the usual.
+    pub(crate) data: Option<String>,
     /// The `id` of the event taken back.
     pub(crate) retracts: Option<String>,
 }
@@ -54,6 +61,11 @@ impl Draft {
             location: "DE",
             policy: "",
             outcome: Outcome::NotJudged,
+            findings: Vec::new(),
+            judged_policy: "",
+            jurisdiction: "",
+            late: false,
+            data: None,
             retracts: None,
         }
     }
@@ -262,7 +274,14 @@ impl World {
         entry.legal_basis = draft.basis.to_owned();
         entry.location = draft.location.to_owned();
         entry.policy = draft.policy.to_owned();
-        entry.judgement.outcome_code = draft.outcome as u8;
+        entry.jurisdiction = draft.jurisdiction.to_owned();
+        entry.judgement = Judgement {
+            outcome_code: draft.outcome as u8,
+            policy: draft.judged_policy.to_owned(),
+            clauses: Vec::new(),
+            findings: draft.findings.clone(),
+            late: draft.late,
+        };
         entry.act = match &draft.retracts {
             Some(of) => Act::Retraction {
                 of: EventTag(person.tag(SOURCE, of)),
@@ -291,6 +310,56 @@ impl World {
             Act::None,
         );
         let entry = self.entry(&draft, None, house, sequence);
+        self.remember(house, sequence, now, entry.clone());
+        self.ledger
+            .append_house(vec![entry], now, Digest([7; 32]))
+            .unwrap();
+    }
+
+    /// Writes into the house shard that an entry was judged again.
+    pub(crate) fn rejudge(&mut self, of: &Fact, judgement: Judgement) {
+        let record = HouseRecord::Rejudged {
+            shard: of.shard,
+            sequence: of.sequence,
+            cause: EntryRef {
+                shard: of.shard,
+                sequence: 0,
+            },
+            judgement,
+        };
+        let time = of.entry.event_time_ns;
+        self.house(Kind::Rejudged, time, of.entry.subject, record);
+    }
+
+    /// Writes into the house shard that something was due and not done.
+    pub(crate) fn overdue(&mut self, of: &Fact, subject: Option<SubjectReference>, due: i64) {
+        let due_ns = START + due * SECOND;
+        let record = HouseRecord::OverdueFound {
+            code: "response_overdue".to_owned(),
+            of: EntryRef {
+                shard: of.shard,
+                sequence: of.sequence,
+            },
+            clauses: vec!["ALB-2025.101".to_owned()],
+            due_ns,
+            source: "eu-gdpr:A12-3".to_owned(),
+        };
+        self.house(Kind::OverdueFound, due_ns, subject, record);
+    }
+
+    fn house(
+        &mut self,
+        kind: Kind,
+        time_ns: i64,
+        subject: Option<SubjectReference>,
+        record: HouseRecord,
+    ) {
+        let now = self.tick();
+        let house = ShardDescriptor::house().id();
+        let sequence = self.ledger.head(house).unwrap().size;
+        let mut entry = Entry::new(kind, time_ns);
+        entry.subject = subject;
+        entry.act = Act::House(record);
         self.remember(house, sequence, now, entry.clone());
         self.ledger
             .append_house(vec![entry], now, Digest([7; 32]))
@@ -334,11 +403,16 @@ fn message(draft: &Draft) -> Vec<u8> {
             header("ce_time", "2025-01-01T00:00:00Z"),
             header("content-type", "application/json"),
         ],
-        payload: format!(
-            r#"{{"subject": {{"ids": ["{}"]}}, "note": "said by phone"}}"#,
-            draft.ids[0]
-        )
-        .into_bytes(),
+        payload: draft
+            .data
+            .clone()
+            .unwrap_or_else(|| {
+                format!(
+                    r#"{{"subject": {{"ids": ["{}"]}}, "note": "said by phone"}}"#,
+                    draft.ids[0]
+                )
+            })
+            .into_bytes(),
     };
     message.to_bytes()
 }
