@@ -23,6 +23,7 @@ mod sealed;
 mod table;
 
 mod checkpoint;
+mod consent;
 mod events;
 mod findings;
 mod oversight;

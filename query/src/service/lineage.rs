@@ -61,9 +61,9 @@ impl LineageService for LineageApi {
 
     async fn get_consent_state(
         &self,
-        _: Request<GetConsentStateRequest>,
+        request: Request<GetConsentStateRequest>,
     ) -> Result<Response<GetConsentStateResponse>, Status> {
-        refuse("custody.v1.LineageService/GetConsentState")
+        self.respond(request).await
     }
 }
 

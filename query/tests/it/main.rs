@@ -5,6 +5,7 @@
 mod oracle;
 mod world;
 
+mod consent;
 mod findings;
 mod follow;
 mod lineage;

@@ -277,11 +277,6 @@ async fn what_is_still_to_come_says_so() {
                 .await,
         ),
         said(
-            lineage
-                .get_consent_state(v1::GetConsentStateRequest::default())
-                .await,
-        ),
-        said(
             evidence
                 .prove_inclusion(v1::ProveInclusionRequest::default())
                 .await,
