@@ -12,7 +12,6 @@ use custody_ingest::duplicates::DuplicateIndex;
 use custody_ingest::kafka::{KafkaDeadLetters, KafkaOptions, KafkaSource};
 use custody_ingest::pipeline::{Pipeline, PipelineOptions, PipelineParts, system_clock};
 use custody_ledger::{Ledger, LedgerOptions};
-use custody_policy::Ruleset;
 use custody_tests::Broker;
 use custody_vault::{Vault, VaultOptions};
 use rdkafka::ClientConfig;
@@ -199,7 +198,7 @@ fn custody(args: &OnceArgs) -> Result<(f64, u64)> {
     let pipeline = Arc::new(Pipeline::start(PipelineParts {
         duplicates: DuplicateIndex::open(&data.join("duplicates"), vault.clone(), 7, clock())?,
         dead_letters: Arc::new(KafkaDeadLetters::new(&options)?),
-        ruleset: Ruleset::builtin(),
+        state_dir: data.join("state"),
         options: PipelineOptions::default(),
         ledger: ledger.clone(),
         vault,

@@ -18,6 +18,7 @@ const LEDGER: &str = "ledger";
 const VAULT: &str = "vault";
 const READ_MODEL: &str = "read_model";
 const DUPLICATES: &str = "duplicates";
+const STATE: &str = "state";
 const LOCK: &str = "custody.lock";
 
 /// The ledger's directory in a data directory.
@@ -128,6 +129,11 @@ impl DataDir {
     /// Where the index of duplicates lies.
     pub fn duplicates_dir(&self) -> PathBuf {
         self.dir.join(DUPLICATES)
+    }
+
+    /// Where the states of persons lie.
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.join(STATE)
     }
 
     /// Its path.

@@ -10,7 +10,6 @@ use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
 use custody_ledger::Ledger;
-use custody_policy::Ruleset;
 use custody_query::{Follower, Following, QueryState, ReadModel};
 
 use crate::admin::{Check, Readiness};
@@ -226,7 +225,7 @@ pub fn pipeline(
     Pipeline::start(PipelineParts {
         ledger: data.ledger.clone(),
         vault: data.vault.clone(),
-        ruleset: Ruleset::builtin(),
+        state_dir: data.state_dir(),
         duplicates,
         dead_letters,
         clock,
@@ -239,6 +238,7 @@ pub fn pipeline(
             max_queued_bytes: config.ingest.queue_bytes,
             max_blocks_in_flight: config.ingest.blocks_in_flight,
             sources,
+            ..PipelineOptions::default()
         },
     })
     .map_err(CommandError::store("the stores", data.path()))

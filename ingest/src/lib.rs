@@ -1,8 +1,8 @@
 //! From Kafka to the ledger.
 //!
 //! A message passes [`decode`] (CloudEvents, limits), [`normalise`] (what its
-//! kind needs, terms), the [`duplicates`] index, the judge, [`project`] (what
-//! of it is public) and the seal, and is appended to its shard's block.
+//! kind needs, terms), the [`duplicates`] index, the judge with the person's
+//! [`state`], [`project`] (what of it is public) and the seal, and is appended to its shard's block.
 //! [`pipeline`] runs these stages, one thread a shard; [`kafka`] feeds them
 //! from a cluster. Input never stops a shard: what cannot be read becomes a
 //! dead letter with a [`RejectionCode`].
@@ -37,9 +37,12 @@ mod rejection;
 mod decode;
 mod normalise;
 mod project;
+mod reread;
 
 pub mod duplicates;
+pub mod overdue;
 pub mod pipeline;
+pub mod state;
 
 pub mod import;
 pub mod kafka;

@@ -21,6 +21,10 @@ pub const DURABLE: &str = "custody_ingest_durable_seconds";
 pub const LAG: &str = "custody_ingest_lag_messages";
 /// The next offset that is not durable here, by topic and partition.
 pub const POSITION: &str = "custody_ingest_position_offset";
+/// Entries judged again with another outcome than before.
+pub const REJUDGED: &str = "custody_ingest_rejudged_total";
+/// Duties whose deadline passed, by finding.
+pub const OVERDUE: &str = "custody_ingest_overdue_total";
 /// Partitions that are fed.
 pub const PARTITIONS: &str = "custody_ingest_partitions";
 
@@ -49,6 +53,16 @@ pub fn describe() {
         Unit::Count,
         "The next offset that is not durable here"
     );
+    describe_counter!(
+        REJUDGED,
+        Unit::Count,
+        "Entries judged again, and otherwise than before"
+    );
+    describe_counter!(
+        OVERDUE,
+        Unit::Count,
+        "Duties whose deadline passed, by finding"
+    );
     describe_gauge!(PARTITIONS, Unit::Count, "Partitions that are fed");
 }
 
@@ -66,6 +80,14 @@ pub(crate) fn duplicate() {
 
 pub(crate) fn rejected(code: &'static str) {
     counter!(DEAD_LETTERS, "code" => code).increment(1);
+}
+
+pub(crate) fn rejudged(entries: u64) {
+    counter!(REJUDGED).increment(entries);
+}
+
+pub(crate) fn overdue(finding: &'static str) {
+    counter!(OVERDUE, "finding" => finding).increment(1);
 }
 
 pub(crate) fn gap(cause: GapCause, offsets: i64) {

@@ -105,13 +105,9 @@ impl NormalisedEvent {
     /// The event as the judge sees it.
     ///
     /// # Errors
-    /// None in practice: the terms were resolved before.
+    /// None: its terms were resolved before.
     pub fn facts(&self) -> Result<Facts<'_>, UnknownTerm> {
-        Facts::new(
-            self.event.kind.name(),
-            self.event.time_ns,
-            &self.event.data,
-        )
+        Facts::new(self.event.kind.name(), self.event.time_ns, &self.event.data)
     }
 }
 

@@ -7,16 +7,27 @@
 
 mod dead_letter;
 mod options;
+mod waivers;
+
+mod house;
 mod parties;
+mod ruleset;
+mod states;
 
 mod shard;
 mod stage;
 
+mod keeper;
+mod review;
+
 mod feed;
+mod oversight;
 
 pub use dead_letter::{DeadLetter, DeadLetters, StopSignal, Undelivered};
 pub use feed::{Lost, Pipeline, PipelineParts, ShardFeed};
 pub use options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions, SourceRules, system_clock};
+pub use states::rebuild_states;
+pub use waivers::SharedWaivers;
 
 /// What can go wrong with the pipeline as a whole. Input never does.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +47,21 @@ pub enum PipelineError {
     /// The duplicates index failed.
     #[error(transparent)]
     Duplicates(#[from] crate::duplicates::DuplicatesError),
+    /// The subject states failed.
+    #[error(transparent)]
+    States(#[from] crate::state::StateError),
+    /// A waiver cannot be taken.
+    #[error("waiver: {0}")]
+    Waiver(#[from] custody_policy::WaiverError),
+    /// There is a waiver of that id already; entries may cite it.
+    #[error("there is a waiver {id} already")]
+    WaiverKnown {
+        /// The id.
+        id: String,
+    },
+    /// The subject states could not be deleted.
+    #[error("cannot delete the subject states: {0}")]
+    StateDirectory(std::io::Error),
     /// Dead letters could not be handed over before the stop.
     #[error(transparent)]
     DeadLetters(#[from] Undelivered),

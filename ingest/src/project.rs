@@ -84,14 +84,7 @@ pub fn judgement(verdict: policy::StoredVerdict) -> Judgement {
         clauses: finding.clauses,
         arguments: finding.arguments,
         suppressed: finding.waiver.is_some(),
-        decided_by: finding
-            .decided_by
-            .into_iter()
-            .map(|entry| EntryRef {
-                shard: ShardId(entry.shard),
-                sequence: entry.sequence,
-            })
-            .collect(),
+        decided_by: finding.decided_by.into_iter().map(place).collect(),
         waiver: finding.waiver.unwrap_or_default(),
     });
     Judgement {
@@ -100,6 +93,13 @@ pub fn judgement(verdict: policy::StoredVerdict) -> Judgement {
         policy: verdict.policy,
         clauses: verdict.clauses,
         late: false,
+    }
+}
+
+fn place(at: policy::EntryRef) -> EntryRef {
+    EntryRef {
+        shard: ShardId(at.shard),
+        sequence: at.sequence,
     }
 }
 

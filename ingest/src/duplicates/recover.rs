@@ -1,17 +1,12 @@
 //! Brings the index up to the ledger: what became durable and did not reach
 //! the index is read back and opened.
 
-use std::sync::Arc;
-
 use custody_ledger::{Block, Kind, Ledger, ShardId};
 use custody_vault::{EntryContext, Vault};
 use tracing::{info, warn};
 
 use super::{Digests, DuplicateIndex, DuplicatesError};
-use custody_proto::sealed::SealedMessage;
-
-use crate::decode::{DecodeLimits, DecodedEvent, decode};
-use crate::message::RawMessage;
+use crate::reread;
 
 /// Blocks read at a time, in bytes.
 const READ_BYTES: usize = 4 << 20;
@@ -111,7 +106,7 @@ fn take_in(
         };
         let event = person
             .and_then(|person| person.open(&context, &entry.sealed).ok())
-            .and_then(|plain| read_again(&plain, header.recorded_time_ns));
+            .and_then(|plain| reread::decoded(&plain, header.recorded_time_ns));
         match event {
             Some(event) => events.push(Digests::new(
                 &event.source,
@@ -127,24 +122,4 @@ fn take_in(
     }
     let size = header.first_sequence + u64::from(header.entries);
     index.durable(&events, header.recorded_time_ns, header.shard, size)
-}
-
-/// The event in a sealed record, read as it was when it came in.
-fn read_again(plain: &[u8], recorded_ns: i64) -> Option<DecodedEvent> {
-    let sealed = SealedMessage::from_bytes(plain).ok()?;
-    let message = RawMessage {
-        topic: Arc::from(""),
-        partition: 0,
-        offset: 0,
-        timestamp_ms: None,
-        key: sealed.key,
-        headers: sealed
-            .headers
-            .into_iter()
-            .map(|header| (header.name, header.value))
-            .collect(),
-        payload: Some(sealed.payload),
-    };
-    // It passed the limits of its day, which may have been wider.
-    decode(&message, &DecodeLimits::NONE, recorded_ns).ok()
 }

@@ -2,25 +2,31 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use custody_ledger::{Ledger, ShardDescriptor, ShardId};
-use custody_policy::Ruleset;
 use custody_vault::Vault;
 use parking_lot::Mutex;
 use tracing::{error, info};
 
 use super::PipelineError;
 use super::dead_letter::{DeadLetters, StopSignal};
+use super::house::HouseLog;
+use super::keeper::{self, Keeper, KeeperQueue};
 use super::options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions};
 use super::parties::Parties;
+use super::review::{self, Reviews};
+use super::ruleset;
 use super::shard::ShardWorker;
+use super::states;
 use crate::duplicates::{self, DuplicateIndex};
 use crate::message::RawMessage;
+use crate::state::SubjectStates;
 
 /// What a pipeline works with.
 pub struct PipelineParts {
@@ -28,15 +34,15 @@ pub struct PipelineParts {
     pub ledger: Ledger,
     /// Keys and identifiers.
     pub vault: Vault,
-    /// Vocabulary and policy packs.
-    pub ruleset: &'static Ruleset,
+    /// Where the states of persons are kept. Made where it is absent.
+    pub state_dir: PathBuf,
     /// Which events were stored within the window.
     pub duplicates: DuplicateIndex,
     /// Where messages go that cannot be read.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// What time it is.
     pub clock: Clock,
-    /// Sizes and limits.
+    /// Sizes and limits, and what events are judged by.
     pub options: PipelineOptions,
 }
 
@@ -44,12 +50,16 @@ pub struct PipelineParts {
 pub(super) struct Shared {
     pub(super) ledger: Ledger,
     pub(super) vault: Vault,
-    pub(super) ruleset: &'static Ruleset,
+    pub(super) states: SubjectStates,
     pub(super) duplicates: DuplicateIndex,
     pub(super) dead_letters: Arc<dyn DeadLetters>,
     pub(super) clock: Clock,
     pub(super) options: PipelineOptions,
     pub(super) parties: Parties,
+    pub(super) keeper: Keeper,
+    pub(super) reviews: Reviews,
+    /// The house shard's entries on start.
+    pub(super) house_size: u64,
     /// Ends long waits once the deadline of a stop has passed.
     pub(super) abort: StopSignal,
     failure: Mutex<Option<String>>,
@@ -74,9 +84,11 @@ impl Shared {
 
 /// Takes raw messages to durable blocks.
 pub struct Pipeline {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     threads: Mutex<HashMap<ShardId, JoinHandle<()>>>,
     feeds: AtomicUsize,
+    /// Each ends when its sender is dropped.
+    helpers: Mutex<Vec<(Sender<()>, JoinHandle<()>)>>,
 }
 
 /// Offsets that Kafka had dropped before they could be read.
@@ -118,16 +130,18 @@ pub struct ShardFeed {
 }
 
 impl Pipeline {
-    /// Brings the duplicates index and the party registry up to the ledger and
-    /// is then ready for shards.
+    /// Brings the duplicates index, the subject states and the party registry
+    /// up to the ledger, says in the house shard by which rules events are
+    /// judged where these are others than before, and is then ready for shards.
     ///
     /// # Errors
-    /// [`PipelineError`] where the ledger, the vault or the index fails.
+    /// [`PipelineError`] where the ledger, the vault, the index or the states
+    /// fail.
     pub fn start(parts: PipelineParts) -> Result<Self, PipelineError> {
         let PipelineParts {
             ledger,
             vault,
-            ruleset,
+            state_dir,
             duplicates,
             dead_letters,
             clock,
@@ -136,23 +150,62 @@ impl Pipeline {
         let most = &mut options.limits.max_message_bytes;
         *most = (*most).min(MAX_MESSAGE_BYTES);
         duplicates::catch_up(&duplicates, &ledger, &vault, clock())?;
-        let parties = Parties::load(&ledger)?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                ledger,
-                vault,
-                ruleset,
-                duplicates,
-                dead_letters,
-                clock,
-                options,
-                parties,
-                abort: StopSignal::default(),
-                failure: Mutex::new(None),
-            }),
+        let log = HouseLog::load(&ledger)?;
+        for (recorded_ns, record) in &log.waivers {
+            let keys = &options.waiver_keys;
+            options.waivers.take(keys, *recorded_ns, record);
+        }
+        ruleset::adopt(&ledger, &options.ruleset, log.ruleset, clock())?;
+        let states = states::open(&state_dir, &ledger, &vault, &options)?;
+        let reviews = Reviews::load(states.store())?;
+        let (keeper, kept) = Keeper::new();
+        let shared = Arc::new(Shared {
+            ledger,
+            vault,
+            states,
+            duplicates,
+            dead_letters,
+            clock,
+            options,
+            parties: log.parties,
+            keeper,
+            reviews,
+            house_size: log.size,
+            abort: StopSignal::default(),
+            failure: Mutex::new(None),
+        });
+        shared.follow_house()?;
+        let mut pipeline = Self {
             threads: Mutex::default(),
             feeds: AtomicUsize::new(0),
-        })
+            helpers: Mutex::default(),
+            shared,
+        };
+        pipeline.help(kept)?;
+        Ok(pipeline)
+    }
+
+    /// Starts the threads that work for all shards.
+    fn help(&mut self, kept: KeeperQueue) -> Result<(), PipelineError> {
+        let helpers = self.helpers.get_mut();
+        let (stop, stopped) = bounded(0);
+        let keeper = keeper::start(Arc::clone(&self.shared), kept, stopped)?;
+        helpers.push((stop, keeper));
+        let (stop, stopped) = bounded(0);
+        let review = review::start(Arc::clone(&self.shared), stopped)?;
+        helpers.push((stop, review));
+        Ok(())
+    }
+
+    fn end_helpers(&self) {
+        let helpers = std::mem::take(&mut *self.helpers.lock());
+        let (stops, threads): (Vec<_>, Vec<_>) = helpers.into_iter().unzip();
+        drop(stops);
+        self.shared.reviews.wake();
+        for thread in threads {
+            // A panic in it has been seen as a failure.
+            let _ = thread.join();
+        }
     }
 
     /// Opens a shard, durably where it is new, and starts its thread. The
@@ -247,11 +300,19 @@ impl Pipeline {
         for thread in threads {
             let _ = thread.join();
         }
+        self.end_helpers();
         if let Some(failure) = self.failure() {
             return Err(PipelineError::Failed(failure));
         }
         self.shared.duplicates.persist()?;
+        self.shared.states.persist()?;
         Ok(())
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.end_helpers();
     }
 }
 

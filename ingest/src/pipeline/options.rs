@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use custody_policy::{Ruleset, Settings, Tag, VerifyingKey, Waivers};
 use regex::Regex;
 
+use super::waivers::SharedWaivers;
 use crate::DecodeLimits;
+use crate::overdue::{Deadlines, Statutory};
 
 /// Nanoseconds since 1970 UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -41,6 +44,40 @@ pub struct PipelineOptions {
     pub max_blocks_in_flight: usize,
     /// Who may say what. Empty: everybody everything.
     pub sources: SourceRules,
+    /// States of persons that are kept in memory beside those of persons with
+    /// events on their way. Default 100,000.
+    pub cache_states: usize,
+    /// What events are judged by. By default the policies that are built in.
+    pub ruleset: Arc<Ruleset>,
+    /// How many days after an account is closed data may be kept. By default
+    /// the operator has not said.
+    pub retention_days_after_account_closed: Option<u32>,
+    /// The waivers in force. Those of the ledger are added on start and when
+    /// they are written.
+    pub waivers: SharedWaivers,
+    /// The operator's keys, of which a waiver needs a signature. By default
+    /// none, so that no waiver counts.
+    pub waiver_keys: Vec<VerifyingKey>,
+    /// Statutory deadlines. By default those of the policy room.
+    pub deadlines: Arc<dyn Deadlines>,
+}
+
+impl PipelineOptions {
+    /// What the judge is told beside rules, event and state. `parents` are tags
+    /// of the events that the event's data came from.
+    pub(crate) fn settings<'a>(
+        &self,
+        waivers: &'a Waivers,
+        recorded_ns: i64,
+        parents: &'a [Tag],
+    ) -> Settings<'a> {
+        Settings {
+            retention_days_after_account_closed: self.retention_days_after_account_closed,
+            waivers: (!waivers.is_empty()).then_some(waivers),
+            recorded_ns,
+            parents,
+        }
+    }
 }
 
 impl Default for PipelineOptions {
@@ -51,6 +88,12 @@ impl Default for PipelineOptions {
             max_queued_bytes: 64 << 20,
             max_blocks_in_flight: 64,
             sources: SourceRules::default(),
+            cache_states: 100_000,
+            ruleset: Arc::new(Ruleset::builtin().clone()),
+            retention_days_after_account_closed: None,
+            waivers: SharedWaivers::default(),
+            waiver_keys: Vec::new(),
+            deadlines: Arc::new(Statutory::default()),
         }
     }
 }

@@ -2,20 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use custody_ledger::{
-    Act, Entry, HouseRecord, Kind, Ledger, LedgerError, ShardDescriptor, ShardId,
-};
+use custody_ledger::{Act, Entry, HouseRecord, Kind, ShardId};
 use custody_proto::event::Party;
 use parking_lot::Mutex;
 
 use crate::normalise::NamedParty;
 
-/// Bytes of blocks read at a time on start.
-const READ_BYTES: usize = 4 << 20;
-
 /// The party registry: what each organisation's id stands for. The first word
 /// counts; a later one that contradicts it is a finding for the operator, once
 /// for each id and field.
+#[derive(Default)]
 pub(crate) struct Parties {
     known: Mutex<Known>,
 }
@@ -34,27 +30,9 @@ struct Registered {
 }
 
 impl Parties {
-    /// Reads what the house shard has registered.
-    pub(crate) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
-        let mut known = Known::default();
-        let house = ShardDescriptor::house().id();
-        let mut height = 0;
-        loop {
-            let blocks = ledger.read_blocks(house, height, READ_BYTES)?;
-            if blocks.is_empty() {
-                break;
-            }
-            for block in &blocks {
-                height = block.header.height + 1;
-                for entry in block.entries() {
-                    let (_, entry) = entry.map_err(LedgerError::Malformed)?;
-                    known.take(entry.act);
-                }
-            }
-        }
-        Ok(Self {
-            known: Mutex::new(known),
-        })
+    /// Takes in what the house shard has registered.
+    pub(crate) fn take(&mut self, record: HouseRecord) {
+        self.known.get_mut().take(record);
     }
 
     /// The house entries that a party named at `offset` of `shard` calls for.
@@ -116,14 +94,14 @@ impl Parties {
 }
 
 impl Known {
-    fn take(&mut self, act: Act) {
-        match act {
-            Act::House(HouseRecord::PartyRegistered {
+    fn take(&mut self, record: HouseRecord) {
+        match record {
+            HouseRecord::PartyRegistered {
                 id,
                 name,
                 category,
                 country,
-            }) => {
+            } => {
                 self.parties.insert(
                     id,
                     Registered {
@@ -133,7 +111,7 @@ impl Known {
                     },
                 );
             }
-            Act::House(HouseRecord::PartyContradicted { id, field, .. }) => {
+            HouseRecord::PartyContradicted { id, field, .. } => {
                 for known in ["name", "category", "country"] {
                     if field == known {
                         self.contradicted.insert((id.clone(), known));

@@ -15,11 +15,13 @@ use tracing::error;
 use super::PipelineError;
 use super::dead_letter::DeadLetter;
 use super::feed::{Item, Lost, Progress, Shared};
+use super::keeper::Kept;
 use super::parties::house;
 use super::stage::{Prepared, Stage};
 use crate::duplicates::Digests;
 use crate::message::RawMessage;
 use crate::metric;
+use crate::state::Effect;
 
 /// Messages that are worked on before blocks are handed over.
 const BATCH_MESSAGES: usize = 8_192;
@@ -51,6 +53,7 @@ pub(super) struct ShardWorker {
 struct Open {
     builder: BlockBuilder,
     events: Vec<Digests>,
+    effects: Vec<Effect>,
     /// Kind and outcome of each entry, for the metrics.
     counted: Vec<(u8, u8)>,
     /// When the first of its messages came in.
@@ -60,6 +63,7 @@ struct Open {
 struct Ready {
     block: BuiltBlock,
     events: Vec<Digests>,
+    effects: Vec<Effect>,
     counted: Vec<(u8, u8)>,
     since: Option<Instant>,
 }
@@ -94,6 +98,7 @@ impl ShardWorker {
             open: Open {
                 builder,
                 events: Vec::new(),
+                effects: Vec::new(),
                 counted: Vec::new(),
                 since: None,
             },
@@ -189,7 +194,11 @@ impl ShardWorker {
         self.open.since.get_or_insert(since);
         let sequence = self.open.builder.next_sequence();
         match self.stage.prepare(&message, sequence, &mut self.house)? {
-            Prepared::Entry { entry, digests } => {
+            Prepared::Entry {
+                entry,
+                digests,
+                effect,
+            } => {
                 let counted = (entry.kind_code, entry.judgement.outcome_code);
                 match self.open.builder.push(&entry) {
                     // Too long for what is left of this block; the next one
@@ -204,6 +213,7 @@ impl ShardWorker {
                     }
                 }
                 self.open.events.push(digests);
+                self.open.effects.extend(effect);
                 self.open.counted.push(counted);
             }
             Prepared::Duplicate => {
@@ -264,10 +274,11 @@ impl ShardWorker {
             return Ok(());
         }
         let shared = &self.shared;
-        let ruleset = Digest(shared.ruleset.digest());
+        let ruleset = Digest(shared.options.ruleset.digest());
         let Open {
             builder,
             events,
+            effects,
             counted,
             since,
         } = &mut self.open;
@@ -282,6 +293,7 @@ impl ShardWorker {
         self.ready.push(Ready {
             block,
             events: std::mem::take(events),
+            effects: std::mem::take(effects),
             counted: std::mem::take(counted),
             since: since.take(),
         });
@@ -298,7 +310,7 @@ impl ShardWorker {
         if !self.house.is_empty() {
             let entries = std::mem::take(&mut self.house);
             let now = (self.shared.clock)();
-            let ruleset = Digest(self.shared.ruleset.digest());
+            let ruleset = Digest(self.shared.options.ruleset.digest());
             self.shared.ledger.append_house(entries, now, ruleset)?;
         }
         // A dead letter is acknowledged before the block that counts it.
@@ -317,6 +329,7 @@ impl ShardWorker {
             let Ready {
                 block,
                 events,
+                effects,
                 counted,
                 since,
             } = ready;
@@ -327,15 +340,22 @@ impl ShardWorker {
                         .store(head.next_offset.unwrap_or(0), Ordering::Release);
                     metric::stored(&counted);
                     metric::durable(since.map(|s| s.elapsed()));
-                    shared
-                        .duplicates
-                        .durable(&events, head.recorded_time_ns, head.shard, head.size)
-                        .map_err(PipelineError::from)
+                    shared.duplicates.durable(
+                        &events,
+                        head.recorded_time_ns,
+                        head.shard,
+                        head.size,
+                    )?;
+                    shared.keeper.keep(Kept {
+                        head,
+                        effects,
+                        flight,
+                    });
+                    Ok(())
                 });
                 if let Err(error) = done {
                     shared.fail(&error);
                 }
-                drop(flight);
             });
         }
         Ok(())
@@ -343,7 +363,7 @@ impl ShardWorker {
 }
 
 /// One block on its way; counted off however its way ends.
-struct Flight(Arc<InFlight>);
+pub(super) struct Flight(Arc<InFlight>);
 
 impl Flight {
     fn start(in_flight: &Arc<InFlight>) -> Self {
@@ -374,6 +394,6 @@ pub(super) fn announce(shared: &Shared, shard: ShardId) -> Result<(), PipelineEr
     let entry = house(Kind::ShardOpened, now, HouseRecord::ShardOpened { shard });
     shared
         .ledger
-        .append_house(vec![entry], now, Digest(shared.ruleset.digest()))?;
+        .append_house(vec![entry], now, Digest(shared.options.ruleset.digest()))?;
     Ok(())
 }

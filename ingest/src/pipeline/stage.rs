@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use custody_ledger::{Entry, EventTag, HouseRecord, Kind, ShardId, SubjectReference};
-use custody_policy::{Settings, SubjectState, judge};
-use custody_vault::{EntryContext, Person};
+use custody_ledger::{
+    Entry, EntryRef, EventTag, HouseRecord, Judgement, Kind, ShardId, SubjectReference,
+};
+use custody_policy::{Facts, SubjectState, Tag, judge};
+use custody_vault::{Admission, EntryContext};
 use tracing::info_span;
 
 use super::PipelineError;
@@ -14,8 +16,10 @@ use crate::decode::decode;
 use crate::duplicates::{Digests, Sighting};
 use crate::message::RawMessage;
 use crate::normalise::{NormalisedEvent, normalise};
+use crate::overdue;
 use crate::project::{judgement, project, seal_record};
 use crate::rejection::{Rejection, RejectionCode};
+use crate::state::{Effect, Origin, is_judged};
 
 /// What became of a message.
 pub(super) enum Prepared {
@@ -25,6 +29,8 @@ pub(super) enum Prepared {
         entry: Box<Entry>,
         /// What the duplicates index is to remember of it.
         digests: Digests,
+        /// What is to be done when it is durable.
+        effect: Option<Effect>,
     },
     /// It was stored before within the window.
     Duplicate,
@@ -87,7 +93,8 @@ impl Stage {
             }
         }
 
-        let person = self.admit(&event, message.offset, now_ns, house_entries)?;
+        let admission = self.admit(&event, message.offset, now_ns, house_entries)?;
+        let person = &admission.person;
         for party in event.parties() {
             shared
                 .parties
@@ -101,26 +108,82 @@ impl Stage {
             has_subject.then(|| SubjectReference(person.reference())),
             &|source: &str, id: &str| EventTag(person.tag(source, id)),
         );
-        if let Ok(facts) = event.facts() {
-            let verdict = judge(
-                shared.ruleset,
-                &facts,
-                &SubjectState::default(),
-                &Settings::default(),
-            );
-            entry.judgement = judgement(verdict.to_stored(shared.ruleset));
-        }
-
         let context = EntryContext {
             ledger: self.ledger_id,
             shard: self.shard.0,
             sequence,
         };
         entry.sealed = person.seal(&context, &seal_record(message))?;
+        let effect = self.judge(event, &mut entry, sequence, &admission)?;
         Ok(Prepared::Entry {
             entry: Box::new(entry),
             digests,
+            effect,
         })
+    }
+
+    /// Judges an event by what is known of its person, and makes it known.
+    fn judge(
+        &self,
+        event: NormalisedEvent,
+        entry: &mut Entry,
+        sequence: u64,
+        admission: &Admission,
+    ) -> Result<Option<Effect>, PipelineError> {
+        let person = &admission.person;
+        let at = EntryRef {
+            shard: self.shard,
+            sequence,
+        };
+        let Ok(facts) = event.facts() else {
+            // The vocabulary that resolved its terms has them.
+            return Ok(None);
+        };
+        let Some(subject) = entry.subject else {
+            let duties = overdue::changes(&self.shared.vault, &event, entry, at, person, &[])?;
+            let effect = Effect {
+                at,
+                time_ns: entry.event_time_ns,
+                subject: None,
+                judged: false,
+                changes: false,
+                review: None,
+                duties,
+            };
+            return Ok(effect.does_something().then_some(effect));
+        };
+        let origin = Origin::new(&event, entry, at, person);
+        let is_judged = is_judged(event.kind());
+        // Held until the event is applied: another shard that has an event of
+        // this person waits.
+        let mut session =
+            self.shared
+                .states
+                .enter(subject.0, admission.is_new, !admission.linked.is_empty())?;
+        if is_judged {
+            entry.judgement = self.judgement(&facts, session.state(), origin.parents());
+        }
+        entry.judgement.late = session.is_late(event.time_ns());
+        let duties = overdue::changes(
+            &self.shared.vault,
+            &event,
+            entry,
+            at,
+            person,
+            session.others(),
+        )?;
+        session.apply(&facts, &origin);
+        let mut effect = session.conclude(event, origin, is_judged);
+        effect.duties = duties;
+        Ok(effect.does_something().then_some(effect))
+    }
+
+    fn judgement(&self, facts: &Facts<'_>, state: &SubjectState, parents: &[Tag]) -> Judgement {
+        let options = &self.shared.options;
+        let waivers = options.waivers.now();
+        let settings = options.settings(&waivers, (self.shared.clock)(), parents);
+        let verdict = judge(&options.ruleset, facts, state, &settings);
+        judgement(verdict.to_stored(&options.ruleset))
     }
 
     /// Decodes and normalises, and checks who may say what.
@@ -143,13 +206,17 @@ impl Stage {
         offset: i64,
         now_ns: i64,
         house_entries: &mut Vec<Entry>,
-    ) -> Result<Person, PipelineError> {
+    ) -> Result<Admission, PipelineError> {
         if event.ids().is_empty() {
-            return Ok(self.shared.vault.house());
+            return Ok(Admission {
+                person: self.shared.vault.house(),
+                is_new: false,
+                linked: Vec::new(),
+            });
         }
         let ids: Vec<&str> = event.ids().iter().map(String::as_str).collect();
         let admission = self.shared.vault.admit(&ids)?;
-        for (a, b) in admission.linked {
+        for &(a, b) in &admission.linked {
             house_entries.push(house(
                 Kind::IdentityLinked,
                 now_ns,
@@ -161,6 +228,6 @@ impl Stage {
                 },
             ));
         }
-        Ok(admission.person)
+        Ok(admission)
     }
 }

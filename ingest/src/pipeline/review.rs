@@ -1,0 +1,364 @@
+//! Judging again what was judged too early.
+//!
+//! An event may say what happened before something that was judged already: a
+//! consent that was withdrawn an hour before data was used, said an hour after.
+//! The entry keeps the judgement that it was given, which is what could be
+//! known then; the house shard says what it is now.
+//!
+//! What is to be judged again is found through the rows that the states' store
+//! keeps of each judged entry of a person. A list in the state would have to
+//! forget, and be sealed anew for every event; a scan would read the ledger of
+//! all persons for one.
+//!
+//! A review is written in the batch that takes its cause into the store, and
+//! removed when the house entries that it brought are durable. One that is done
+//! twice finds nothing the second time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use custody_ledger::{Act, Digest, Entry, EntryRef, HouseRecord, Judgement, Kind, ShardDescriptor};
+use custody_policy::{SubjectState, Tag, Waiver, judge};
+use custody_vault::EntryContext;
+use parking_lot::{Condvar, Mutex};
+use tracing::debug;
+
+use super::PipelineError;
+use super::feed::Shared;
+use super::{house, parties};
+use crate::metric;
+use crate::overdue::Checker;
+use crate::project::judgement;
+use crate::reread;
+use crate::state::{JudgedRow, Reference, Review, StateError, Store};
+
+/// House entries appended at a time.
+const APPEND: usize = 256;
+/// Duties looked at at a time.
+const LOOK: usize = 1_000;
+/// How long something that is on its way to the disk may take.
+const SOON: Duration = Duration::from_millis(5);
+/// How often the thread looks without being told.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Reviews that are to be done.
+#[derive(Default)]
+pub(super) struct Reviews {
+    queue: Mutex<VecDeque<Review>>,
+    added: Condvar,
+    /// Held by whoever works on reviews or on duties.
+    working: Mutex<()>,
+}
+
+impl Reviews {
+    /// Those that were not done when the process ended. All entries that were
+    /// judged are in the store by now.
+    pub(super) fn load(store: &Store) -> Result<Self, StateError> {
+        let rows = store.reviews()?.into_iter().map(|row| Review {
+            cause: row.cause,
+            subject: row.subject,
+            from_ns: row.from_ns,
+            wait: Vec::new(),
+        });
+        Ok(Self {
+            queue: Mutex::new(rows.collect()),
+            ..Self::default()
+        })
+    }
+
+    pub(super) fn add(&self, reviews: Vec<Review>) {
+        if !reviews.is_empty() {
+            self.queue.lock().extend(reviews);
+            self.added.notify_all();
+        }
+    }
+
+    /// How many are not done yet.
+    pub(super) fn pending(&self) -> usize {
+        // One at work is still in the queue.
+        self.queue.lock().len()
+    }
+
+    /// Ends a wait early.
+    pub(super) fn wake(&self) {
+        self.added.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut queue = self.queue.lock();
+        // What is not ready will be in a moment.
+        let most = if queue.is_empty() { IDLE } else { SOON };
+        self.added.wait_for(&mut queue, most);
+    }
+}
+
+/// Starts the thread, which ends after the review at hand when `stop` does.
+pub(super) fn start(shared: Arc<Shared>, stop: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("review".to_owned())
+        .spawn(move || {
+            let is_stopped =
+                || stop.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected);
+            while !is_stopped() && shared.failure().is_none() {
+                if let Err(error) = shared.work_off(&is_stopped) {
+                    shared.fail(&error);
+                }
+                shared.reviews.wait();
+            }
+        })
+}
+
+impl Shared {
+    /// Takes in what is new in the house shard.
+    pub(super) fn follow_house(&self) -> Result<(), PipelineError> {
+        let keys = &self.options.waiver_keys;
+        let waivers = &self.options.waivers;
+        Ok(house::follow(
+            &self.states,
+            &self.ledger,
+            |sequence, recorded_ns, record| {
+                // What was there on start was taken in then.
+                if sequence >= self.house_size {
+                    waivers.take(keys, recorded_ns, record);
+                }
+            },
+        )?)
+    }
+
+    pub(super) fn give_waiver(&self, note: &str) -> Result<String, PipelineError> {
+        let waiver = Waiver::open(note, &self.options.waiver_keys)?;
+        let _working = self.reviews.working.lock();
+        self.follow_house()?;
+        let id = waiver.id;
+        if self
+            .options
+            .waivers
+            .now()
+            .iter()
+            .any(|(known, _)| known.id == id)
+        {
+            return Err(PipelineError::WaiverKnown { id });
+        }
+        let record = HouseRecord::WaiverGiven {
+            id: id.clone(),
+            note: note.to_owned(),
+        };
+        let now_ns = (self.clock)();
+        self.append(vec![parties::house(Kind::WaiverGiven, now_ns, record)])?;
+        Ok(id)
+    }
+
+    pub(super) fn revoke_waiver(&self, id: &str, note: &str) -> Result<(), PipelineError> {
+        let _working = self.reviews.working.lock();
+        let record = HouseRecord::WaiverRevoked {
+            id: id.to_owned(),
+            note: note.to_owned(),
+        };
+        let now_ns = (self.clock)();
+        self.append(vec![parties::house(Kind::WaiverRevoked, now_ns, record)])
+    }
+
+    /// Does every review that can be done.
+    fn work_off(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), PipelineError> {
+        let working = self.reviews.working.lock();
+        self.follow_house()?;
+        let waiting = self.reviews.queue.lock().len();
+        for _ in 0..waiting {
+            if is_stopped() {
+                break;
+            }
+            let (next, others) = {
+                let mut queue = self.reviews.queue.lock();
+                let Some(next) = queue.pop_front() else { break };
+                let same = queue.iter().filter(|other| other.subject == next.subject);
+                let others: Vec<Review> = same.cloned().collect();
+                // Still there for whoever counts.
+                queue.push_back(next.clone());
+                (next, others)
+            };
+            if !self.is_ready(&next)? {
+                continue;
+            }
+            // Of a person with many late events the entries are read once.
+            let mut group = vec![next];
+            for other in others {
+                if self.is_ready(&other)? {
+                    group.push(other);
+                }
+            }
+            self.review(&group)?;
+            let is_done = |review: &Review| group.iter().any(|done| done.cause == review.cause);
+            self.reviews.queue.lock().retain(|review| !is_done(review));
+        }
+        drop(working);
+        Ok(())
+    }
+
+    /// Whether everything that was judged before the cause is in the store.
+    fn is_ready(&self, review: &Review) -> Result<bool, PipelineError> {
+        for at in &review.wait {
+            let position = self.states.store().position(at.shard)?;
+            if position.is_none_or(|position| position.size <= at.sequence) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does reviews of one person.
+    fn review(&self, group: &[Review]) -> Result<(), PipelineError> {
+        let Some(first) = group.first() else {
+            return Ok(());
+        };
+        let store = self.states.store();
+        let from_ns = group.iter().map(|review| review.from_ns).min();
+        let (state, set) = self.states.now(first.subject)?;
+        let mut entries = Vec::new();
+        let (mut judged, mut differing) = (0_u64, 0_u64);
+        for subject in set {
+            for row in store.judged_after(&subject, from_ns.unwrap_or(i64::MIN)) {
+                let row = row?;
+                let concerns =
+                    |review: &&Review| review.from_ns < row.time_ns && review.cause != row.at;
+                let Some(cause) = group.iter().find(concerns) else {
+                    continue;
+                };
+                judged += 1;
+                if let Some(entry) = self.judge_again(cause.cause, subject, &row, &state)? {
+                    differing += 1;
+                    entries.push(entry);
+                }
+                if entries.len() >= APPEND {
+                    self.append(std::mem::take(&mut entries))?;
+                }
+            }
+        }
+        if !entries.is_empty() {
+            self.append(entries)?;
+        }
+        for review in group {
+            store.review_done(review.cause)?;
+        }
+        metric::rejudged(differing);
+        debug!(shard = %first.cause.shard, sequence = first.cause.sequence,
+            causes = group.len(), judged, differing, "judged again what came before late events");
+        Ok(())
+    }
+
+    fn append(&self, entries: Vec<Entry>) -> Result<(), PipelineError> {
+        let ruleset = Digest(self.options.ruleset.digest());
+        self.ledger.append_house(entries, (self.clock)(), ruleset)?;
+        self.follow_house()
+    }
+
+    /// The house entry that says how an entry is judged now, where that is
+    /// otherwise than it was judged last.
+    fn judge_again(
+        &self,
+        cause: EntryRef,
+        subject: Reference,
+        row: &JudgedRow,
+        state: &SubjectState,
+    ) -> Result<Option<Entry>, PipelineError> {
+        let Some(person) = self.vault.person(&subject)? else {
+            return Ok(None);
+        };
+        let Some((recorded_ns, entry)) = self.entry(row.at, row.height)? else {
+            return Ok(None);
+        };
+        let context = EntryContext {
+            ledger: self.ledger.id().0,
+            shard: row.at.shard.0,
+            sequence: row.at.sequence,
+        };
+        // An entry that does not open was erased, or is for `verify` to name.
+        let Some(event) = reread::normalised(&person, &context, &entry.sealed, recorded_ns) else {
+            return Ok(None);
+        };
+        let Ok(facts) = event.facts() else {
+            return Ok(None);
+        };
+        let waivers = self.options.waivers.now();
+        let parents: Vec<Tag> = entry.parent_tags.iter().map(|tag| tag.0).collect();
+        let settings = self.options.settings(&waivers, (self.clock)(), &parents);
+        let verdict = judge(&self.options.ruleset, &facts, state, &settings);
+        let mut now = judgement(verdict.to_stored(&self.options.ruleset));
+        now.late = entry.judgement.late;
+        let last = match self.states.store().rejudged(row.at)? {
+            Some((height, sequence)) => self.rejudged(height, sequence)?,
+            None => None,
+        };
+        if last.as_ref().unwrap_or(&entry.judgement) == &now {
+            return Ok(None);
+        }
+        let mut again = Entry::new(Kind::Rejudged, entry.event_time_ns);
+        again.subject = entry.subject;
+        again.act = Act::House(HouseRecord::Rejudged {
+            shard: row.at.shard,
+            sequence: row.at.sequence,
+            cause,
+            judgement: now,
+        });
+        Ok(Some(again))
+    }
+
+    /// An entry and when it was recorded.
+    fn entry(&self, at: EntryRef, height: u64) -> Result<Option<(i64, Entry)>, PipelineError> {
+        let Some(block) = self.ledger.read_block(at.shard, height)? else {
+            return Ok(None);
+        };
+        for entry in block.entries() {
+            let (sequence, entry) = entry?;
+            if sequence == at.sequence {
+                return Ok(Some((block.header.recorded_time_ns, entry)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn rejudged(&self, height: u64, sequence: u64) -> Result<Option<Judgement>, PipelineError> {
+        let at = EntryRef {
+            shard: ShardDescriptor::house().id(),
+            sequence,
+        };
+        Ok(self
+            .entry(at, height)?
+            .and_then(|(_, entry)| match entry.act {
+                Act::House(HouseRecord::Rejudged { judgement, .. }) => Some(judgement),
+                _ => None,
+            }))
+    }
+
+    /// Says of every duty whose deadline has passed at `now_ns` that it has.
+    pub(super) fn check_overdue(&self, now_ns: i64) -> Result<usize, PipelineError> {
+        let _working = self.reviews.working.lock();
+        self.follow_house()?;
+        let checker = Checker {
+            states: &self.states,
+            deadlines: &*self.options.deadlines,
+            ruleset: &self.options.ruleset,
+            retention_days: self.options.retention_days_after_account_closed,
+        };
+        let mut found = 0;
+        loop {
+            let mut looked = checker.look(now_ns, LOOK)?;
+            if looked.is_empty() {
+                return Ok(found);
+            }
+            let entries: Vec<Entry> = looked.iter_mut().filter_map(|l| l.entry.take()).collect();
+            found += entries.len();
+            for chunk in entries.chunks(APPEND) {
+                self.append(chunk.to_vec())?;
+            }
+            // Only now: what was found is known by the house shard.
+            let mut batch = self.states.store().batch();
+            for looked in &looked {
+                looked.settle(&mut batch);
+            }
+            batch.commit()?;
+        }
+    }
+}

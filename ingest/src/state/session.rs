@@ -1,0 +1,182 @@
+//! One person, held by who judges an event of theirs.
+
+use std::sync::{Arc, LazyLock};
+
+use custody_policy::{Facts, SubjectState};
+use parking_lot::MutexGuard;
+
+use super::Reference;
+use super::effect::{self, Effect, Op, Origin, Review};
+use super::table::{Known, NEVER, Part, Slot, SubjectStates, index};
+use crate::normalise::NormalisedEvent;
+
+/// What is known of somebody of whom nothing is.
+static NOTHING: LazyLock<SubjectState> = LazyLock::new(SubjectState::default);
+
+/// The locks of one part or of several.
+pub(super) enum Guards<'a> {
+    One(MutexGuard<'a, Part>),
+    Many(Vec<(usize, MutexGuard<'a, Part>)>),
+}
+
+impl Guards<'_> {
+    pub(super) fn of(&mut self, reference: &Reference) -> Option<&mut Part> {
+        match self {
+            Self::One(part) => Some(part),
+            Self::Many(parts) => parts
+                .iter_mut()
+                .find(|(held, _)| *held == index(reference))
+                .map(|(_, part)| &mut **part),
+        }
+    }
+
+    pub(super) fn slot(&mut self, reference: &Reference) -> Option<&mut Slot> {
+        self.of(reference)?.get_mut(reference)
+    }
+}
+
+/// A person held: nobody else judges or changes them meanwhile.
+pub(crate) struct Session<'a> {
+    states: &'a SubjectStates,
+    guards: Guards<'a>,
+    reference: Reference,
+    others: Option<Arc<[Reference]>>,
+    /// Gone once something was applied.
+    view: Option<Arc<SubjectState>>,
+    latest_judged_ns: i64,
+    changed: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        states: &'a SubjectStates,
+        mut guards: Guards<'a>,
+        reference: Reference,
+        others: Option<Arc<[Reference]>>,
+    ) -> Self {
+        let own = guards.slot(&reference).map(|slot| slot.known.clone());
+        let Known {
+            state: mut view,
+            mut latest_judged_ns,
+            ..
+        } = own.unwrap_or_default();
+        for other in others.iter().flat_map(|others| others.iter()) {
+            if let Some(slot) = guards.slot(other) {
+                Arc::make_mut(&mut view).merge(&slot.known.state);
+                latest_judged_ns = latest_judged_ns.max(slot.known.latest_judged_ns);
+            }
+        }
+        Self {
+            states,
+            guards,
+            reference,
+            others,
+            view: Some(view),
+            latest_judged_ns,
+            changed: false,
+        }
+    }
+
+    /// What is known of the person, all linked references taken together,
+    /// before the event is applied.
+    pub(crate) fn state(&self) -> &SubjectState {
+        self.view.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// References of the same person.
+    pub(crate) fn others(&self) -> &[Reference] {
+        self.others.as_deref().unwrap_or_default()
+    }
+
+    /// Whether an event of this time comes after a later one was judged. Known
+    /// from the rows of judged entries and not from the state, which would have
+    /// to be sealed anew for every event that is judged.
+    pub(crate) fn is_late(&self, time_ns: i64) -> bool {
+        time_ns < self.latest_judged_ns
+    }
+
+    /// Applies an event to the person's own state; the next one sees it.
+    pub(crate) fn apply(&mut self, facts: &Facts<'_>, origin: &Origin) {
+        if !effect::changes(facts) {
+            return;
+        }
+        // So that the state need not be copied for this pointer's sake.
+        self.view = None;
+        if let Some(slot) = self.guards.slot(&self.reference) {
+            Arc::make_mut(&mut slot.known.state).apply(facts, origin.provenance());
+            self.changed = true;
+        }
+    }
+
+    /// Lets the person go. What is to be done when the event is durable is
+    /// told; the caller must see to it that [`SubjectStates::settle`] gets it.
+    pub(crate) fn conclude(
+        mut self,
+        event: NormalisedEvent,
+        origin: Origin,
+        judged: bool,
+    ) -> Effect {
+        let time_ns = event.time_ns();
+        let at = origin.at;
+        let review = self.review(time_ns, &origin);
+        if let Some(slot) = self.guards.slot(&self.reference) {
+            if judged {
+                slot.known.latest_judged_ns = slot.known.latest_judged_ns.max(time_ns);
+                slot.judged.push((time_ns, at));
+            }
+            if self.changed {
+                slot.ops.push(Op::new(event, origin));
+            }
+            if judged || self.changed {
+                slot.waiting += 1;
+            }
+        }
+        let effect = Effect {
+            at,
+            time_ns,
+            subject: Some(self.reference),
+            judged,
+            changes: self.changed,
+            review,
+            duties: Vec::new(),
+        };
+        self.leave();
+        effect
+    }
+
+    /// What was judged without knowing of this event.
+    fn review(&mut self, time_ns: i64, origin: &Origin) -> Option<Review> {
+        let from_ns = if origin.is_retraction() {
+            NEVER
+        } else {
+            time_ns
+        };
+        if !self.changed || self.latest_judged_ns <= from_ns {
+            return None;
+        }
+        let mut wait = Vec::new();
+        let others = self.others.clone().unwrap_or_default();
+        for member in std::iter::once(&self.reference).chain(others.iter()) {
+            if let Some(slot) = self.guards.slot(member) {
+                let later = slot.judged.iter().filter(|(time, _)| *time > from_ns);
+                wait.extend(later.map(|(_, at)| *at));
+            }
+        }
+        Some(Review {
+            cause: origin.at,
+            subject: self.reference,
+            from_ns,
+            wait,
+        })
+    }
+
+    /// Lets the person go with nothing done.
+    pub(crate) fn leave(mut self) {
+        let others = self.others.take().unwrap_or_default();
+        for member in std::iter::once(&self.reference).chain(others.iter()) {
+            if let Some(part) = self.guards.of(member) {
+                self.states.rest(part, member);
+            }
+        }
+    }
+}

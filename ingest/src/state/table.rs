@@ -1,0 +1,284 @@
+//! The states in memory: those at work, and those that rest.
+//!
+//! A person is *at work* while an event of theirs is not durable. Then the
+//! state as it is now, the state as it is in the store, and the events between
+//! the two are kept. Otherwise the state rests in a bounded cache and in the
+//! store. Persons are spread over parts with a lock each; whoever judges holds
+//! the lock of the person's part from the first look until the event is
+//! applied, so that no two shards judge one person at once and no update is
+//! lost. Of persons who are linked the locks of all parts are held, taken in
+//! order.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use custody_ledger::{EntryRef, Ledger};
+use custody_policy::SubjectState;
+use custody_vault::Vault;
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
+
+use super::effect::Op;
+use super::session::{Guards, Session};
+use super::store::Store;
+use super::{Reference, StateError};
+
+/// Parts of the table, so that shards seldom wait for each other.
+const PARTS: usize = 64;
+
+/// No time at all: before every event.
+pub(super) const NEVER: i64 = i64::MIN;
+
+/// What is known of every person. Shared by all shards.
+pub(crate) struct SubjectStates {
+    pub(super) vault: Vault,
+    pub(super) ledger: [u8; 16],
+    pub(super) store: Store,
+    pub(super) parts: Box<[Mutex<Part>]>,
+    idle: Cache<Reference, Arc<Known>>,
+    pub(super) settling: Mutex<()>,
+}
+
+pub(super) type Part = HashMap<Reference, Slot>;
+
+/// A person's state and what goes with it.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) state: Arc<SubjectState>,
+    /// References of the same person; `None` where there is no other.
+    pub(super) linked: Option<Arc<[Reference]>>,
+    /// The latest event time of a judged entry, durable or not.
+    pub(super) latest_judged_ns: i64,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            state: Arc::default(),
+            linked: None,
+            latest_judged_ns: NEVER,
+        }
+    }
+}
+
+/// A person at work.
+pub(super) struct Slot {
+    pub(super) known: Known,
+    /// As it is in the store.
+    pub(super) base: Arc<SubjectState>,
+    /// What was applied since.
+    pub(super) ops: Vec<Op>,
+    /// Entries that were judged and are not durable.
+    pub(super) judged: Vec<(i64, EntryRef)>,
+    /// Entries on their way that concern this person.
+    pub(super) waiting: usize,
+}
+
+impl SubjectStates {
+    /// Opens or makes the states of a ledger in `dir`, with `cache_states` of
+    /// them at most in memory beside those at work. What is there is deleted
+    /// where it is of another format or ledger, or knows blocks that the ledger
+    /// does not have.
+    ///
+    /// # Errors
+    /// [`StateError`] where the store or the ledger fails.
+    pub(crate) fn open(
+        dir: &Path,
+        ledger: &Ledger,
+        vault: Vault,
+        cache_states: usize,
+    ) -> Result<Self, StateError> {
+        Ok(Self {
+            store: super::recover::open(dir, ledger)?,
+            vault,
+            ledger: ledger.id().0,
+            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            idle: Cache::new(cache_states),
+            settling: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Makes what was taken in durable. It can be made again, so this only
+    /// saves time on the next start.
+    ///
+    /// # Errors
+    /// [`StateError`] where the store fails.
+    pub(crate) fn persist(&self) -> Result<(), StateError> {
+        self.store.persist()
+    }
+
+    /// Holds a person until the event is applied. `is_new` says that the person
+    /// was not known a moment ago; `linked` that somebody was linked with them.
+    pub(crate) fn enter(
+        &self,
+        reference: Reference,
+        is_new: bool,
+        linked: bool,
+    ) -> Result<Session<'_>, StateError> {
+        if linked {
+            self.relink(&reference)?;
+        }
+        let mut guard = self.part(&reference).lock();
+        let others = self.wake(&mut guard, &reference, is_new)?;
+        let Some(others) = others else {
+            return Ok(Session::new(self, Guards::One(guard), reference, None));
+        };
+        drop(guard);
+        let (guards, others) = self.hold_all(&reference, others)?;
+        Ok(Session::new(self, guards, reference, Some(others)))
+    }
+
+    /// The state of a person as it is now, with that of linked references.
+    pub(crate) fn now(
+        &self,
+        reference: Reference,
+    ) -> Result<(SubjectState, Vec<Reference>), StateError> {
+        let session = self.enter(reference, false, false)?;
+        let state = session.state().clone();
+        let mut all = vec![reference];
+        all.extend(session.others());
+        session.leave();
+        Ok((state, all))
+    }
+
+    /// Puts a person among those at work and tells who else is the same one.
+    fn wake(
+        &self,
+        part: &mut Part,
+        reference: &Reference,
+        is_new: bool,
+    ) -> Result<Option<Arc<[Reference]>>, StateError> {
+        if let Some(slot) = part.get(reference) {
+            return Ok(slot.known.linked.clone());
+        }
+        let known = match self.idle.get(reference) {
+            Some(known) => Known::clone(&known),
+            None if is_new => Known::default(),
+            None => self.load(reference)?,
+        };
+        let linked = known.linked.clone();
+        let slot = Slot {
+            base: Arc::clone(&known.state),
+            known,
+            ops: Vec::new(),
+            judged: Vec::new(),
+            waiting: 0,
+        };
+        part.insert(*reference, slot);
+        Ok(linked)
+    }
+
+    fn load(&self, reference: &Reference) -> Result<Known, StateError> {
+        let others = self.vault.linked(reference)?;
+        Ok(Known {
+            state: Arc::new(self.stored(reference)?),
+            linked: (!others.is_empty()).then(|| others.into()),
+            latest_judged_ns: self.store.latest_judged(reference)?.unwrap_or(NEVER),
+        })
+    }
+
+    /// The state in the store; an empty one where there is none, or where the
+    /// person's key is gone.
+    pub(super) fn stored(&self, reference: &Reference) -> Result<SubjectState, StateError> {
+        let Some(sealed) = self.store.state(reference)? else {
+            return Ok(SubjectState::default());
+        };
+        let Some(person) = self.vault.person(reference)? else {
+            return Ok(SubjectState::default());
+        };
+        let plain = person.open_state(self.ledger, sealed.as_ref())?;
+        SubjectState::decode(&plain).map_err(|_| StateError::Malformed { place: "states" })
+    }
+
+    /// Locks the parts of a whole set of linked references, in order, and sees
+    /// to it that each of them is awake.
+    fn hold_all(
+        &self,
+        reference: &Reference,
+        mut others: Arc<[Reference]>,
+    ) -> Result<(Guards<'_>, Arc<[Reference]>), StateError> {
+        loop {
+            let mut guards = self.lock_parts(reference, &others);
+            for member in std::iter::once(reference).chain(others.iter()) {
+                let part = guards.of(member);
+                if let Some(part) = part {
+                    self.wake(part, member, false)?;
+                }
+            }
+            // It may have been linked with more while nothing was held.
+            let now = guards
+                .slot(reference)
+                .and_then(|slot| slot.known.linked.clone())
+                .unwrap_or_default();
+            if now == others {
+                return Ok((guards, others));
+            }
+            others = now;
+        }
+    }
+
+    fn lock_parts(&self, reference: &Reference, others: &[Reference]) -> Guards<'_> {
+        let all = std::iter::once(reference).chain(others);
+        let mut indices: Vec<usize> = all.map(index).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        Guards::Many(
+            indices
+                .into_iter()
+                .map(|index| (index, self.parts[index].lock()))
+                .collect(),
+        )
+    }
+
+    /// Tells all of a linked set whom they are linked with.
+    fn relink(&self, reference: &Reference) -> Result<(), StateError> {
+        let mut set = self.vault.linked(reference)?;
+        loop {
+            let mut guards = self.lock_parts(reference, &set);
+            // What the vault says while the parts are held is what counts:
+            // whoever links after this comes by here after this.
+            let now = self.vault.linked(reference)?;
+            if now != set {
+                set = now;
+                continue;
+            }
+            set.push(*reference);
+            for member in &set {
+                let others: Arc<[Reference]> =
+                    set.iter().copied().filter(|o| o != member).collect();
+                if let Some(slot) = guards.slot(member) {
+                    slot.known.linked = Some(Arc::clone(&others));
+                }
+                if let Some(known) = self.idle.get(member) {
+                    let mut known = Known::clone(&known);
+                    known.linked = Some(others);
+                    self.idle.insert(*member, Arc::new(known));
+                }
+            }
+            return Ok(());
+        }
+    }
+
+    /// Puts a person to rest where nothing of theirs is on its way.
+    pub(super) fn rest(&self, part: &mut Part, reference: &Reference) {
+        if part.get(reference).is_some_and(|slot| slot.waiting == 0)
+            && let Some(slot) = part.remove(reference)
+        {
+            self.idle.insert(*reference, Arc::new(slot.known));
+        }
+    }
+
+    pub(super) fn part(&self, reference: &Reference) -> &Mutex<Part> {
+        &self.parts[index(reference)]
+    }
+}
+
+/// References are random, so that any byte will do.
+pub(super) fn index(reference: &Reference) -> usize {
+    usize::from(reference[0]) % PARTS
+}
