@@ -133,7 +133,10 @@ impl Expected {
         let mut failures = Vec::new();
         let name = verdict.outcome.name();
         if name != self.judgement {
-            failures.push(format!("judgement: expected {}, found {name}", self.judgement));
+            failures.push(format!(
+                "judgement: expected {}, found {name}",
+                self.judgement
+            ));
         }
         let found: Vec<&str> = verdict.findings.iter().map(|f| f.code.name()).collect();
         for code in &self.codes {

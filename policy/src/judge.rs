@@ -221,9 +221,11 @@ impl<'a, T: Trace> Judging<'a, T> {
             }
         }
         // The same said by a clause and by a basis is one finding.
-        let same = self.verdict.findings.iter_mut().find(|finding| {
-            finding.code == code && finding.arguments == arguments
-        });
+        let same = self
+            .verdict
+            .findings
+            .iter_mut()
+            .find(|finding| finding.code == code && finding.arguments == arguments);
         if let Some(same) = same {
             let further = unique.into_iter().filter(|c| !same.clauses.contains(c));
             let further: Vec<ClauseRef> = further.collect();
@@ -271,13 +273,16 @@ impl<'a, T: Trace> Judging<'a, T> {
     }
 }
 
+/// Numbers of the rules that decide about one term.
+type Deciding = smallvec::SmallVec<[u16; 8]>;
+
 /// What the declared-ness of an event rests on.
 #[derive(Default)]
 struct Declared {
     /// For each purpose, the rules that declare it.
-    purposes: smallvec::SmallVec<[(Term, smallvec::SmallVec<[u16; 4]>); 4]>,
+    purposes: smallvec::SmallVec<[(Term, Deciding); 4]>,
     /// For each category, the rules that declare it.
-    categories: smallvec::SmallVec<[(Term, smallvec::SmallVec<[u16; 4]>); 8]>,
+    categories: smallvec::SmallVec<[(Term, Deciding); 8]>,
     /// The rules that declare the recipient.
-    recipient: smallvec::SmallVec<[u16; 4]>,
+    recipient: Deciding,
 }

@@ -16,9 +16,7 @@ pub use date::Day;
 pub use error::{PackError, PackErrors};
 pub use schema::{ClauseKind, RetentionTrigger, Treatment, VersioningRule};
 
-pub(crate) use schema::{
-    PackFile, ProcessorRole, RawClause, RawConsent, Said,
-};
+pub(crate) use schema::{PackFile, ProcessorRole, RawClause, RawConsent, Said};
 
 /// The format of packs that is read.
 pub const PACK_FORMAT: u32 = 1;
@@ -142,7 +140,11 @@ impl Pack {
 
     /// The services that it is for.
     pub fn services(&self) -> impl Iterator<Item = &str> {
-        self.file.policy.services.iter().map(|s| s.get_ref().as_str())
+        self.file
+            .policy
+            .services
+            .iter()
+            .map(|s| s.get_ref().as_str())
     }
 
     /// Where the text is published, if the pack says so.

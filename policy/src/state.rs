@@ -121,7 +121,10 @@ pub struct RightsRequestState {
     tag: Tag,
 }
 
-/// What is known of one person. See the [module](self).
+/// What is known of one person: made from the person's own events in the order
+/// in which they arrived, and from nothing else, so that replaying them makes
+/// it again. It holds what was said and when; what is in force is asked for a
+/// moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectState {
     statements: Vec<Statement>,
@@ -217,7 +220,11 @@ impl SubjectState {
             EventKind::Erasure => self.erasures.push(ErasureClaim {
                 moment,
                 service: facts.service.to_owned(),
-                scope: facts.scope.iter().filter_map(|term| term.category).collect(),
+                scope: facts
+                    .scope
+                    .iter()
+                    .filter_map(|term| term.category)
+                    .collect(),
             }),
             EventKind::AccountClosed => keep_latest(&mut self.closed, moment),
             EventKind::Collection => self.collect(facts, moment),

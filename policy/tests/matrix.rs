@@ -1,5 +1,6 @@
 //! The table of ALB-2025 sections 2 and 7: which data may serve which
 //! purpose, and on which basis in the EU and the UK. Every pair is tried.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests.
 
 use custody_policy::{FindingCode, Outcome, Rehearsal, Ruleset, Said};
 
@@ -16,20 +17,33 @@ const CATEGORIES: [(&str, &str); 12] = [
     ("Device information", "device"),
     ("Online activity information", "online_activity"),
     ("Location information", "location"),
-    ("Marketing and advertising information", "marketing_advertising"),
+    (
+        "Marketing and advertising information",
+        "marketing_advertising",
+    ),
 ];
 
 /// The table's label and code of each purpose, its categories as numbers of
 /// the list above, and its bases under the GDPR.
 const PURPOSES: [(&str, &str, &[usize], &[&str]); 9] = [
-    ("Account administration", "account", &[0, 1, 2, 3], &["b", "f"]),
+    (
+        "Account administration",
+        "account",
+        &[0, 1, 2, 3],
+        &["b", "f"],
+    ),
     (
         "Purchase and delivery of products and services",
         "purchase_delivery",
         &[0, 1, 2, 4, 5, 6, 7, 8, 9, 10],
         &["b"],
     ),
-    ("Communicate with you", "communication", &[0, 1, 4, 5, 6, 8, 9, 10], &["b"]),
+    (
+        "Communicate with you",
+        "communication",
+        &[0, 1, 4, 5, 6, 8, 9, 10],
+        &["b"],
+    ),
     (
         "Provide voice, image and camera services",
         "voice_image_camera",
@@ -42,8 +56,18 @@ const PURPOSES: [(&str, &str, &[usize], &[&str]); 9] = [
         &[0, 2, 4, 9, 10, 11],
         &["a", "f"],
     ),
-    ("Marketing and advertising", "marketing", &[0, 2, 4, 9, 10, 11], &["a", "f"]),
-    ("Research and development", "research", &[0, 1, 2, 3, 7, 8, 9, 10], &["f"]),
+    (
+        "Marketing and advertising",
+        "marketing",
+        &[0, 2, 4, 9, 10, 11],
+        &["a", "f"],
+    ),
+    (
+        "Research and development",
+        "research",
+        &[0, 1, 2, 3, 7, 8, 9, 10],
+        &["f"],
+    ),
     (
         "Fraud prevention and credit risks",
         "fraud_prevention",
@@ -101,7 +125,11 @@ fn a_pair_is_a_combination_exactly_where_the_table_has_it() {
                 let found = |code| verdict.findings.iter().any(|f| f.code == code);
                 let name = format!("{label} / {data} / {basis}");
                 let together = listed.contains(&number);
-                assert_eq!(!found(FindingCode::UndeclaredCombination), together, "{name}");
+                assert_eq!(
+                    !found(FindingCode::UndeclaredCombination),
+                    together,
+                    "{name}"
+                );
                 let based = bases.contains(&basis);
                 assert_eq!(!found(FindingCode::BasisUndeclared), based, "{name}");
                 assert_eq!(

@@ -1,4 +1,5 @@
 //! The five packs: whole, covered, and judging as their cases say.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -52,18 +53,29 @@ fn less_than_a_tenth_is_only_stated() {
     for clause in packs().iter().flat_map(Pack::clauses) {
         *counts.entry(clause.treatment).or_default() += 1;
         if clause.treatment == Treatment::Stated {
-            assert!(!clause.treatment_detail.is_empty(), "{}: no reason", clause.id);
+            assert!(
+                !clause.treatment_detail.is_empty(),
+                "{}: no reason",
+                clause.id
+            );
         }
     }
     let all: usize = counts.values().sum();
     let stated = counts.get(&Treatment::Stated).copied().unwrap_or_default();
-    assert!(stated * 10 < all, "{stated} of {all} are stated: {counts:?}");
+    assert!(
+        stated * 10 < all,
+        "{stated} of {all} are stated: {counts:?}"
+    );
 }
 
 #[test]
 fn summaries_are_sentences_of_our_own() {
     for clause in packs().iter().flat_map(Pack::clauses) {
-        assert!(clause.summary.len() < 400, "{}: too long a summary", clause.id);
+        assert!(
+            clause.summary.len() < 400,
+            "{}: too long a summary",
+            clause.id
+        );
         assert!(!clause.section.is_empty(), "{}: no section", clause.id);
     }
 }

@@ -29,7 +29,9 @@ impl<'a, T: Trace> Judging<'a, T> {
     pub(super) fn consent_as_basis(&mut self, tables: &'a Tables) {
         let facts = self.facts;
         let vocabulary = Vocabulary::builtin();
-        let Some(basis) = facts.legal_basis else { return };
+        let Some(basis) = facts.legal_basis else {
+            return;
+        };
         if facts.anonymised || !vocabulary.is_consent(basis) {
             return;
         }

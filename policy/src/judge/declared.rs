@@ -5,14 +5,11 @@ use custody_proto::event::subject::Role;
 use smallvec::SmallVec;
 
 use super::trace::Trace;
-use super::{Declared, Judging, names};
+use super::{Deciding, Declared, Judging, names};
 use crate::rules::{Rule, Rules, Tables};
 use crate::state::Focus;
 use crate::term::Term;
 use crate::verdict::{ClauseRef, FindingCode};
-
-/// Numbers of rules that decide about one term.
-type Deciding = SmallVec<[u16; 4]>;
 
 /// What stands against one rule.
 struct Against {
@@ -170,12 +167,7 @@ impl<'a, T: Trace> Judging<'a, T> {
             let said = recipient
                 .category
                 .map_or_else(|| recipient.id.to_owned(), |term| term.curie().to_owned());
-            self.find(
-                FindingCode::UndeclaredRecipient,
-                [],
-                vec![said],
-                Vec::new(),
-            );
+            self.find(FindingCode::UndeclaredRecipient, [], vec![said], Vec::new());
             return;
         }
         let focus = Focus::Recipient(recipient.category);
@@ -368,18 +360,12 @@ fn go_together(tables: &Tables, purposes: &[u16], categories: &[u16]) -> bool {
             .as_ref()
             .is_none_or(|with| purposes.iter().any(|purpose| with.contains(*purpose)))
     });
-    // A category that goes with anything does not stand in for one that is
-    // listed and covers the same term.
-    let mut listed = categories
-        .iter()
-        .filter(|number| !category(number).any_purpose)
-        .peekable();
-    let free = listed.peek().is_none();
+    let free = categories.iter().any(|number| category(number).any_purpose);
     let by_purpose = purposes.iter().any(|number| {
         tables.purposes.rules[usize::from(*number)]
             .with
             .as_ref()
-            .is_none_or(|with| free || listed.clone().any(|category| with.contains(*category)))
+            .is_none_or(|with| free || categories.iter().any(|category| with.contains(*category)))
     });
     by_category && by_purpose
 }

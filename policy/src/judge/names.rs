@@ -24,13 +24,20 @@ pub(super) fn finding(rules: &Ruleset, finding: &Finding) -> String {
         words.push_str(&format!(" [{}]", finding.arguments.join(", ")));
     }
     if !finding.clauses.is_empty() {
-        words.push_str(&format!(" It rests on {}.", clauses(rules, &finding.clauses)));
+        words.push_str(&format!(
+            " It rests on {}.",
+            clauses(rules, &finding.clauses)
+        ));
     }
     for entry in &finding.decided_by {
         words.push_str(&format!(
             " Decided by entry {} of shard {}.",
             entry.sequence,
-            entry.shard.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            entry
+                .shard
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
         ));
     }
     words

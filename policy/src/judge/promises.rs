@@ -116,12 +116,7 @@ impl<'a, T: Trace> Judging<'a, T> {
                 })
                 .collect();
             let arguments = vec![basis.curie().to_owned(), purpose.curie().to_owned()];
-            self.find(
-                FindingCode::BasisUndeclared,
-                clauses,
-                arguments,
-                Vec::new(),
-            );
+            self.find(FindingCode::BasisUndeclared, clauses, arguments, Vec::new());
         }
     }
 

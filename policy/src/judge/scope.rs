@@ -50,7 +50,11 @@ impl<'a, T: Trace> Judging<'a, T> {
                 (_, _, Some(place)) => place.code().to_owned(),
                 _ => facts.service.to_owned(),
             };
-            self.no_policy([rule.clause], argument, "The policy says that it is not for this.");
+            self.no_policy(
+                [rule.clause],
+                argument,
+                "The policy says that it is not for this.",
+            );
             return None;
         }
         if forced.is_none() && !facts.policy.is_empty() && facts.policy != rules.policy(policy).id()
@@ -58,7 +62,10 @@ impl<'a, T: Trace> Judging<'a, T> {
             self.find(
                 FindingCode::PolicyMismatch,
                 tables.versioning(VersioningRule::EffectiveOnPosting),
-                vec![facts.policy.to_owned(), rules.policy(policy).id().to_owned()],
+                vec![
+                    facts.policy.to_owned(),
+                    rules.policy(policy).id().to_owned(),
+                ],
                 Vec::new(),
             );
         }

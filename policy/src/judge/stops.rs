@@ -24,7 +24,11 @@ impl<'a, T: Trace> Judging<'a, T> {
             self.stopped_for(tables, Focus::Category(*category), Some(*category));
         }
         if let Some(recipient) = facts.recipient {
-            self.stopped_for(tables, Focus::Recipient(recipient.category), recipient.category);
+            self.stopped_for(
+                tables,
+                Focus::Recipient(recipient.category),
+                recipient.category,
+            );
         }
     }
 
@@ -71,7 +75,10 @@ impl<'a, T: Trace> Judging<'a, T> {
                 .map(|rule| rule.clause)
                 .collect();
             clauses.extend(declaring(tables, focus, facts));
-            let arguments = term.map(|term| term.curie().to_owned()).into_iter().collect();
+            let arguments = term
+                .map(|term| term.curie().to_owned())
+                .into_iter()
+                .collect();
             self.find(code, clauses, arguments, vec![stop.at]);
         }
     }
@@ -140,11 +147,7 @@ impl<'a, T: Trace> Judging<'a, T> {
 }
 
 /// The clauses that would declare what the focus names.
-fn declaring(
-    tables: &Tables,
-    focus: Focus,
-    facts: &crate::facts::Facts<'_>,
-) -> Vec<ClauseRef> {
+fn declaring(tables: &Tables, focus: Focus, facts: &crate::facts::Facts<'_>) -> Vec<ClauseRef> {
     let (rules, term) = match focus {
         Focus::Purpose(term) => (&tables.purposes, Some(term)),
         Focus::Category(term) => (&tables.categories, Some(term)),

@@ -50,9 +50,9 @@ impl<'a, T: Trace> Judging<'a, T> {
         });
         let adequacy = law::adequate(from, to, time);
         let mechanism = facts.safeguard.map(law::mechanism);
-        let adequate = adequacy.as_ref().is_some_and(|adequacy| {
-            !adequacy.partial || mechanism == Some(Mechanism::Adequacy)
-        });
+        let adequate = adequacy
+            .as_ref()
+            .is_some_and(|adequacy| !adequacy.partial || mechanism == Some(Mechanism::Adequacy));
         if adequate {
             self.trace.step(|| {
                 format!(
@@ -73,9 +73,9 @@ impl<'a, T: Trace> Judging<'a, T> {
             // The decision that is named is not in force.
             (None, Some(Mechanism::Adequacy | Mechanism::None) | None) => false,
             // What a policy calls a safeguard is one where the policy says so.
-            (None, Some(Mechanism::Safeguard | Mechanism::Derogation)) => {
-                facts.safeguard.is_some_and(|safeguard| !safeguard.is_local())
-            }
+            (None, Some(Mechanism::Safeguard | Mechanism::Derogation)) => facts
+                .safeguard
+                .is_some_and(|safeguard| !safeguard.is_local()),
         };
         if counts {
             if let Some(rule) = named {

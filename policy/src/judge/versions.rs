@@ -12,6 +12,9 @@ use crate::term::Term;
 use crate::verdict::{ClauseRef, FindingCode};
 use crate::vocabulary::Vocabulary;
 
+/// Something that was done, and the rules that declare it.
+type Asked<'r> = (Focus, Term, &'r [u16], &'r Rules);
+
 impl<'a, T: Trace> Judging<'a, T> {
     /// `terms_reduced`: only clauses that this version added to the person's
     /// disadvantage declare it, the data is older than the version, and the
@@ -32,7 +35,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         if !acts || facts.anonymised || promises.is_empty() {
             return;
         }
-        let mut weaker: SmallVec<[(Focus, Term, &[u16], &Rules); 4]> = SmallVec::new();
+        let mut weaker: SmallVec<[Asked<'_>; 4]> = SmallVec::new();
         for (purpose, by) in &declared.purposes {
             weaker.push((Focus::Purpose(*purpose), *purpose, by, &tables.purposes));
         }
@@ -91,13 +94,15 @@ impl<'a, T: Trace> Judging<'a, T> {
     /// calls it.
     fn is_same_data(&self, tables: &Tables, declared: &Declared, collected: Term) -> bool {
         let vocabulary = Vocabulary::builtin();
-        self.facts.categories.iter().any(|used| {
-            vocabulary.covers(*used, collected) || vocabulary.covers(collected, *used)
-        }) || declared.categories.iter().any(|(_, by)| {
-            by.iter().any(|number| {
-                let rule = &tables.categories.rules[usize::from(*number)];
-                rule.continues.contains(collected) || rule.covers.contains(collected)
+        self.facts
+            .categories
+            .iter()
+            .any(|used| vocabulary.covers(*used, collected) || vocabulary.covers(collected, *used))
+            || declared.categories.iter().any(|(_, by)| {
+                by.iter().any(|number| {
+                    let rule = &tables.categories.rules[usize::from(*number)];
+                    rule.continues.contains(collected) || rule.covers.contains(collected)
+                })
             })
-        })
     }
 }

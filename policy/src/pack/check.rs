@@ -6,9 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::error::{PackError, PackErrors, at};
-use super::schema::{
-    ClauseKind, PackFile, RawClause, RawConsent, Said, Treatment, VersioningRule,
-};
+use super::schema::{ClauseKind, PackFile, RawClause, RawConsent, Said, Treatment, VersioningRule};
 use super::{Clause, PACK_FORMAT};
 use crate::field::Field;
 use crate::place::{Group, Member, Place};
@@ -184,7 +182,10 @@ impl<'a> Checker<'a> {
             }
         }
         if head.services.is_empty() {
-            self.error(&head.id.span(), "services is empty: the policy would apply to nothing");
+            self.error(
+                &head.id.span(),
+                "services is empty: the policy would apply to nothing",
+            );
         }
         for service in &head.services {
             if !is_plain_id(service.get_ref()) {
@@ -222,7 +223,10 @@ impl<'a> Checker<'a> {
             if !ids.insert(clause.id.get_ref().as_str()) {
                 self.error(
                     &clause.id.span(),
-                    format!("the clause {} stands in this pack twice", clause.id.get_ref()),
+                    format!(
+                        "the clause {} stands in this pack twice",
+                        clause.id.get_ref()
+                    ),
                 );
             }
             if let Some(code) = &clause.code {
@@ -337,7 +341,9 @@ impl<'a> Checker<'a> {
             if must && Vocabulary::builtin().resolve(field, &text).is_err() {
                 self.error(
                     &code.span(),
-                    format!("{text} is no {field} of the vocabulary; leave `code` out and say `covers`"),
+                    format!(
+                        "{text} is no {field} of the vocabulary; leave `code` out and say `covers`"
+                    ),
                 );
             }
         }
@@ -366,17 +372,31 @@ impl<'a> Checker<'a> {
         }
         for code in raw.recipients.iter().flatten() {
             let text = format!("custody:{}", code.get_ref());
-            if Vocabulary::builtin().resolve(Field::Recipient, &text).is_err() {
-                self.error(&code.span(), format!("there is no recipient category {text}"));
+            if Vocabulary::builtin()
+                .resolve(Field::Recipient, &text)
+                .is_err()
+            {
+                self.error(
+                    &code.span(),
+                    format!("there is no recipient category {text}"),
+                );
             }
         }
         for code in raw.continues.iter().flatten() {
             let text = format!("custody:{}", code.get_ref());
-            if Vocabulary::builtin().resolve(Field::Category, &text).is_err() {
+            if Vocabulary::builtin()
+                .resolve(Field::Category, &text)
+                .is_err()
+            {
                 self.error(&code.span(), format!("there is no data category {text}"));
             }
         }
-        for party in raw.parties.iter().flatten().chain(raw.controllers.iter().flatten()) {
+        for party in raw
+            .parties
+            .iter()
+            .flatten()
+            .chain(raw.controllers.iter().flatten())
+        {
             if !is_plain_id(party.get_ref()) {
                 self.error(
                     &party.span(),
@@ -424,7 +444,10 @@ impl<'a> Checker<'a> {
                 if !EVENT_KINDS.contains(&kind.get_ref().as_str()) {
                     self.error(
                         &kind.span(),
-                        format!("no kind of event; one of {} is meant", EVENT_KINDS.join(", ")),
+                        format!(
+                            "no kind of event; one of {} is meant",
+                            EVENT_KINDS.join(", ")
+                        ),
                     );
                 }
             }
@@ -435,7 +458,10 @@ impl<'a> Checker<'a> {
                 if !ANSWERS.contains(&answer.get_ref().as_str()) {
                     self.error(
                         &answer.span(),
-                        format!("nothing answers by that name; one of {} is meant", ANSWERS.join(", ")),
+                        format!(
+                            "nothing answers by that name; one of {} is meant",
+                            ANSWERS.join(", ")
+                        ),
                     );
                 }
             }
@@ -464,7 +490,10 @@ impl<'a> Checker<'a> {
             if detail.is_empty() && wanted != Treatment::Enforced {
                 self.error(
                     &treatment.span(),
-                    format!("say by what it is {}: recorded_by, answered_by or stated", wanted.name()),
+                    format!(
+                        "say by what it is {}: recorded_by, answered_by or stated",
+                        wanted.name()
+                    ),
                 );
             }
             return (wanted, detail);
@@ -491,7 +520,10 @@ impl<'a> Checker<'a> {
                 .suggestion
                 .map(|curie| format!("; is {curie} meant?"))
                 .unwrap_or_default();
-            self.error(&said.span(), format!("{text:?} is no {field} of the vocabulary{meant}"));
+            self.error(
+                &said.span(),
+                format!("{text:?} is no {field} of the vocabulary{meant}"),
+            );
         }
     }
 
@@ -549,7 +581,10 @@ fn is_enforced(raw: &RawClause) -> bool {
         | ClauseKind::Breach => true,
         ClauseKind::Retention => raw.trigger.is_some(),
         ClauseKind::Right => raw.stops.is_some(),
-        ClauseKind::Minors => raw.takes_none.as_ref().is_some_and(|takes| *takes.get_ref()),
+        ClauseKind::Minors => raw
+            .takes_none
+            .as_ref()
+            .is_some_and(|takes| *takes.get_ref()),
         ClauseKind::Versioning => raw.rule.as_ref().is_some_and(|rule| {
             matches!(
                 rule.get_ref(),

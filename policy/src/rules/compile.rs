@@ -93,7 +93,11 @@ fn check_together(packs: &[Pack]) -> Result<(), PackErrors> {
         let head = &pack.file.policy;
         for other in &packs[..index] {
             if other.id() == pack.id() {
-                wrong(pack, &head.id, format!("{} is in {} too", pack.id(), other.name()));
+                wrong(
+                    pack,
+                    &head.id,
+                    format!("{} is in {} too", pack.id(), other.name()),
+                );
             } else if other.family() == pack.family() {
                 if other.effective_ns() == pack.effective_ns() {
                     wrong(
@@ -122,7 +126,11 @@ fn check_together(packs: &[Pack]) -> Result<(), PackErrors> {
                 wrong(
                     pack,
                     succeeds,
-                    format!("there is no earlier version {} of {}", succeeds.get_ref(), pack.family()),
+                    format!(
+                        "there is no earlier version {} of {}",
+                        succeeds.get_ref(),
+                        pack.family()
+                    ),
                 );
             }
         }
@@ -411,9 +419,8 @@ fn consent_rule(
 
 fn applies(item: &Item<'_>) -> Applies {
     let raw = item.raw;
-    let mut region =
-        listed_region(item.pack, raw.r#where.as_deref().unwrap_or_default())
-            .unwrap_or(Region::everywhere());
+    let mut region = listed_region(item.pack, raw.r#where.as_deref().unwrap_or_default())
+        .unwrap_or(Region::everywhere());
     for said in raw.except.iter().flatten() {
         members(item.pack, said, &mut |member, _| region.except(member));
     }
@@ -460,7 +467,10 @@ fn covers(field: Field, raw: &RawClause) -> TermSet {
     covered.extend(code_term(field, raw));
     match field {
         Field::Purpose | Field::Category | Field::Recipient => TermSet::declaring(field, &covered)
-            .without(&TermSet::covering(field, &terms(field, raw.leaves_out.as_deref()))),
+            .without(&TermSet::covering(
+                field,
+                &terms(field, raw.leaves_out.as_deref()),
+            )),
         _ => TermSet::covering(field, &covered),
     }
 }

@@ -20,7 +20,9 @@ impl Applies {
     pub(crate) fn to(&self, facts: &Facts<'_>) -> bool {
         self.at(facts.time_ns)
             && (self.region.is_everywhere()
-                || self.region.contains_known(facts.jurisdiction, facts.time_ns))
+                || self
+                    .region
+                    .contains_known(facts.jurisdiction, facts.time_ns))
     }
 
     /// How closely it names the event's person.
@@ -65,7 +67,9 @@ impl ConsentRule {
         };
         of_term
             && (self.region.is_everywhere()
-                || self.region.contains_known(facts.jurisdiction, facts.time_ns))
+                || self
+                    .region
+                    .contains_known(facts.jurisdiction, facts.time_ns))
             && !facts
                 .legal_basis
                 .is_some_and(|basis| self.unless.contains(basis))

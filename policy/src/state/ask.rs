@@ -162,9 +162,10 @@ impl SubjectState {
         let since = claim.moment.time_ns;
         let lifted = |time_ns: i64| since <= time_ns && time_ns <= facts.time_ns;
         let fresh = self.fresh.iter().any(|moment| lifted(moment.time_ns));
-        let consented = self.statements.iter().any(|statement| {
-            statement.kind == StatementKind::Given && lifted(statement.time_ns)
-        });
+        let consented = self
+            .statements
+            .iter()
+            .any(|statement| statement.kind == StatementKind::Given && lifted(statement.time_ns));
         (!fresh && !consented).then_some(claim.moment.at)
     }
 
@@ -229,8 +230,8 @@ impl Statement {
     /// Whether the statement is about what the focus names.
     fn is_about(&self, facts: &Facts<'_>, focus: Focus, meaning: Meaning<'_>) -> bool {
         let recipient = facts.recipient.filter(|recipient| !recipient.id.is_empty());
-        let named = recipient
-            .is_some_and(|recipient| self.recipients.iter().any(|id| id == recipient.id));
+        let named =
+            recipient.is_some_and(|recipient| self.recipients.iter().any(|id| id == recipient.id));
         if !self.recipients.is_empty() && !named {
             return false;
         }

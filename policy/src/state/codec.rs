@@ -136,8 +136,18 @@ impl SubjectState {
         if read != body.len() {
             return Err(StateError::Malformed);
         }
-        let [restricted, unrestricted, fresh, closed, opened, minor, adult, collections] =
-            stored.moments.map(|moments| moments.into_iter().map(moment_in).collect());
+        let [
+            restricted,
+            unrestricted,
+            fresh,
+            closed,
+            opened,
+            minor,
+            adult,
+            collections,
+        ] = stored
+            .moments
+            .map(|moments| moments.into_iter().map(moment_in).collect());
         Ok(Self {
             statements: each(stored.statements, statement_in)?,
             restricted,

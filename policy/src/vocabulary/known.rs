@@ -139,7 +139,10 @@ mod tests {
     #[test]
     fn every_name_is_a_term() {
         for (field, names) in [
-            (Field::LegalBasis, [CONSENT, IMPLIED, EXPLICIT, FIRM].concat()),
+            (
+                Field::LegalBasis,
+                [CONSENT, IMPLIED, EXPLICIT, FIRM].concat(),
+            ),
             (Field::Purpose, [MARKETING, CLAIMS, ACCOUNT].concat()),
             (Field::Operation, [STORAGE, REMOVAL].concat()),
             (Field::Right, [ERASURE, RESTRICTION, OBJECTION].concat()),
@@ -157,10 +160,18 @@ mod tests {
     fn the_gdpr_consents_are_consents() {
         let vocabulary = Vocabulary::builtin();
         let basis = |text| vocabulary.resolve(Field::LegalBasis, text).unwrap();
-        for text in ["eu-gdpr:A6-1-a", "eu-gdpr:A9-2-a", "custody:consent_location"] {
+        for text in [
+            "eu-gdpr:A6-1-a",
+            "eu-gdpr:A9-2-a",
+            "custody:consent_location",
+        ] {
             assert!(vocabulary.is_consent(basis(text)), "{text}");
         }
-        for text in ["eu-gdpr:A6-1-f", "custody:permitted_by_law", "dpv:LegalBasis"] {
+        for text in [
+            "eu-gdpr:A6-1-f",
+            "custody:permitted_by_law",
+            "dpv:LegalBasis",
+        ] {
             assert!(!vocabulary.is_consent(basis(text)), "{text}");
         }
         assert!(vocabulary.is_explicit_consent(basis("eu-gdpr:A9-2-a")));
