@@ -48,7 +48,7 @@ impl Checker<'_> {
         let mut looked = Vec::new();
         for owed in Owed::ALL {
             let until_ns = match (owed, self.retention_days) {
-                (Owed::Erasure, None) => continue,
+                (Owed::Erasure, None) | (Owed::Nothing, _) => continue,
                 (Owed::Erasure, Some(days)) => now_ns.saturating_sub(period_ns(days)),
                 (Owed::Response | Owed::Notice, _) => now_ns,
             };
@@ -79,13 +79,13 @@ impl Checker<'_> {
         if done_ns.is_some_and(|done| done < due_ns) {
             return Ok(looked);
         }
-        if !self.is_owed(&due.key, due_ns)? {
+        if !self.is_owed(&due.key, began, due_ns)? {
             return Ok(looked);
         }
         if due_ns > now_ns {
             let time_ns = match due.key.owed {
                 Owed::Erasure => began.time_ns,
-                Owed::Response | Owed::Notice => due_ns,
+                Owed::Response | Owed::Notice | Owed::Nothing => due_ns,
             };
             let key = due.key;
             looked.again = Some(DueKey { key, time_ns }.to_bytes());
@@ -108,6 +108,7 @@ impl Checker<'_> {
                 .deadlines
                 .response(&began.jurisdiction, began.time_ns, extended),
             Owed::Notice => self.deadlines.breach(&began.jurisdiction, began.time_ns),
+            Owed::Nothing => None,
             Owed::Erasure => {
                 let period = self.retention_days.map_or(i64::MAX, period_ns);
                 let due_ns = began.time_ns.saturating_add(period);
@@ -133,9 +134,20 @@ impl Checker<'_> {
         Ok(done.filter(|done| *done >= began.time_ns))
     }
 
-    /// Whether it still matters: not where the account was opened again, or its
-    /// closing was taken back.
-    fn is_owed(&self, key: &DutyKey, due_ns: i64) -> Result<bool, StateError> {
+    /// Whether it still matters: not where what began it was taken back, or the
+    /// account was opened again.
+    fn is_owed(&self, key: &DutyKey, began: &Began, due_ns: i64) -> Result<bool, StateError> {
+        let taken_back = DutyKey {
+            owed: Owed::Nothing,
+            subject: key.subject,
+            tag: began.tag,
+        };
+        if Duty::load(self.states.store(), &taken_back)?
+            .done_ns
+            .is_some()
+        {
+            return Ok(false);
+        }
         if key.owed != Owed::Erasure {
             return Ok(true);
         }

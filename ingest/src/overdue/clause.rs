@@ -29,6 +29,7 @@ fn promises(clause: &Clause, owed: Owed, right: &str) -> bool {
         }
         Owed::Notice => clause.kind == ClauseKind::Breach,
         Owed::Erasure => clause.kind == ClauseKind::Retention,
+        Owed::Nothing => false,
     }
 }
 

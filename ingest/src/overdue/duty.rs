@@ -25,9 +25,12 @@ pub(crate) enum Owed {
     Notice = 2,
     /// Erasing, after an account was closed.
     Erasure = 3,
+    /// Nothing: an event was taken back, and with it what it began.
+    Nothing = 4,
 }
 
 impl Owed {
+    /// What may fall due.
     pub(crate) const ALL: [Self; 3] = [Self::Response, Self::Notice, Self::Erasure];
 
     /// The finding where it is not done in time.
@@ -36,6 +39,7 @@ impl Owed {
             Self::Response => "response_overdue",
             Self::Notice => "notice_overdue",
             Self::Erasure => "retention_exceeded",
+            Self::Nothing => "",
         }
     }
 }
@@ -46,7 +50,7 @@ pub(crate) struct DutyKey {
     pub(crate) owed: Owed,
     /// Zeros where it is nobody's in particular.
     pub(crate) subject: Reference,
-    /// Of the request, the breach or the service.
+    /// Of the request, the breach, the service or the event taken back.
     pub(crate) tag: [u8; 16],
 }
 
@@ -103,6 +107,8 @@ pub(crate) struct Began {
     /// When it happened, nanoseconds since 1970 UTC.
     pub(crate) time_ns: i64,
     pub(crate) of: EntryRef,
+    /// The event's tag.
+    pub(crate) tag: [u8; 16],
     pub(crate) service: String,
     pub(crate) controller: String,
     pub(crate) jurisdiction: String,
@@ -153,7 +159,7 @@ impl Duty {
                 let known = self.done_ns.unwrap_or(time_ns);
                 self.done_ns = Some(match key.owed {
                     Owed::Erasure => known.max(time_ns),
-                    Owed::Response | Owed::Notice => known.min(time_ns),
+                    Owed::Response | Owed::Notice | Owed::Nothing => known.min(time_ns),
                 });
             }
             Change::Extended => self.extended = true,
@@ -200,6 +206,7 @@ pub(crate) fn changes(
         Change::Begins(Began {
             time_ns,
             of: at,
+            tag: entry.event_tag.map(|tag| tag.0).unwrap_or_default(),
             service: entry.service.clone(),
             controller: entry.controller.clone(),
             jurisdiction: entry.jurisdiction.clone(),
@@ -238,6 +245,11 @@ pub(crate) fn changes(
                     }
                 }
             }
+        }
+        Act::Retraction { of } => {
+            let key = key(Owed::Nothing, subject, of.0);
+            let change = Change::Done(time_ns);
+            out.push(DutyChange { key, change });
         }
         Act::Breach {
             breach_id,
@@ -327,6 +339,7 @@ impl<'a> Duties<'a> {
                     }
                     // The period is the operator's, and may change.
                     Owed::Erasure => Some(now.time_ns),
+                    Owed::Nothing => None,
                 };
                 if let Some(time_ns) = due_ns {
                     let key = change.key;

@@ -96,6 +96,15 @@ fn a_request_without_an_answer_is_overdue_once() {
             response("too-late", "account:2", "refused", "2024-02-05T00:00:00Z"),
             request("extended", "account:3"),
             response("extended", "account:3", "extended", "2024-01-20T00:00:00Z"),
+            // Taken back: nobody asked.
+            request("mistake", "account:6"),
+            said(
+                "back",
+                "retraction",
+                "2024-01-03T00:00:00Z",
+                &["account:6"],
+                r#","retraction":{"of":{"source":"//model.example","id":"req-mistake"}}"#,
+            ),
             // The same id of another person is another request.
             request("x", "account:4"),
             response("x", "account:5", "fulfilled", "2024-01-02T00:00:00Z"),
@@ -125,7 +134,7 @@ fn a_request_without_an_answer_is_overdue_once() {
     assert_eq!(house.pipeline.check_overdue(day(90)).unwrap(), 1);
     assert_eq!(found(&house)[3], ("response_overdue".to_owned(), day(90)));
     house.close();
-    assert_eq!(totals(data).0, 9);
+    assert_eq!(totals(data).0, 11);
 }
 
 #[test]
