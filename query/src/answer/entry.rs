@@ -6,7 +6,6 @@ use custody_ledger::id::LedgerId;
 use custody_proto::event;
 use custody_proto::v1;
 
-use super::clause;
 use super::error::QueryError;
 use super::finding;
 use super::flow;
@@ -23,11 +22,12 @@ pub(crate) fn show(
     with_clauses: bool,
 ) -> Result<v1::Entry, QueryError> {
     let (row, entry) = (&seen.row, &seen.row.entry);
+    let rulebook = &registry.state.rulebook;
     let judged = seen.judgement();
     let (superseded, in_force): (Vec<_>, Vec<_>) = seen
         .findings()
         .iter()
-        .map(|found| finding::show(found, with_clauses))
+        .map(|found| finding::show(rulebook, found, with_clauses))
         .partition(|finding| finding.superseded);
     let mut shown = v1::Entry {
         position: Some(v1::EntryPosition {
@@ -72,7 +72,7 @@ pub(crate) fn show(
         judged_policy: judged.policy.clone(),
         clauses: judged.clauses.clone(),
         cited: if with_clauses {
-            clause::cite(&judged.clauses)
+            rulebook.cite(&judged.clauses)
         } else {
             Vec::new()
         },

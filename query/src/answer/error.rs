@@ -56,6 +56,9 @@ pub enum QueryError {
         /// How many.
         count: usize,
     },
+    /// There is no such policy version.
+    #[error("no such policy version is known")]
+    PolicyNotFound,
     /// The read model did not come that far in time.
     #[error("the read model has not come as far as was asked for: {} of the shards named", .0.len())]
     Behind(Vec<Behind>),

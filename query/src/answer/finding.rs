@@ -8,7 +8,7 @@ use custody_ledger::id::SubjectReference;
 use custody_policy::country;
 use custody_proto::v1;
 
-use super::clause;
+use super::clause::{self, Rulebook};
 use super::entry;
 use super::error::{Faults, QueryError};
 use super::filter::{ids, is_id, named};
@@ -34,7 +34,7 @@ pub(crate) fn in_house(sequence: u64) -> v1::EntryPosition {
     })
 }
 
-pub(crate) fn show(found: &Found<'_>, with_clauses: bool) -> v1::Finding {
+pub(crate) fn show(rulebook: &Rulebook, found: &Found<'_>, with_clauses: bool) -> v1::Finding {
     v1::Finding {
         code: found.code.to_owned(),
         clauses: found.clauses.to_vec(),
@@ -50,7 +50,7 @@ pub(crate) fn show(found: &Found<'_>, with_clauses: bool) -> v1::Finding {
         waiver: found.waiver.to_owned(),
         superseded: found.superseded,
         cited: if with_clauses {
-            clause::cite(found.clauses)
+            rulebook.cite(found.clauses)
         } else {
             Vec::new()
         },
@@ -77,7 +77,7 @@ pub(crate) fn row(
         None => shown.position.clone(),
     };
     Ok(v1::FindingRow {
-        finding: Some(show(found, with_clauses)),
+        finding: Some(show(&registry.state.rulebook, found, with_clauses)),
         entry: Some(shown),
         found_by,
         found_time: timestamp(found.recorded_time_ns),

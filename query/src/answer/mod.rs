@@ -24,9 +24,12 @@ mod table;
 
 mod checkpoint;
 mod consent;
+mod dry_run;
 mod events;
 mod findings;
 mod oversight;
+mod pack_text;
+mod policies;
 mod recipients;
 mod summary;
 mod transfers;
@@ -34,6 +37,7 @@ mod transfers;
 use std::sync::Arc;
 
 use custody_ledger::Ledger;
+use custody_policy::Ruleset;
 use custody_vault::Vault;
 
 pub use at_least::Wanted;
@@ -42,6 +46,7 @@ pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
 
 use crate::read_model::{ReadModel, Visible};
+use clause::Rulebook;
 use page::TokenKey;
 
 /// Everything that answers are made from; clones share it.
@@ -51,6 +56,7 @@ pub struct QueryState {
     pub(crate) vault: Vault,
     pub(crate) read_model: ReadModel,
     pub(crate) tokens: TokenKey,
+    pub(crate) rulebook: Rulebook,
 }
 
 impl QueryState {
@@ -62,7 +68,16 @@ impl QueryState {
             vault,
             read_model,
             tokens: TokenKey::new(&secret),
+            rulebook: Rulebook::new(Ruleset::builtin()),
         }
+    }
+
+    /// Other rules than the compiled ones: clauses are looked up in them, and
+    /// dry runs are judged by them. What is stored keeps its judgement.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &'static Ruleset) -> Self {
+        self.rulebook = Rulebook::new(rules);
+        self
     }
 
     /// The read model that answers come from.

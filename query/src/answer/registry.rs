@@ -13,7 +13,7 @@ use crate::read_model::{Party, Visible};
 
 /// Organisations as they were known up to a head, at a recorded time.
 pub(crate) struct Registry<'a> {
-    state: &'a QueryState,
+    pub(crate) state: &'a QueryState,
     head: &'a Visible,
     recorded_until_ns: i64,
     parties: RefCell<HashMap<String, Rc<Party>>>,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
 use custody_proto::v1::lineage_service_server::LineageServiceServer;
+use custody_proto::v1::oversight_service_server::OversightServiceServer;
+use custody_proto::v1::policy_service_server::PolicyServiceServer;
 use tonic::server::NamedService;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -49,6 +51,8 @@ pub(super) async fn set(reporter: &HealthReporter, serving: bool) {
         "",
         <LineageServiceServer<LineageApi> as NamedService>::NAME,
         <EvidenceServiceServer<LineageApi> as NamedService>::NAME,
+        <OversightServiceServer<LineageApi> as NamedService>::NAME,
+        <PolicyServiceServer<LineageApi> as NamedService>::NAME,
     ];
     for service in services {
         reporter.set_service_status(service, status).await;

@@ -7,6 +7,7 @@ mod status;
 
 mod lineage;
 mod oversight;
+mod policy;
 mod to_come;
 
 mod health;

@@ -86,7 +86,7 @@ impl QueryServer {
             .add_service(EvidenceServiceServer::new(self.api.clone()))
             .add_service(OversightServiceServer::new(self.api.clone()))
             .add_service(RightsServiceServer::new(ToCome))
-            .add_service(PolicyServiceServer::new(ToCome))
+            .add_service(PolicyServiceServer::new(self.api.clone()))
             .add_service(health)
             .add_service(v1)
             .add_service(v1alpha);

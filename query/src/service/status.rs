@@ -46,6 +46,7 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::PageToken => (Code::InvalidArgument, "PAGE_TOKEN_INVALID"),
         QueryError::SubjectNotFound => (Code::NotFound, "SUBJECT_NOT_FOUND"),
         QueryError::SubjectAmbiguous { .. } => (Code::FailedPrecondition, "SUBJECT_AMBIGUOUS"),
+        QueryError::PolicyNotFound => (Code::NotFound, "POLICY_NOT_FOUND"),
         QueryError::Behind(_) => (Code::DeadlineExceeded, "READ_MODEL_BEHIND"),
         QueryError::CatchingUp => (Code::Unavailable, "READ_MODEL_CATCHING_UP"),
         QueryError::NotFollowing => (Code::Unavailable, "READ_MODEL_STOPPED"),
@@ -149,6 +150,11 @@ mod tests {
                 QueryError::ShardUnknown(shard),
                 Code::NotFound,
                 "SHARD_UNKNOWN",
+            ),
+            (
+                QueryError::PolicyNotFound,
+                Code::NotFound,
+                "POLICY_NOT_FOUND",
             ),
             (
                 QueryError::Unimplemented("a/B"),

@@ -1,7 +1,6 @@
 //! Services of the contract that do not exist yet. Each method says so, so
 //! that a client can tell it from a wrong address.
 
-use custody_proto::v1::policy_service_server::PolicyService;
 use custody_proto::v1::rights_service_server::RightsService;
 use custody_proto::v1::*;
 use tonic::codegen::BoxStream;
@@ -36,26 +35,5 @@ impl RightsService for ToCome {
         _: Request<ExportSubjectRequest>,
     ) -> Result<Response<Self::ExportSubjectStream>, Status> {
         refuse("custody.v1.RightsService/ExportSubject")
-    }
-}
-
-#[async_trait]
-impl PolicyService for ToCome {
-    async fn list_policies(
-        &self,
-        _: Request<ListPoliciesRequest>,
-    ) -> Result<Response<ListPoliciesResponse>, Status> {
-        refuse("custody.v1.PolicyService/ListPolicies")
-    }
-
-    async fn get_policy(
-        &self,
-        _: Request<GetPolicyRequest>,
-    ) -> Result<Response<GetPolicyResponse>, Status> {
-        refuse("custody.v1.PolicyService/GetPolicy")
-    }
-
-    async fn judge(&self, _: Request<JudgeRequest>) -> Result<Response<JudgeResponse>, Status> {
-        refuse("custody.v1.PolicyService/Judge")
     }
 }

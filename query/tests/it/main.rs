@@ -11,4 +11,5 @@ mod follow;
 mod lineage;
 mod model;
 mod pages;
+mod policy;
 mod server;
