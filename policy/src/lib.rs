@@ -58,7 +58,12 @@ mod waiver;
 mod cases;
 mod rehearsal;
 
+mod coverage;
+mod diff;
+
 pub use cases::{Case, CaseError, CaseResult, Expected};
+pub use coverage::{Covered, coverage};
+pub use diff::{Change, Difference, Topic, diff};
 pub use facts::{EventKind, Facts, RecipientFacts, ScopeTerm};
 pub use field::Field;
 pub use judge::{Explanation, Settings, explain, judge, judge_by};
