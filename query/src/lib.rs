@@ -6,9 +6,10 @@
 //! [`QueryServer`] answers over gRPC, [`LineageApi`] without a network. Every
 //! answer names the ledger head that it rests on.
 //!
-//! This crate writes nothing to the ledger and judges nothing: what it shows
-//! was decided when the entry was recorded. The store is named in
-//! `read_model/` only.
+//! This crate writes nothing to the ledger and judges nothing that is in it:
+//! what it shows was decided when the entry was recorded, or when it was judged
+//! again. A dry run of the judge (`PolicyService.Judge`) knows what is in the
+//! request and nothing else. The store is named in `read_model/` only.
 //!
 //! ```
 //! use custody_ledger::{Ledger, LedgerOptions};

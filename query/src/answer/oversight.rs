@@ -320,14 +320,19 @@ impl<'a> Everybody<'a> {
         let Some(subject) = subject else {
             return Ok(false);
         };
-        let began = match judgement::overdue_of(&event.entry) {
-            Some(of) => model.find_event(subject, &of)?,
-            None => None,
+        let Some(of) = judgement::overdue_of(&event.entry) else {
+            return match &event.entry.event_tag {
+                Some(tag) => Ok(model.is_retracted(subject, tag, self.head, i64::MAX)?),
+                None => Ok(false),
+            };
         };
-        let tag = began.as_ref().unwrap_or(event).entry.event_tag;
-        match tag {
-            Some(tag) => Ok(model.is_retracted(subject, &tag, self.head, i64::MAX)?),
-            None => Ok(false),
+        // The event is looked for only where it may have been taken back.
+        let retracted = model.retracted(subject, self.head, i64::MAX)?;
+        if retracted.is_empty() {
+            return Ok(false);
         }
+        let began = model.find_event(subject, &of)?;
+        let tag = began.and_then(|began| began.entry.event_tag);
+        Ok(tag.is_some_and(|tag| retracted.contains(&tag)))
     }
 }

@@ -7,6 +7,11 @@
 //! backup), files that cannot be opened: each ends in a new, empty read model
 //! that fills itself from the ledger.
 //!
+//! Findings are kept by code, policy and time beside that, for answers over all
+//! persons, and later judgements by the entry that was judged again. A block's
+//! rows follow from that block alone: what a later judgement supersedes is
+//! joined when asked, so that it does not matter which shard was read first.
+//!
 //! Nothing that was sealed is in here; a row names the block that holds it.
 
 mod apply;
