@@ -4,9 +4,13 @@
 //! real Apache Kafka and reads them twice in turn: with a bare consumer, and
 //! with the pipeline into a durable ledger. Each measurement is a process of
 //! its own, so that its peak memory is its own.
+//!
+//! `cargo run --release -p custody-bench -- judge` judges generated events and
+//! needs no broker.
 #![allow(clippy::print_stdout)] // The figures are the output.
 
 mod ingest;
+mod judge;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -22,6 +26,8 @@ struct Args {
 enum What {
     /// From Kafka to a durable ledger, beside a bare consumer of the same topic.
     Ingest(ingest::IngestArgs),
+    /// The judgement of generated events, beside a bare decode of the same ones.
+    Judge(judge::JudgeArgs),
     /// One measurement of `ingest`; started by it.
     #[command(hide = true)]
     IngestOnce(ingest::OnceArgs),
@@ -30,6 +36,7 @@ enum What {
 fn main() -> Result<()> {
     match Args::parse().what {
         What::Ingest(args) => ingest::compare(&args),
+        What::Judge(args) => judge::run(&args),
         What::IngestOnce(args) => ingest::once(&args),
     }
 }

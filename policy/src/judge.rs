@@ -265,10 +265,7 @@ impl<'a, T: Trace> Judging<'a, T> {
                 return false;
             };
             said.is_local()
-                && rules
-                    .rules
-                    .iter()
-                    .any(|rule| rule.code == Some(said) && rule.covers.contains(asked))
+                && rules.covering(asked).any(|rule| rule.code == Some(said))
         }
     }
 }

@@ -124,6 +124,15 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The rules that cover a term, wherever they apply.
+    pub(crate) fn covering(&self, term: Term) -> impl Iterator<Item = &Rule> {
+        self.by_term
+            .get(term.index())
+            .into_iter()
+            .flat_map(|rules| rules.iter())
+            .map(|number| &self.rules[usize::from(*number)])
+    }
+
     /// The rules that decide about a term, with their numbers: the clause
     /// whose code it is, else all that cover it.
     pub(crate) fn deciding<'a>(

@@ -95,6 +95,15 @@ impl SubjectState {
         } else {
             StatementKind::OptedOut
         };
+        // Most people stopped nothing, or something else.
+        let concerned = self.statements.iter().any(|statement| {
+            statement.kind == wanted
+                && statement.time_ns <= facts.time_ns
+                && statement.is_about(facts, focus, meaning)
+        });
+        if !concerned {
+            return None;
+        }
         let mut found: Option<Stop> = None;
         for statement in self.by_time(facts.time_ns) {
             if !statement.is_about(facts, focus, meaning) {
