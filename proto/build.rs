@@ -17,9 +17,9 @@ const FILES: [&str; 8] = [
     "custody/v1/policy.proto",
 ];
 
-/// Messages that hold identifiers or free text: `src/redacted.rs` gives them a
-/// `Debug` that shows nothing of it.
-const REDACTED: [&str; 19] = [
+/// Messages that hold identifiers, free text or what else was sealed:
+/// `src/redacted.rs` gives them a `Debug` that shows nothing of it.
+const REDACTED: [&str; 22] = [
     ".custody.event.v1",
     ".custody.v1.SealedPart",
     ".custody.v1.GetSubjectRequest",
@@ -31,6 +31,9 @@ const REDACTED: [&str; 19] = [
     ".custody.v1.ListFindingsRequest",
     ".custody.v1.GetFindingSummaryRequest",
     ".custody.v1.GetConsentStateRequest",
+    ".custody.v1.GetConsentStateResponse",
+    ".custody.v1.ScopeState",
+    ".custody.v1.ConsentInForce",
     ".custody.v1.FindAffectedSubjectsResponse",
     ".custody.v1.ProveCompletenessRequest",
     ".custody.v1.ExportEvidenceRequest",

@@ -1,6 +1,6 @@
-//! `Debug` for the messages that hold identifiers or free text. It names the
-//! type and shows nothing else, so that neither a log line nor a failed
-//! assertion can leak a person.
+//! `Debug` for the messages that hold identifiers, free text or what else was
+//! sealed. It names the type and shows nothing else, so that neither a log line
+//! nor a failed assertion can leak a person.
 
 use std::fmt;
 
@@ -54,6 +54,9 @@ redacted!(
     v1::ListFindingsRequest,
     v1::GetFindingSummaryRequest,
     v1::GetConsentStateRequest,
+    v1::GetConsentStateResponse,
+    v1::ScopeState,
+    v1::ConsentInForce,
     v1::FindAffectedSubjectsResponse,
     v1::ProveCompletenessRequest,
     v1::ExportEvidenceRequest,

@@ -12,7 +12,7 @@ use super::entry;
 use super::error::{Faults, QueryError};
 use super::filter::Filter;
 use super::moment::AsOf;
-use super::page::{PAGE_BYTES, Page, Paged};
+use super::page::{PAGE_BYTES, Page};
 use super::scope::{Course, Scope};
 use super::sealed::Opener;
 use super::{Ask, QueryState, subject};
@@ -24,16 +24,6 @@ struct Cursor {
     event_time_ns: i64,
     shard: ShardId,
     sequence: u64,
-}
-
-impl Paged for v1::ListEventsRequest {
-    fn take_page(&mut self) -> (i32, String) {
-        self.at_least = None;
-        (
-            std::mem::take(&mut self.page_size),
-            std::mem::take(&mut self.page_token),
-        )
-    }
 }
 
 impl Ask for v1::ListEventsRequest {

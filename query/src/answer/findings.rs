@@ -18,7 +18,7 @@ use super::filter::Filter;
 use super::finding::{self, FindingFilter};
 use super::judgement::Found;
 use super::moment::{AsOf, timestamp};
-use super::page::{PAGE_BYTES, Page, Paged};
+use super::page::{PAGE_BYTES, Page};
 use super::scope::{Course, Scope, Seen};
 use super::{Ask, QueryState, subject};
 use crate::read_model::{Place, Visible};
@@ -50,16 +50,6 @@ impl Cursor {
             shard: self.shard,
             sequence: self.sequence,
         }
-    }
-}
-
-impl Paged for v1::ListFindingsRequest {
-    fn take_page(&mut self) -> (i32, String) {
-        self.at_least = None;
-        (
-            std::mem::take(&mut self.page_size),
-            std::mem::take(&mut self.page_token),
-        )
     }
 }
 

@@ -17,7 +17,7 @@ use super::finding::{self, FindingFilter};
 use super::findings::Counts;
 use super::flow::Flow;
 use super::judgement::{self, Found};
-use super::page::{PAGE_BYTES, Page, Paged};
+use super::page::{PAGE_BYTES, Page};
 use super::registry::Registry;
 use super::scope::Seen;
 use super::{Ask, QueryState};
@@ -67,16 +67,6 @@ impl From<Cursor> for FindingKey {
             rejudged: cursor.rejudged,
             index: cursor.index,
         }
-    }
-}
-
-impl Paged for v1::OversightListRequest {
-    fn take_page(&mut self) -> (i32, String) {
-        self.at_least = None;
-        (
-            std::mem::take(&mut self.page_size),
-            std::mem::take(&mut self.page_token),
-        )
     }
 }
 

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bincode::{Decode, Encode};
 use custody_ledger::id::ShardId;
+use custody_proto::v1;
 
 use super::at_least::Wanted;
 use super::error::{Faults, QueryError};
@@ -95,6 +96,28 @@ pub(crate) trait Paged: prost::Message + Clone {
     /// left is what a token is bound to.
     fn take_page(&mut self) -> (i32, String);
 }
+
+macro_rules! paged {
+    ($($request:ty),+ $(,)?) => {
+        $(impl Paged for $request {
+            fn take_page(&mut self) -> (i32, String) {
+                self.at_least = None;
+                (
+                    std::mem::take(&mut self.page_size),
+                    std::mem::take(&mut self.page_token),
+                )
+            }
+        })+
+    };
+}
+
+paged!(
+    v1::ListEventsRequest,
+    v1::ListRecipientsRequest,
+    v1::ListTransfersRequest,
+    v1::ListFindingsRequest,
+    v1::OversightListRequest,
+);
 
 impl Page {
     /// The page that a request asks for. Its token fits the method and the

@@ -13,7 +13,7 @@ use super::error::{Faults, QueryError};
 use super::filter::Filter;
 use super::flow::Recipient;
 use super::moment::{AsOf, timestamp};
-use super::page::{Page, Paged};
+use super::page::Page;
 use super::scope::{Course, Scope};
 use super::table::Table;
 use super::{Ask, QueryState, subject};
@@ -32,16 +32,6 @@ struct More {
     recipient: v1::Counterparty,
     controllers: BTreeSet<String>,
     sale: bool,
-}
-
-impl Paged for v1::ListRecipientsRequest {
-    fn take_page(&mut self) -> (i32, String) {
-        self.at_least = None;
-        (
-            std::mem::take(&mut self.page_size),
-            std::mem::take(&mut self.page_token),
-        )
-    }
 }
 
 impl Ask for v1::ListRecipientsRequest {

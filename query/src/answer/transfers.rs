@@ -12,7 +12,7 @@ use super::error::{Faults, QueryError};
 use super::filter::Filter;
 use super::flow::{self, Recipient};
 use super::moment::{AsOf, timestamp};
-use super::page::{Page, Paged};
+use super::page::Page;
 use super::scope::{Course, Scope};
 use super::table::Table;
 use super::{Ask, QueryState, subject};
@@ -30,16 +30,6 @@ struct Key {
 struct More {
     recipient: Option<v1::Counterparty>,
     purposes: BTreeSet<String>,
-}
-
-impl Paged for v1::ListTransfersRequest {
-    fn take_page(&mut self) -> (i32, String) {
-        self.at_least = None;
-        (
-            std::mem::take(&mut self.page_size),
-            std::mem::take(&mut self.page_token),
-        )
-    }
 }
 
 impl Ask for v1::ListTransfersRequest {

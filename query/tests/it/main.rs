@@ -7,6 +7,7 @@ mod world;
 
 mod consent;
 mod findings;
+mod findings_model;
 mod follow;
 mod lineage;
 mod model;

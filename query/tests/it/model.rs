@@ -6,7 +6,7 @@ use custody_query::{ReadModel, ReadModelOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::findings::{FindingQuestion, check_everybody, check_person, finding_question};
+use crate::findings_model::{FindingQuestion, check_everybody, check_person, finding_question};
 use crate::oracle::{Oracle, Question, key, key_of};
 use crate::world::{Draft, Fact, SECOND, START, World};
 
