@@ -8,7 +8,7 @@ use crate::world::{Draft, World};
 
 const SUBJECT: &str = "account:1001";
 
-fn finding(code: &str) -> Finding {
+pub(crate) fn finding(code: &str) -> Finding {
     Finding {
         code: code.to_owned(),
         clauses: vec!["ALB-2025.001".to_owned()],

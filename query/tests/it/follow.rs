@@ -8,6 +8,7 @@ use custody_query::{Deadline, Following, ReadModel, ReadModelError, ReadModelOpt
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use crate::findings::finding;
 use crate::world::{Draft, World};
 
 fn subject(id: &str, at_least: Option<v1::AtLeast>) -> v1::GetSubjectRequest {
@@ -257,11 +258,13 @@ fn a_long_history_comes_in_as_sorted_tables() {
     let mut world = World::new();
     let drafts: Vec<Draft> = (0..500)
         .map(|n| {
-            Draft::collection(
+            let mut draft = Draft::collection(
                 &format!("account:{}", n % 100),
                 &format!("e-{n}"),
                 i64::from(n % 7),
-            )
+            );
+            draft.findings = vec![finding("sale")];
+            draft
         })
         .collect();
     // More than one bulk of 50,000 events, in both shards.
@@ -280,6 +283,8 @@ fn a_long_history_comes_in_as_sorted_tables() {
     assert_eq!(steps.len(), 1);
     let summary = world.ask(subject("account:7", None)).unwrap();
     assert_eq!(summary.entries, 550);
+    let found = world.ask(v1::OversightFindingSummaryRequest::default());
+    assert_eq!(found.unwrap().counts[0].count, 55_000);
 
     // The same after a crash, and with the tail behind it.
     world.drop_model();
