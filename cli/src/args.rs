@@ -27,6 +27,7 @@ Examples:
   custody serve --brokers kafka:9092 --data /var/lib/custody
   custody emit events.jsonl --topic custody.events
   custody subject account:1001 recipients
+  custody policy judge event.json               is it what the policy says?
   custody verify --data /var/lib/custody
 
 Exit status: 0 done; 1 the answer is bad (verification failed, a message was
@@ -54,6 +55,7 @@ enum Command {
     Emit(command::emit::Args),
     Import(command::import::Args),
     Subject(command::subject::Args),
+    Policy(command::policy::Args),
     Verify(command::verify::Args),
     Rebuild(command::rebuild::Args),
     Config(command::config::Args),
@@ -74,6 +76,7 @@ impl Cli {
             Command::Emit(args) => args.run(global),
             Command::Import(args) => args.run(global),
             Command::Subject(args) => args.run(global),
+            Command::Policy(args) => args.run(global),
             Command::Verify(args) => args.run(global),
             Command::Rebuild(args) => args.run(global),
             Command::Config(args) => args.run(global),

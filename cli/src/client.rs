@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
+use custody_proto::v1::policy_service_client::PolicyServiceClient;
 use custody_proto::v1::{
-    AsOf, EntryFilter, EntryView, GetSubjectRequest, GetSubjectResponse, ListEventsRequest,
+    AsOf, EntryFilter, EntryView, GetSubjectRequest, GetSubjectResponse, JudgeRequest, JudgeResponse, ListEventsRequest,
     ListEventsResponse, ListRecipientsRequest, ListRecipientsResponse, ListTransfersRequest,
     ListTransfersResponse,
 };
@@ -113,6 +114,20 @@ pub fn ask_files(
     });
     offline.close()?;
     answer
+}
+
+/// Asks a server what the judge would say of an event.
+///
+/// # Errors
+/// [`CommandError::Connect`] and [`CommandError::Refused`].
+pub fn judge(server: &str, request: JudgeRequest) -> Result<JudgeResponse, CommandError> {
+    block_on(async {
+        let mut client = PolicyServiceClient::new(connect(server).await?);
+        let answer = client.judge(request).await;
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(|status| refused(server, &status))
+    })
 }
 
 fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
+use crate::ruleset::BadPacks;
 
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub enum CommandError {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Policy packs are wrong.
+    #[error("{0}")]
+    Packs(BadPacks),
     /// A file cannot be opened or read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -146,6 +150,9 @@ impl CommandError {
                  directory that no server has open with --data DIR"
                     .to_owned(),
             ),
+            Self::Packs(_) => {
+                Some("`custody policy check FILE` says the same of a pack alone".to_owned())
+            }
             Self::Line { .. } => {
                 Some("--keep-going reports such lines and goes on with the next".to_owned())
             }

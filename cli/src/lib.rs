@@ -32,6 +32,7 @@ pub mod node;
 pub mod client;
 pub mod data_dir;
 mod offline;
+pub mod ruleset;
 pub mod output;
 
 pub use args::{Cli, Global};

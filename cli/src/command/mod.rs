@@ -7,6 +7,8 @@ pub mod generate;
 pub mod import;
 pub mod serve;
 
+pub mod policy;
+
 pub mod subject;
 pub mod verify;
 

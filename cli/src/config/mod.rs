@@ -16,7 +16,10 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use custody_policy::{KeyError, VerifyingKey};
 use serde::{Deserialize, Serialize};
+
+use crate::ruleset::PackSources;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,8 @@ pub struct Config {
     pub identity: Identity,
     /// How events are taken in.
     pub ingest: Ingest,
+    /// What events are judged by.
+    pub policy: Policy,
     /// How the ledger is kept.
     pub ledger: Ledger,
     /// Where Custody listens.
@@ -130,6 +135,42 @@ pub struct Ingest {
     pub sources: BTreeMap<String, Vec<String>>,
 }
 
+/// What events are judged by, beside the five packs that are built in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Further packs: files, and directories of which each `*.toml` is taken.
+    /// One with the id of another takes its place.
+    pub packs: Vec<PathBuf>,
+    /// How many days after an account is closed its data may be used. Absent,
+    /// the default: no period is set, and none is exceeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days_after_account_closed: Option<u32>,
+    /// Who may sign waivers: verifying keys, `name+hash+base64`. Empty, the
+    /// default: nobody.
+    pub waiver_keys: Vec<String>,
+}
+
+impl Policy {
+    /// Where the packs come from.
+    pub fn sources(&self) -> PackSources {
+        PackSources {
+            files: self.packs.clone(),
+            no_builtin: false,
+        }
+    }
+
+    /// The keys that verify waivers.
+    ///
+    /// # Errors
+    /// What is wrong with which of them, from 1.
+    pub fn verifying_keys(&self) -> Result<Vec<VerifyingKey>, (usize, KeyError)> {
+        let keys = self.waiver_keys.iter().enumerate();
+        keys.map(|(index, key)| key.trim().parse().map_err(|error| (index + 1, error)))
+            .collect()
+    }
+}
+
 /// How the ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -206,6 +247,7 @@ impl Default for Config {
             kafka: Kafka::default(),
             identity: Identity::default(),
             ingest: Ingest::default(),
+            policy: Policy::default(),
             ledger: Ledger::default(),
             listen: Listen::default(),
             log: Log::default(),

@@ -16,6 +16,9 @@ impl Config {
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         self.validate_kafka()?;
         self.validate_ingest()?;
+        if let Err((number, error)) = self.policy.verifying_keys() {
+            return Err(("policy.waiver_keys", format!("key {number}: {error}")));
+        }
         positive("shutdown_deadline_s", self.shutdown_deadline_s)?;
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));

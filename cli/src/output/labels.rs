@@ -45,7 +45,7 @@ pub(super) fn party(party: Option<&Counterparty>) -> String {
 }
 
 /// A kind or code in words: `consent_given` → `consent given`.
-pub(super) fn words(code: &str) -> String {
+pub(crate) fn words(code: &str) -> String {
     code.replace('_', " ")
 }
 

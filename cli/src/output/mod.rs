@@ -12,8 +12,10 @@ mod transfers;
 
 pub use answer::{Answer, Rendering, write_answer};
 pub use labels::{bytes, count, country, term};
+pub(crate) use labels::words;
 pub use moment::{Zone, parse_moment};
 pub use progress::{items, sized, spinner};
+pub(crate) use table::paint_outcome;
 pub use table::{Look, Sheet};
 
 use std::io::{self, IsTerminal, Write};

@@ -176,11 +176,24 @@ fn inert(text: &str) -> String {
     }
 }
 
+/// An outcome in its colour, as tables have it.
+pub(crate) fn paint_outcome(text: &str, look: Look) -> String {
+    let code = match colour_of(text).filter(|_| look.colour) {
+        Some(Color::Red) => 31,
+        Some(Color::Yellow) => 33,
+        Some(Color::Green) => 32,
+        Some(_) => 36,
+        None => return text.to_owned(),
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
 fn colour_of(text: &str) -> Option<Color> {
     match text.split([' ', ':', '\n']).next()? {
-        "violation" => Some(Color::Red),
-        "gap" => Some(Color::Yellow),
-        "conforms" => Some(Color::Green),
+        "violation" | "forbidden" => Some(Color::Red),
+        "gap" | "stricter" => Some(Color::Yellow),
+        "conforms" | "permitted" => Some(Color::Green),
+        "suppressed" => Some(Color::Cyan),
         _ => None,
     }
 }
