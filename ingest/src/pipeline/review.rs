@@ -20,7 +20,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use custody_ledger::{Act, Digest, Entry, EntryRef, HouseRecord, Judgement, Kind, ShardDescriptor};
+use custody_ledger::{
+    Act, Block, Digest, Entry, EntryRef, HouseRecord, Judgement, Kind, ShardDescriptor, ShardId,
+};
 use custody_policy::{SubjectState, Tag, Waiver, judge};
 use custody_vault::EntryContext;
 use parking_lot::{Condvar, Mutex};
@@ -35,6 +37,8 @@ use crate::project::judgement;
 use crate::reread;
 use crate::state::{JudgedRow, Reference, Review, StateError, Store};
 
+/// Blocks kept in memory, 64 KiB each for the most part.
+const RECENT: usize = 32;
 /// House entries appended at a time.
 const APPEND: usize = 256;
 /// Duties looked at at a time.
@@ -51,6 +55,8 @@ pub(super) struct Reviews {
     added: Condvar,
     /// Held by whoever works on reviews or on duties.
     working: Mutex<()>,
+    /// Blocks that were read last, the newest at the end.
+    recent: Mutex<Vec<Arc<Block>>>,
 }
 
 impl Reviews {
@@ -307,16 +313,39 @@ impl Shared {
 
     /// An entry and when it was recorded.
     fn entry(&self, at: EntryRef, height: u64) -> Result<Option<(i64, Entry)>, PipelineError> {
-        let Some(block) = self.ledger.read_block(at.shard, height)? else {
+        let Some(block) = self.block(at.shard, height)? else {
             return Ok(None);
         };
-        for entry in block.entries() {
-            let (sequence, entry) = entry?;
+        // Only this one is decoded.
+        for stored in block.stored_entries() {
+            let (sequence, bytes) = stored?;
             if sequence == at.sequence {
+                let entry = Entry::decode(bytes)?;
                 return Ok(Some((block.header.recorded_time_ns, entry)));
             }
         }
         Ok(None)
+    }
+
+    /// A block. What is judged again was mostly recorded a moment ago, so that
+    /// the last few are kept.
+    fn block(&self, shard: ShardId, height: u64) -> Result<Option<Arc<Block>>, PipelineError> {
+        let mut recent = self.reviews.recent.lock();
+        let is_it =
+            |block: &Arc<Block>| block.header.shard == shard && block.header.height == height;
+        if let Some(index) = recent.iter().position(is_it) {
+            // The last one used stands last.
+            recent[index..].rotate_left(1);
+            return Ok(recent.last().cloned());
+        }
+        let Some(block) = self.ledger.read_block(shard, height)?.map(Arc::new) else {
+            return Ok(None);
+        };
+        if recent.len() >= RECENT {
+            recent.remove(0);
+        }
+        recent.push(Arc::clone(&block));
+        Ok(Some(block))
     }
 
     fn rejudged(&self, height: u64, sequence: u64) -> Result<Option<Judgement>, PipelineError> {
