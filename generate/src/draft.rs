@@ -30,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) kind: &'static str,
     pub(crate) link: Link,
     pub(crate) event: Event,
+    /// The code that the judge is expected to find.
+    pub(crate) expected: Option<&'static str>,
 }
 
 impl fmt::Display for EventId {

@@ -239,16 +239,23 @@ impl Stream {
 
     /// The next event, and the number of the person where it is somebody's.
     pub(crate) fn next(&mut self) -> Option<(Box<Draft>, Option<u32>)> {
-        self.admit();
-        let first_ms = self.active.peek().map_or(i64::MAX, |first| first.next_ms);
-        if let Some(draft) = self.house.next_if(|draft| draft.time_ms <= first_ms) {
-            return Some((Box::new(draft), None));
+        loop {
+            self.admit();
+            let first_ms = self.active.peek().map_or(i64::MAX, |first| first.next_ms);
+            if let Some(draft) = self.house.next_if(|draft| draft.time_ms <= first_ms) {
+                return Some((Box::new(draft), None));
+            }
+            let mut journey = self.active.pop()?.journey;
+            journey.prepare(&self.profile);
+            if journey.next_ms().is_some_and(|next| next > first_ms) {
+                self.wait(journey);
+                continue;
+            }
+            let draft = journey.take()?;
+            let index = journey.person.index;
+            self.wait(journey);
+            return Some((draft, Some(index)));
         }
-        let Waiting { mut journey, .. } = self.active.pop()?;
-        let draft = journey.take(&self.profile)?;
-        let index = journey.person.index;
-        self.wait(journey);
-        Some((draft, Some(index)))
     }
 }
 

@@ -29,7 +29,9 @@ pub(crate) fn events(profile: &Profile) -> Vec<Draft> {
         if at > profile.end_ms() {
             break;
         }
-        all.push(breach(number, at, &mut dice));
+        // Of each third nobody is told.
+        let careless = profile.failing > 0.0 && number % 3 == 2;
+        all.push(breach(number, at, careless, &mut dice));
     }
     all.sort_by_key(|draft| draft.time_ms);
     all
@@ -58,6 +60,7 @@ fn published(version: Version, at: i64, addendum: &str) -> Draft {
             source: source(service),
             id: EventId::Named(name, number.parse().unwrap_or(0)),
         },
+        expected: None,
         event: Event {
             service: service.name().to_owned(),
             act: Some(Act::PolicyPublished(PolicyPublished {
@@ -71,7 +74,7 @@ fn published(version: Version, at: i64, addendum: &str) -> Draft {
     }
 }
 
-fn breach(number: u32, at: i64, dice: &mut Dice) -> Draft {
+fn breach(number: u32, at: i64, careless: bool, dice: &mut Dice) -> Draft {
     let service = match dice.below(3) {
         0 => Service::AlibabaCloud,
         1 => Service::AlibabaCom,
@@ -86,8 +89,11 @@ fn breach(number: u32, at: i64, dice: &mut Dice) -> Draft {
     let to = at - dice.between(DAY_MS, 20 * DAY_MS);
     let from = to - dice.between(DAY_MS / 24, 30 * DAY_MS);
     let words = service.version(at).words();
-    let mut notified = vec![Notified::Authority.into()];
-    if dice.permille(400) {
+    let mut notified = Vec::new();
+    if !careless {
+        notified.push(Notified::Authority.into());
+    }
+    if dice.permille(400) && !careless {
         notified.push(Notified::Subjects.into());
     }
     Draft {
@@ -97,6 +103,7 @@ fn breach(number: u32, at: i64, dice: &mut Dice) -> Draft {
             source: source(service),
             id: EventId::Named("breach", number),
         },
+        expected: careless.then_some("notice_overdue"),
         event: Event {
             service: service.name().to_owned(),
             act: Some(Act::Breach(Breach {

@@ -35,6 +35,7 @@ mod budget;
 mod draft;
 mod house;
 mod journey;
+mod spoil;
 
 mod generator;
 mod malformed;
@@ -42,6 +43,7 @@ mod message;
 mod notable;
 
 pub use generator::Generator;
+pub use journey::RETENTION_DAYS;
 pub use message::{Encoding, Message};
 pub use notable::Notable;
 pub use profile::{EncodingMix, Profile, ProfileError, ServiceMix};

@@ -42,6 +42,13 @@ pub struct Message {
     /// The code under which it is expected among the dead letters; `None` of a
     /// good message.
     pub malformed: Option<&'static str>,
+    /// The code of the finding that the judge is expected to make, where
+    /// something is wrong on purpose; `None` of what should conform or is not
+    /// judged. `response_overdue` stands at the request that nobody answers,
+    /// `notice_overdue` at the breach that nobody was told of, and
+    /// `retention_exceeded` is found where the operator has set a period of at
+    /// most [`RETENTION_DAYS`](crate::RETENTION_DAYS).
+    pub expected: Option<&'static str>,
     /// Whether the same message was sent before.
     pub duplicate: bool,
     /// Whose data it is about, where it is about a person.
@@ -91,6 +98,7 @@ impl Message {
         let delay_ms = dice.between(3, 900);
         let mut message = Self::encode(&attributes, &draft.event, encoding, framed);
         message.time_ms = draft.time_ms + delay_ms;
+        message.expected = draft.expected;
         message
     }
 
@@ -131,6 +139,7 @@ impl Message {
             time_ms: 0,
             encoding,
             malformed: None,
+            expected: None,
             duplicate: false,
             primary_id,
             source: attributes.source.to_owned(),
@@ -249,6 +258,7 @@ impl Message {
                 .div_euclid(1_000_000),
             encoding: Encoding::Structured,
             malformed: None,
+            expected: None,
             duplicate: false,
             primary_id,
             source: envelope.source,

@@ -36,6 +36,14 @@ impl Person {
             ])
             .unwrap_or(Service::AlibabaCom);
         let jurisdiction = dice.weighted(&JURISDICTIONS).unwrap_or("DE");
+        // Other companies serve people whom the policy is not for.
+        let jurisdiction = if service.last_version().excludes(jurisdiction) {
+            dice.pick(&["BR", "DE", "ES", "PL", "US"])
+                .copied()
+                .unwrap_or("DE")
+        } else {
+            jurisdiction
+        };
         let visitor = dice.permille(80);
         let role = match service {
             _ if visitor => Role::Visitor,
@@ -46,7 +54,7 @@ impl Person {
             Service::AliExpress if dice.permille(60) => Role::Seller,
             _ => Role::Buyer,
         };
-        let minor = !visitor && dice.permille(5);
+        let minor = !visitor && dice.permille(5) && profile.failing > 0.0;
         Self {
             index,
             service,
@@ -55,6 +63,15 @@ impl Person {
             minor,
             ids: identifiers(profile.seed, index, service, visitor, &mut dice),
         }
+    }
+
+    /// The identifiers; after a move another telephone number.
+    pub(crate) fn ids_as_of(&self, moved: bool) -> Vec<String> {
+        let mut ids = self.ids.clone();
+        if moved && let Some(phone) = ids.iter_mut().find(|id| id.starts_with("phone:")) {
+            *phone = format!("phone:+9992{:09}", self.index);
+        }
+        ids
     }
 
     pub(crate) fn primary(&self) -> &str {

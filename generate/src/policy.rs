@@ -1,7 +1,7 @@
 //! The services, their policy versions by date, who controls whom, where data
 //! is stored and what each policy calls things.
 
-use crate::place::Region;
+use crate::place::{Region, country};
 
 /// What a person uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +40,13 @@ pub(crate) struct Words {
     pub(crate) identity_check: &'static str,
     pub(crate) credit: &'static str,
     pub(crate) research: &'static str,
+    pub(crate) compliance: &'static str,
+    pub(crate) claims: &'static str,
     // Data categories.
     pub(crate) contact: &'static str,
     pub(crate) account_data: &'static str,
     pub(crate) browsing: &'static str,
     pub(crate) device: &'static str,
-    pub(crate) location: &'static str,
     pub(crate) transaction: &'static str,
     pub(crate) payment: &'static str,
     pub(crate) messages: &'static str,
@@ -53,6 +54,28 @@ pub(crate) struct Words {
     pub(crate) identity: &'static str,
     pub(crate) business: &'static str,
     pub(crate) cookies: &'static str,
+    // What goes together.
+    /// What is collected of somebody who looks around.
+    pub(crate) seen: &'static [&'static str],
+    /// What campaigns use.
+    pub(crate) promoted: &'static [&'static str],
+    /// What statistics are made of.
+    pub(crate) studied: &'static [&'static str],
+    /// What a review is.
+    pub(crate) review: &'static str,
+    // Recipients.
+    /// Who measures visits.
+    pub(crate) analytics: &'static [&'static str],
+    /// Who sets cookies for advertising.
+    pub(crate) advertiser: &'static str,
+    /// Whom campaigns are run with.
+    pub(crate) partners: &'static [&'static str],
+    /// Who checks identities.
+    pub(crate) checker: &'static str,
+    /// Whom buyers' messages go to.
+    pub(crate) messenger: &'static str,
+    /// Who gets data that names nobody any more, where the policy has them.
+    pub(crate) statistician: Option<&'static str>,
 }
 
 /// Every version with the moment from which it is in force, milliseconds since
@@ -75,6 +98,11 @@ impl Service {
             Self::AlibabaCom => "alibaba.com",
             Self::AliExpress => "aliexpress",
         }
+    }
+
+    /// The version that comes last.
+    pub(crate) const fn last_version(self) -> Version {
+        self.version(i64::MAX)
     }
 
     /// The version in force, or the service's first one before that.
@@ -125,15 +153,17 @@ impl Version {
     pub(crate) fn controller(self, jurisdiction: &str) -> &'static str {
         let region = Region::of(jurisdiction);
         match (self, region) {
+            (Self::Alc2017, Region::Eea) => "alibaba-com-europe",
             (Self::Alc2023, Region::Eea) => "alibaba-netherlands",
-            (Self::Alc2017 | Self::Alc2023, Region::Eea | Region::Uk | Region::OtherEurope) => {
+            (Self::Alc2023, Region::Uk | Region::OtherEurope) => "alibaba-com-europe",
+            // Europe as the United Nations count it.
+            (Self::Alc2023, _) if matches!(country(jurisdiction), "RU" | "BY") => {
                 "alibaba-com-europe"
             }
             (Self::Alc2017 | Self::Alc2023, _) => "alibaba-cloud-singapore",
             (Self::Alb2020 | Self::Alb2025, Region::GreaterChina) => "alibaba-com-hong-kong",
             (Self::Ae2020, Region::China) => "hangzhou-alibaba-advertising",
             (Self::Ae2020, Region::GreaterChina) if jurisdiction != "TW" => "alibaba-com-hong-kong",
-            (Self::Ae2020, Region::RussiaAndNeighbours) => "aliexpress-russia-holding",
             _ => "alibaba-com-singapore",
         }
     }
@@ -143,16 +173,43 @@ impl Version {
     pub(crate) fn storage(self, jurisdiction: &str) -> &'static str {
         match (self, Region::of(jurisdiction)) {
             (Self::Ae2020, Region::Eea | Region::Uk) => "DE",
-            (Self::Ae2020, Region::RussiaAndNeighbours) => "RU",
             (Self::Ae2020, Region::China) => "CN",
             (Self::Alb2025, Region::Us) => "US",
             (Self::Alb2025, Region::Eea | Region::Uk | Region::OtherEurope) => "DE",
             (Self::Alb2020, Region::Eea | Region::Uk | Region::OtherEurope) => "US",
             (Self::Alc2017 | Self::Alc2023, Region::Eea) => "DE",
-            (_, Region::China) => "CN",
-            (_, Region::GreaterChina) => "HK",
+            (Self::Alc2017 | Self::Alc2023 | Self::Ae2020, Region::GreaterChina) => "HK",
             _ => "SG",
         }
+    }
+
+    /// Whether the policy asks for a legal basis of each act there.
+    pub(crate) fn asks_basis(self, jurisdiction: &str) -> bool {
+        match Region::of(jurisdiction) {
+            Region::Eea | Region::Uk => self != Self::Alc2017,
+            Region::Brazil => self == Self::Alb2025,
+            _ => false,
+        }
+    }
+
+    /// Whether the policy says that it takes no data of people under 18.
+    pub(crate) const fn takes_no_minors(self) -> bool {
+        matches!(self, Self::Alc2023 | Self::Alb2025 | Self::Ae2020)
+    }
+
+    /// Whether the policy is not for people there.
+    pub(crate) fn excludes(self, jurisdiction: &str) -> bool {
+        match self {
+            Self::Ae2020 => Region::of(jurisdiction) == Region::RussiaAndNeighbours,
+            Self::Alb2025 => Region::of(jurisdiction) == Region::China,
+            Self::Alc2017 | Self::Alc2023 | Self::Alb2020 => false,
+        }
+    }
+
+    /// From when it is in force, milliseconds since 1970 UTC.
+    pub(crate) fn in_force_ms(self) -> i64 {
+        let found = VERSIONS.iter().find(|(version, _)| *version == self);
+        found.map_or(0, |(_, from)| *from)
     }
 
     pub(crate) const fn words(self) -> &'static Words {
@@ -182,11 +239,12 @@ const ALC_2017: Words = Words {
     identity_check: "sanctions_screening",
     credit: "risk_control",
     research: "research",
+    compliance: "legal_compliance",
+    claims: "legal_claims",
     contact: "contact",
     account_data: "account",
     browsing: "browsing_activity",
     device: "device_statistics",
-    location: "browsing_activity",
     transaction: "transactions",
     payment: "third_party_payment_data",
     messages: "support_communications",
@@ -194,11 +252,22 @@ const ALC_2017: Words = Words {
     identity: "identity_documents",
     business: "sub_account_contact",
     cookies: "cookies",
+    seen: &["browsing_activity", "device_statistics"],
+    promoted: &["contact"],
+    studied: &["browsing_activity", "transactions"],
+    review: "support_communications",
+    analytics: &["service_provider"],
+    advertiser: "ad_partner",
+    partners: &["service_provider.marketing_contact"],
+    checker: "service_provider.risk_control",
+    messenger: "service_provider.customer_service",
+    statistician: None,
 };
 
 const ALC_2023: Words = Words {
     communication: "personalised_communication",
     identity: "identity_verification",
+    statistician: Some("anonymised_recipient"),
     ..ALC_2017
 };
 
@@ -218,11 +287,12 @@ const ALB_2020: Words = Words {
     identity_check: "kyc_aml",
     credit: "withdrawal_assessment",
     research: "research",
+    compliance: "legal_compliance",
+    claims: "legal_claims",
     contact: "contact",
     account_data: "contact",
     browsing: "browsing",
     device: "device",
-    location: "coarse_location",
     transaction: "transactions",
     payment: "payment",
     messages: "correspondence",
@@ -230,6 +300,16 @@ const ALB_2020: Words = Words {
     identity: "verification",
     business: "business",
     cookies: "cookies",
+    seen: &["browsing", "device", "coarse_location"],
+    promoted: &["buyer_preferences", "contact"],
+    studied: &["browsing", "transactions"],
+    review: "reviews",
+    analytics: &["google_analytics", "analytics_provider"],
+    advertiser: "cookie_vendor",
+    partners: &["ad_platform", "business_partner", "ad_platform"],
+    checker: "verification_provider",
+    messenger: "platform_user",
+    statistician: Some("anonymised_recipient"),
 };
 
 const ALB_2025: Words = Words {
@@ -248,11 +328,12 @@ const ALB_2025: Words = Words {
     identity_check: "kyc_aml",
     credit: "credit_scoring",
     research: "research",
+    compliance: "legal_compliance",
+    claims: "legal_claims",
     contact: "contact",
     account_data: "account",
     browsing: "online_activity",
     device: "device",
-    location: "location",
     transaction: "transaction",
     payment: "payment",
     messages: "communication",
@@ -260,6 +341,16 @@ const ALB_2025: Words = Words {
     identity: "verification",
     business: "business",
     cookies: "online_activity",
+    seen: &["online_activity", "location"],
+    promoted: &["marketing_advertising", "contact"],
+    studied: &["online_activity", "location"],
+    review: "reviews",
+    analytics: &["analytics_provider"],
+    advertiser: "ad_platform",
+    partners: &["ad_platform", "business_partner", "ad_platform"],
+    checker: "verification_provider",
+    messenger: "dingtalk",
+    statistician: Some("anonymised_recipient"),
 };
 
 const AE_2020: Words = Words {
@@ -278,16 +369,27 @@ const AE_2020: Words = Words {
     identity_check: "kyc_aml",
     credit: "withdrawal_assessment",
     research: "research",
+    compliance: "legal_compliance",
+    claims: "legal_claims",
     contact: "contact",
     account_data: "contact",
     browsing: "browsing",
     device: "device",
-    location: "coarse_location",
     transaction: "purchases",
     payment: "payment",
-    messages: "complaints",
+    messages: "correspondence",
     interests: "inferences",
     identity: "identity_documents",
     business: "business",
     cookies: "browsing",
+    seen: &["browsing", "device", "coarse_location"],
+    promoted: &["inferences", "contact"],
+    studied: &["browsing", "purchases"],
+    review: "questionnaire",
+    analytics: &["google_analytics", "analytics_provider"],
+    advertiser: "cookie_vendor",
+    partners: &["ad_platform", "business_partner", "ad_platform"],
+    checker: "verification_provider",
+    messenger: "platform_user",
+    statistician: None,
 };

@@ -24,10 +24,10 @@ pub struct Profile {
     /// same, 1 gives the busiest twice as many as the next. Default 0.9; from
     /// 0 to 3.
     pub skew: f64,
-    /// When the first event may happen. Default 2022-09-01, so that three
-    /// policy changes fall into the time.
+    /// When the first event may happen. Default 2022-01-01, so that all five
+    /// policies are in force for some of the time.
     pub start: Timestamp,
-    /// When the last event may happen. Default 2025-09-01.
+    /// When the last event may happen. Default 2026-01-01.
     pub end: Timestamp,
     /// Who uses which service; the date then says which policy is in force.
     pub services: ServiceMix,
@@ -35,6 +35,11 @@ pub struct Profile {
     pub malformed: f64,
     /// The share of messages that were sent before. Default 0.01.
     pub duplicates: f64,
+    /// About which share of the judged events is wrong on purpose, as a
+    /// careless service would be: what the judge is expected to find is in
+    /// [`Message::expected`](crate::Message::expected). 0: none is, and minors
+    /// do not occur either. Default 0.05; at most 0.5.
+    pub failing: f64,
     /// How messages are written.
     pub encodings: EncodingMix,
 }
@@ -85,16 +90,17 @@ impl Default for Profile {
             persons: 5_000,
             skew: 0.9,
             start: Timestamp {
-                seconds: 1_661_990_400,
+                seconds: 1_640_995_200,
                 nanos: 0,
             },
             end: Timestamp {
-                seconds: 1_756_684_800,
+                seconds: 1_767_225_600,
                 nanos: 0,
             },
             services: ServiceMix::default(),
             malformed: 0.002,
             duplicates: 0.01,
+            failing: 0.05,
             encodings: EncodingMix::default(),
         }
     }
@@ -157,6 +163,11 @@ impl Profile {
             "malformed + duplicates",
             "at most 1",
         )?;
+        require(
+            (0.0..=0.5).contains(&self.failing),
+            "failing",
+            "from 0 to 0.5",
+        )?;
         // 1980 and 2200: what a message may say, and nanoseconds that fit.
         let range = 315_532_800..7_258_118_400;
         require(
@@ -186,6 +197,11 @@ impl Profile {
             "encodings",
             "from 1 to 1000000 in sum",
         )
+    }
+
+    /// [`failing`](Self::failing) in millionths.
+    pub(crate) fn failing_ppm(&self) -> u32 {
+        (self.failing * 1_000_000.0) as u32
     }
 
     pub(crate) fn start_ms(&self) -> i64 {

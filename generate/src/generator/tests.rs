@@ -1,12 +1,14 @@
 use std::collections::{HashMap, HashSet};
 
-use custody_policy::{Field, Vocabulary, country};
+use custody_policy::{
+    Field, FindingCode, Outcome, Rehearsal, Ruleset, Said, StoredVerdict, Vocabulary, country,
+};
 use custody_proto::event::{Event, event::Act};
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{Generator, Stream};
-use crate::{Encoding, EncodingMix, Message, Notable, Profile, ServiceMix};
+use crate::{Encoding, EncodingMix, Message, Notable, Profile, RETENTION_DAYS, ServiceMix};
 
 fn profile(events: u64, persons: u32) -> Profile {
     Profile {
@@ -45,6 +47,7 @@ fn digest(messages: impl Iterator<Item = Message>) -> String {
         part(message.payload.as_deref().unwrap_or(b"(none)"));
         part(&message.time_ms.to_le_bytes());
         part(message.malformed.unwrap_or_default().as_bytes());
+        part(message.expected.unwrap_or_default().as_bytes());
     }
     hex::encode(&hasher.finalize().as_bytes()[..16])
 }
@@ -54,7 +57,7 @@ fn equal_profiles_give_equal_bytes() {
     let default = Generator::new(Profile::default()).unwrap();
     assert_eq!(
         digest(default.take(10_000)),
-        "8f104bd39019ad2025c17067a4e36342"
+        "03504495da0005e17a4e82006d8edc7c"
     );
     let other = Profile {
         seed: 2,
@@ -63,7 +66,7 @@ fn equal_profiles_give_equal_bytes() {
     let other = Generator::new(other).unwrap();
     assert_ne!(
         digest(other.take(10_000)),
-        "8f104bd39019ad2025c17067a4e36342"
+        "03504495da0005e17a4e82006d8edc7c"
     );
 }
 
@@ -204,6 +207,144 @@ fn terms_and_countries_exist_and_every_kind_occurs() {
             "use",
         ]
     );
+}
+
+/// Every message of a person with what the judge says of it, in order.
+fn judged(profile: Profile) -> Vec<(Message, Said, StoredVerdict)> {
+    let rules = Ruleset::builtin();
+    let mut persons: HashMap<String, Rehearsal<'_>> = HashMap::new();
+    let mut all = Vec::new();
+    for message in Generator::new(profile).unwrap() {
+        let Some(id) = message.primary_id.clone() else {
+            continue;
+        };
+        if message.malformed.is_some() || message.duplicate {
+            continue;
+        }
+        let said = Said::parse(message.to_json_line().as_bytes()).unwrap();
+        let person = persons
+            .entry(id)
+            .or_insert_with(|| Rehearsal::new(rules).with_retention_days(Some(RETENTION_DAYS)));
+        let verdict = person.judge(&said).unwrap().to_stored(rules);
+        person.take(&said).unwrap();
+        if verdict.outcome != Outcome::NotJudged {
+            all.push((message, said, verdict));
+        }
+    }
+    all
+}
+
+/// Only for what is judged; two more codes are found by time.
+const BY_TIME: [&str; 2] = ["response_overdue", "notice_overdue"];
+
+#[test]
+fn what_is_wrong_on_purpose_is_found_and_the_rest_conforms() {
+    let mut reached = HashSet::new();
+    // Conforming, of all.
+    let mut policies: HashMap<String, (u32, u32)> = HashMap::new();
+    for (message, said, verdict) in judged(profile(60_000, 3_000)) {
+        let codes: Vec<_> = verdict.findings.iter().map(|f| f.code.name()).collect();
+        match message.expected {
+            Some(code) => assert!(codes.contains(&code), "{code}: {codes:?} {}", said.kind),
+            None => assert!(codes.is_empty(), "{:?} {}", verdict.findings, said.kind),
+        }
+        reached.extend(message.expected);
+        if !verdict.policy.is_empty() {
+            let (conforming, of) = policies.entry(verdict.policy).or_default();
+            *conforming += u32::from(verdict.outcome == Outcome::Conforms);
+            *of += 1;
+        }
+    }
+    let by_time = |code: &&str| BY_TIME.contains(code);
+    let names = FindingCode::ALL.map(FindingCode::name);
+    let missed: Vec<_> = names
+        .iter()
+        .filter(|code| !by_time(code) && !reached.contains(*code))
+        .collect();
+    assert!(missed.is_empty(), "{missed:?}");
+    assert_eq!(policies.len(), 5);
+    for (policy, (conforming, of)) in policies {
+        let percent = 100 * conforming / of;
+        assert!(
+            (92..=97).contains(&percent) && of > 1_000,
+            "{policy} {percent} {of}"
+        );
+    }
+}
+
+#[test]
+fn other_seeds_keep_their_word_too() {
+    for seed in 2..6 {
+        let profile = Profile {
+            seed,
+            failing: 0.2,
+            ..profile(8_000, 400)
+        };
+        for (message, said, verdict) in judged(profile) {
+            let codes: Vec<_> = verdict.findings.iter().map(|f| f.code.name()).collect();
+            match message.expected {
+                Some(code) => assert!(codes.contains(&code), "{seed} {code}: {codes:?}"),
+                None => assert!(
+                    codes.is_empty(),
+                    "{seed} {:?} {}",
+                    verdict.findings,
+                    said.kind
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_fails_where_nothing_shall() {
+    let profile = Profile {
+        failing: 0.0,
+        ..profile(12_000, 600)
+    };
+    assert!(
+        messages(profile.clone())
+            .iter()
+            .all(|m| m.expected.is_none())
+    );
+    for (_, said, verdict) in judged(profile) {
+        let found = verdict.findings;
+        assert!(found.is_empty(), "{found:?} {}", said.kind);
+    }
+}
+
+#[test]
+fn what_is_overdue_was_never_done() {
+    let mut labelled = HashSet::new();
+    let mut answered = HashSet::new();
+    let mut breaches = 0;
+    for message in messages(profile(60_000, 3_000)) {
+        if message.malformed.is_some() || message.duplicate {
+            continue;
+        }
+        let (_, _, _, event) = read(&message);
+        match (event.act.unwrap(), message.expected) {
+            (Act::RightsRequest(request), Some(code)) => {
+                assert_eq!(code, "response_overdue");
+                labelled.insert(request.request_id);
+            }
+            (Act::RightsResponse(response), _) => {
+                answered.insert(response.request_id);
+            }
+            (Act::Breach(breach), Some(code)) => {
+                assert_eq!(code, "notice_overdue");
+                assert!(breach.notified.is_empty());
+                breaches += 1;
+            }
+            (Act::Breach(breach), None) => assert!(!breach.notified.is_empty()),
+            (_, code) => assert!(code.is_none_or(|code| !BY_TIME.contains(&code))),
+        }
+    }
+    assert!(
+        breaches >= 1 && labelled.len() > 10,
+        "{breaches} {}",
+        labelled.len()
+    );
+    assert!(labelled.iter().all(|id| !answered.contains(id)));
 }
 
 #[test]

@@ -61,9 +61,9 @@ pub(super) fn verification(scene: &mut Scene<'_>) {
         from: &[Some(documents)],
     };
     scene.wait(MINUTE, HOUR);
-    scene.disclose(App::Identity, "verification_provider", &about);
+    scene.disclose(App::Identity, words.checker, &about);
     let near = scene.person.jurisdiction;
-    if let Some(provider) = recipient::pick("verification_provider", near, &mut scene.dice) {
+    if let Some(provider) = recipient::pick(words.checker, near, &mut scene.dice) {
         scene.wait(HOUR, 2 * DAY);
         scene.collect_from(App::Identity, provider, &about);
     }
@@ -78,6 +78,42 @@ pub(super) fn rectification(scene: &mut Scene<'_>) {
     event.derived_from = scene.memory.account.iter().map(|l| l.reference()).collect();
     event.act = Some(Act::Rectification(Rectification {}));
     scene.say(App::Signup, "rectification", event);
+}
+
+/// A telephone number changes; the old one may come up again with a message
+/// that was under way.
+pub(super) fn new_number(scene: &mut Scene<'_>) {
+    scene.memory.moved = true;
+    let words = scene.words();
+    let from = [scene.memory.account];
+    scene.collect(
+        App::Signup,
+        Origin::Subject,
+        &About {
+            purposes: &[words.account],
+            categories: &[words.contact],
+            why: Why::Contract,
+            from: &from,
+        },
+    );
+}
+
+/// What was erased is given again by the person.
+pub(super) fn given_anew(scene: &mut Scene<'_>) {
+    let words = scene.words();
+    let given = scene.collect(
+        App::Web,
+        Origin::Subject,
+        &About {
+            purposes: &[words.account],
+            categories: &[words.contact, words.account_data],
+            why: Why::Contract,
+            from: &[],
+        },
+    );
+    scene.memory.account = Some(given);
+    scene.memory.since_ms = scene.now_ms;
+    scene.memory.erased = false;
 }
 
 /// A request for erasure, the account closed, what services say they erased.

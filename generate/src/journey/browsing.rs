@@ -1,7 +1,8 @@
 //! Looking around, and what is made of it.
 
-use custody_proto::event::collection::Origin;
+use custody_proto::event::{collection::Origin, subject::Role};
 
+use super::Standing;
 use super::app::App;
 use super::marketing;
 use super::scene::{About, HOUR, MINUTE, Scene, Why};
@@ -9,11 +10,12 @@ use crate::policy::{Service, Version};
 
 pub(super) fn first_visit(scene: &mut Scene<'_>) {
     let words = scene.words();
+    let purposes = [first_purpose(scene)];
     let visit = scene.collect(
         App::Web,
         Origin::Device,
         &About {
-            purposes: &[words.cookie_statistics],
+            purposes: &purposes,
             categories: &[words.cookies, words.device],
             why: Why::Interest,
             from: &[],
@@ -27,6 +29,22 @@ pub(super) fn first_visit(scene: &mut Scene<'_>) {
     }
 }
 
+/// Whether statistics by cookies may be made: AE-2020 asks for consent in
+/// Europe.
+fn may_count(scene: &Scene<'_>) -> bool {
+    let asks = scene.version() == Version::Ae2020 && scene.region().is_gdpr();
+    let code = scene.words().cookie_ads;
+    let refused = scene.memory.cookies == Standing::Refused && scene.version() == Version::Ae2020;
+    !refused && (!asks || scene.memory.cookies.agrees(code, scene.now_ms))
+}
+
+fn first_purpose(scene: &Scene<'_>) -> &'static str {
+    match may_count(scene) {
+        true => scene.words().cookie_statistics,
+        false => "cookie_essential",
+    }
+}
+
 pub(super) fn browse(scene: &mut Scene<'_>) {
     let words = scene.words();
     let pages = scene.collect(
@@ -34,7 +52,7 @@ pub(super) fn browse(scene: &mut Scene<'_>) {
         Origin::Device,
         &About {
             purposes: &[words.recommendation],
-            categories: &[words.browsing, words.device, words.location],
+            categories: words.seen,
             why: Why::Interest,
             from: &[],
         },
@@ -48,13 +66,13 @@ pub(super) fn browse(scene: &mut Scene<'_>) {
         from: &[Some(pages)],
     };
     scene.use_data(App::Web, "dpv:Profiling", "recommender", &about);
-    if scene.dice.permille(300) {
+    if may_count(scene) && scene.dice.permille(300) {
         scene.wait(1_000, MINUTE);
-        let to = if scene.dice.permille(600) {
-            "google_analytics"
-        } else {
-            "analytics_provider"
-        };
+        let to = scene
+            .dice
+            .pick(words.analytics)
+            .copied()
+            .unwrap_or_default();
         let about = About {
             purposes: &[words.cookie_statistics],
             categories: &[words.browsing, words.device],
@@ -63,23 +81,24 @@ pub(super) fn browse(scene: &mut Scene<'_>) {
         };
         scene.disclose(App::Web, to, &about);
     }
-    if scene.person.service != Service::AlibabaCloud && scene.dice.permille(40) {
+    if scene.version() == Version::Alb2025 && scene.dice.permille(40) {
         scene.wait(1_000, MINUTE);
         let about = About {
-            purposes: &[words.recommendation],
+            purposes: &[words.research],
             categories: &[words.device],
             why: Why::Interest,
             from: &[Some(pages)],
         };
         scene.disclose(App::Web, "sdk_provider", &about);
     }
-    let shares = matches!(scene.version(), Version::Alb2020 | Version::Alb2025);
+    let buys = matches!(scene.person.role, Role::Buyer | Role::Member);
+    let shares = buys && matches!(scene.version(), Version::Alb2020 | Version::Alb2025);
     if shares && scene.dice.permille(150) {
         scene.wait(MINUTE, HOUR);
         let about = About {
             purposes: &["share_last_viewed"],
             categories: &[words.browsing],
-            why: Why::Consent,
+            why: Why::Interest,
             from: &[Some(pages)],
         };
         scene.disclose(App::Web, "seller_and_affiliates", &about);
@@ -98,18 +117,20 @@ pub(super) fn research(scene: &mut Scene<'_>) {
     };
     let about = About {
         purposes: &[purpose],
-        categories: &[words.browsing, words.transaction],
+        categories: words.studied,
         why: Why::Interest,
         from: &from,
     };
     let used = scene.use_data(App::Web, "dpv:Analyse", "warehouse", &about);
-    if scene.dice.permille(300) {
+    if let Some(to) = words.statistician
+        && scene.dice.permille(300)
+    {
         scene.wait(HOUR, 24 * HOUR);
         let about = About {
             from: &[Some(used)],
             ..about
         };
-        scene.disclose(App::Web, "anonymised_recipient", &about);
+        scene.disclose(App::Web, to, &about);
     }
 }
 

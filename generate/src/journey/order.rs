@@ -1,8 +1,9 @@
 //! Buying: who has to know for goods to arrive.
 
-use custody_proto::event::{Party, collection::Origin};
+use custody_proto::event::{Party, collection::Origin, subject::Role};
 
 use super::app::App;
+use super::marketing;
 use super::scene::{About, DAY, HOUR, MINUTE, Scene, Why};
 use crate::draft::Link;
 use crate::place::country;
@@ -120,7 +121,11 @@ fn ship(scene: &mut Scene<'_>, words: &Words, placed: Link) {
         let about = About {
             purposes: &[words.customs],
             categories: &[words.contact, words.transaction],
-            why: Why::Law,
+            // ALB-2025 rests customs on the contract.
+            why: match scene.version() {
+                Version::Alb2025 => Why::Contract,
+                _ => Why::Law,
+            },
             from: &from,
         };
         // Goods leave one country and enter another.
@@ -142,6 +147,11 @@ fn ship(scene: &mut Scene<'_>, words: &Words, placed: Link) {
     scene.disclose(App::Shipping, "logistics", &about);
     if scene.dice.permille(60) {
         scene.wait(DAY, 5 * DAY);
+        let about = About {
+            purposes: &[words.claims],
+            why: Why::Interest,
+            ..about
+        };
         scene.disclose(App::Shipping, "insurer", &about);
     }
     scene.wait(DAY, 8 * DAY);
@@ -215,7 +225,7 @@ pub(super) fn customer_service(scene: &mut Scene<'_>) {
     scene.use_data(App::Support, "dpv:Consult", "ticket-desk", &about);
 }
 
-/// Buyer and seller talk, over somebody else's messenger.
+/// Buyer and seller talk, some over somebody else's messenger.
 pub(super) fn conversation(scene: &mut Scene<'_>) {
     let words = scene.words();
     let said = scene.collect(
@@ -235,11 +245,7 @@ pub(super) fn conversation(scene: &mut Scene<'_>) {
         why: Why::Contract,
         from: &[Some(said)],
     };
-    let to = match scene.version() {
-        Version::Alb2025 => "dingtalk",
-        _ => "im_provider",
-    };
-    scene.disclose(App::Web, to, &about);
+    scene.disclose(App::Web, words.messenger, &about);
 }
 
 /// A rating of what was bought.
@@ -251,7 +257,7 @@ pub(super) fn review(scene: &mut Scene<'_>) {
         Origin::Subject,
         &About {
             purposes: &[words.research],
-            categories: &["reviews"],
+            categories: &[words.review],
             why: Why::Interest,
             from: &from,
         },
@@ -259,7 +265,7 @@ pub(super) fn review(scene: &mut Scene<'_>) {
     scene.wait(HOUR, DAY);
     let about = About {
         purposes: &[words.research],
-        categories: &["reviews"],
+        categories: &[words.review],
         why: Why::Interest,
         from: &[Some(written)],
     };
@@ -268,7 +274,16 @@ pub(super) fn review(scene: &mut Scene<'_>) {
 
 /// Somebody wants money out, or goods before paying.
 pub(super) fn credit(scene: &mut Scene<'_>) {
+    if !matches!(scene.person.role, Role::Seller | Role::Member) {
+        return review(scene);
+    }
     let words = scene.words();
+    // Scoring is new in ALB-2025, which promises to ask where data is older.
+    if scene.version() == Version::Alb2025 && !scene.memory.scored {
+        scene.memory.scored = true;
+        marketing::agree_to(scene, &[words.credit], None);
+        scene.wait(MINUTE, HOUR);
+    }
     let from = [scene.memory.order, scene.memory.account];
     let about = About {
         purposes: &[words.credit],

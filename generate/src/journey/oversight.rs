@@ -15,7 +15,9 @@ pub(super) fn transfer(scene: &mut Scene<'_>) {
     let words = scene.words();
     let category = match scene.person.service {
         _ if scene.dice.permille(600) => "group_company",
-        _ if scene.dice.permille(150) => "group_service_provider",
+        _ if scene.version() != Version::Alc2017 && scene.dice.permille(150) => {
+            "group_service_provider"
+        }
         Service::AlibabaCloud => "service_provider",
         _ => "cloud_provider",
     };
@@ -30,7 +32,7 @@ pub(super) fn transfer(scene: &mut Scene<'_>) {
     let from = [scene.memory.account, scene.memory.order];
     let about = About {
         purposes: &[words.account],
-        categories: &[words.contact, words.transaction],
+        categories: &[words.contact],
         why: Why::Contract,
         from: &from,
     };
@@ -49,7 +51,7 @@ pub(super) fn law_enforcement(scene: &mut Scene<'_>) {
     let words = scene.words();
     let from = [scene.memory.account, scene.memory.order];
     let about = About {
-        purposes: &["legal_compliance"],
+        purposes: &[words.compliance],
         categories: &[words.contact, words.transaction],
         why: Why::Law,
         from: &from,
@@ -59,7 +61,7 @@ pub(super) fn law_enforcement(scene: &mut Scene<'_>) {
         _ => "law_enforcement",
     };
     scene.disclose(App::Risk, to, &about);
-    if scene.dice.permille(300) {
+    if scene.person.service != Service::AlibabaCloud && scene.dice.permille(300) {
         scene.wait(DAY, 20 * DAY);
         scene.disclose(App::Risk, "professional_adviser", &about);
     }
@@ -96,21 +98,37 @@ pub(super) fn consultation(scene: &mut Scene<'_>) {
     scene.say(App::Support, "consultation", event);
 }
 
-/// An earlier event was wrong. Where none was, there is nothing to take back.
+/// Something was said wrongly, is taken back and said anew.
 pub(super) fn retraction(scene: &mut Scene<'_>) {
-    let Some(wrong) = scene.memory.last.take() else {
-        return notice(scene);
+    let words = scene.words();
+    let from = [scene.memory.account];
+    let about = About {
+        purposes: &[words.support],
+        categories: &[words.contact],
+        why: Why::Contract,
+        from: &from,
     };
+    let wrong = scene.use_data(App::Support, "dpv:Consult", "ticket-desk", &about);
+    scene.wait(MINUTE, 3 * DAY);
     let mut event = scene.event();
     event.act = Some(Act::Retraction(Retraction {
         of: Some(wrong.reference()),
-        reason: "sent for the wrong account".to_owned(),
+        reason: "it was another category".to_owned(),
     }));
     scene.say(App::Support, "retraction", event);
+    scene.wait(1_000, MINUTE);
+    let about = About {
+        categories: &[words.messages],
+        ..about
+    };
+    scene.use_data(App::Support, "dpv:Consult", "ticket-desk", &about);
 }
 
-/// The service is a processor: the data is a customer's.
+/// The service is a processor: the data is a customer's, and so is the policy.
 pub(super) fn on_behalf_of_a_customer(scene: &mut Scene<'_>) {
+    if !scene.careless {
+        return notice(scene);
+    }
     let words = scene.words();
     let about = About {
         purposes: &["customer_instructions"],
@@ -128,21 +146,9 @@ pub(super) fn on_behalf_of_a_customer(scene: &mut Scene<'_>) {
     scene.use_data(App::Storage, "dpv:Store", "object-store", &about);
     for draft in scene.out.iter_mut() {
         draft.event.acting_as = ActingAs::Processor.into();
+        draft.expected = Some("no_policy");
         if let Some(subject) = &mut draft.event.subject {
             subject.role = Role::EndUser.into();
         }
     }
-}
-
-/// The account is closed, and a forgotten job goes on with a copy.
-pub(super) fn after_closing(scene: &mut Scene<'_>) {
-    let words = scene.words();
-    let from = [scene.memory.account];
-    let about = About {
-        purposes: &[words.research],
-        categories: &[words.contact],
-        why: Why::Interest,
-        from: &from,
-    };
-    scene.use_data(App::Web, "dpv:Analyse", "forgotten-copy", &about);
 }

@@ -59,19 +59,20 @@ fn claim(scene: &mut Scene<'_>, right: &str, by: RequestedBy) {
         requested_by: by.into(),
     }));
     scene.say(App::Privacy, "rights_request", event);
+    if scene.careless && scene.dice.permille(60) {
+        scene.expect("response_overdue");
+        return;
+    }
 
     scene.wait(HOUR, 6 * DAY);
     let from = [scene.memory.account];
     let about = About {
-        purposes: &["dpv:RightsFulfilment"],
+        purposes: &[words.compliance],
         categories: &[words.contact],
         why: Why::Law,
         from: &from,
     };
     scene.use_data(App::Privacy, "dpv:Retrieve", "rights-desk", &about);
-    if scene.dice.permille(60) {
-        return;
-    }
     if scene.dice.permille(60) {
         scene.wait(20 * DAY, 28 * DAY);
         respond(scene, &request_id, Outcome::Extended);
@@ -109,23 +110,28 @@ fn respond(scene: &mut Scene<'_>, request_id: &str, outcome: Outcome) {
     scene.say(App::Privacy, "rights_response", event);
 }
 
-/// Restricted for a while; a careless service goes on.
+/// Restricted for a while: nothing but storage goes on.
 pub(super) fn restriction(scene: &mut Scene<'_>) {
+    restricted_while(scene, |scene, about| {
+        scene.use_data(App::Storage, "dpv:Store", "account-db", about);
+    });
+}
+
+/// Restricted, something done meanwhile, and lifted again.
+pub(super) fn restricted_while(scene: &mut Scene<'_>, act: fn(&mut Scene<'_>, &About<'_>)) {
     let words = scene.words();
     let mut event = scene.event();
     event.act = Some(Act::Restriction(Restriction {}));
     scene.say(App::Privacy, "restriction", event);
-    if scene.dice.permille(300) {
-        scene.wait(HOUR, 10 * DAY);
-        let from = [scene.memory.account];
-        let about = About {
-            purposes: &[words.research],
-            categories: &[words.contact],
-            why: Why::Interest,
-            from: &from,
-        };
-        scene.use_data(App::Web, "dpv:Analyse", "warehouse", &about);
-    }
+    scene.wait(HOUR, 10 * DAY);
+    let from = [scene.memory.account];
+    let about = About {
+        purposes: &[words.account],
+        categories: &[words.contact],
+        why: Why::Contract,
+        from: &from,
+    };
+    act(scene, &about);
     scene.wait(5 * DAY, 40 * DAY);
     let mut event = scene.event();
     event.act = Some(Act::RestrictionLifted(RestrictionLifted {}));
@@ -146,4 +152,5 @@ pub(super) fn partial_erasure(scene: &mut Scene<'_>) {
         reason: "no longer needed".to_owned(),
     }));
     scene.say(App::Marketing, "erasure", event);
+    scene.memory.erased = true;
 }

@@ -47,6 +47,8 @@ pub(super) struct Scene<'a> {
     pub(super) depart_ms: i64,
     /// Events that the person may still cause, those of this episode included.
     pub(super) remaining: u32,
+    /// Whether anything may be wrong on purpose.
+    pub(super) careless: bool,
     pub(super) out: &'a mut VecDeque<Box<Draft>>,
 }
 
@@ -90,20 +92,13 @@ impl Scene<'_> {
         let version = self.version();
         let all_ids = self.dice.permille(350);
         let ids = if all_ids {
-            self.person.ids.clone()
+            self.person.ids_as_of(self.memory.moved)
         } else {
             vec![self.person.primary().to_owned()]
         };
-        // Some services do not know who the controller is.
-        let controller = if self.dice.permille(4) {
-            "alibaba-com-europe"
-        } else {
-            version.controller(self.person.jurisdiction)
-        };
-        // Some name the policy, a few of them one that is over.
+        // Some name the policy.
         let policy = match self.dice.below(100) {
-            0 => "ALC-2017",
-            1..=12 => version.code(),
+            0..=12 => version.code(),
             _ => "",
         };
         Event {
@@ -114,7 +109,7 @@ impl Scene<'_> {
                 role: self.person.role.into(),
             }),
             service: self.person.service.name().to_owned(),
-            controller: controller.to_owned(),
+            controller: version.controller(self.person.jurisdiction).to_owned(),
             acting_as: ActingAs::Controller.into(),
             policy: policy.to_owned(),
             ..Event::default()
@@ -172,11 +167,12 @@ impl Scene<'_> {
         }
     }
 
-    /// The basis as it would be worded where the person is. A few forget it.
+    /// The basis as it would be worded where the person is. Where none is
+    /// needed, some leave it out.
     fn basis(&mut self, why: Why) -> String {
         let region = self.region();
-        let forgets = if region.is_gdpr() { 12 } else { 300 };
-        if self.dice.permille(forgets) {
+        let needed = region.is_gdpr() || self.version().asks_basis(self.person.jurisdiction);
+        if self.dice.permille(300) && !needed && !matches!(why, Why::Consent) {
             return String::new();
         }
         let term = match (region, why) {
@@ -192,21 +188,16 @@ impl Scene<'_> {
         term.to_owned()
     }
 
-    /// What a transfer to a country rests on. A few rest on nothing, or on
-    /// what does not count.
+    /// What a transfer to a country rests on.
     pub(super) fn safeguard(&mut self, to: &str) -> String {
         let abroad = country(to) != country(self.person.jurisdiction);
         let region = self.region();
         let term = if region.is_gdpr() && !Region::is_adequate(to) {
-            let american = country(to) == "US";
             self.dice
                 .weighted(&[
-                    ("eu-gdpr:A46-2-c", 68),
-                    ("eu-gdpr:SCCByCommission", 12),
-                    ("eu-gdpr:BindingCorporateRules", 5),
-                    ("", 8),
-                    ("custody:confidentiality", 4),
-                    ("custody:privacy_shield", if american { 6 } else { 0 }),
+                    ("eu-gdpr:A46-2-c", 80),
+                    ("eu-gdpr:SCCByCommission", 14),
+                    ("eu-gdpr:BindingCorporateRules", 6),
                 ])
                 .unwrap_or_default()
         } else if region.is_gdpr() && abroad && Region::of(to) != Region::Eea {
@@ -219,11 +210,8 @@ impl Scene<'_> {
         term.to_owned()
     }
 
-    /// Where the data of this person lies: now and then not where it should.
-    pub(super) fn storage(&mut self) -> String {
-        if self.dice.permille(12) {
-            return "US".to_owned();
-        }
+    /// Where the data of this person lies.
+    pub(super) fn storage(&self) -> String {
         self.version().storage(self.person.jurisdiction).to_owned()
     }
 
@@ -248,13 +236,23 @@ impl Scene<'_> {
             source: app.source(self.person.service),
             id,
         };
+        let judged = matches!(kind, "collection" | "use" | "disclosure" | "transfer");
+        let minor = judged && self.person.minor && self.version().takes_no_minors();
         self.out.push_back(Box::new(Draft {
             time_ms: self.now_ms,
             kind,
             link,
             event,
+            expected: minor.then_some("minor"),
         }));
         link
+    }
+
+    /// Says what was said last to be wrong on purpose.
+    pub(super) fn expect(&mut self, code: &'static str) {
+        if let Some(draft) = self.out.back_mut() {
+            draft.expected = Some(code);
+        }
     }
 
     pub(super) fn collect(&mut self, app: App, origin: Origin, about: &About<'_>) -> Link {
@@ -264,9 +262,7 @@ impl Scene<'_> {
             origin: origin.into(),
             from: None,
         }));
-        let link = self.say(app, "collection", event);
-        self.memory.last = Some(link);
-        link
+        self.say(app, "collection", event)
     }
 
     pub(super) fn collect_from(&mut self, app: App, from: Organisation, about: &About<'_>) -> Link {
@@ -295,9 +291,7 @@ impl Scene<'_> {
         if operation == "dpv:Store" {
             event.location = self.storage();
         }
-        let link = self.say(app, "use", event);
-        self.memory.last = Some(link);
-        link
+        self.say(app, "use", event)
     }
 
     /// Discloses to an organisation of a category, if the directory has one.
@@ -311,16 +305,13 @@ impl Scene<'_> {
         event.location = self.storage();
         event.anonymised = to.category == "custody:anonymised_recipient";
         let safeguard = self.safeguard(&to.country);
-        let sale = to.category == "custody:ad_partner" && self.dice.permille(20);
         event.act = Some(Act::Disclosure(Disclosure {
             means: if to.person { Means::Web } else { Means::Api }.into(),
             recipient: Some(to),
-            sale,
+            sale: false,
             safeguard,
         }));
-        let link = self.say(app, "disclosure", event);
-        self.memory.last = Some(link);
-        link
+        self.say(app, "disclosure", event)
     }
 
     pub(super) fn transfer_to(&mut self, to: Organisation, about: &About<'_>) -> Link {
