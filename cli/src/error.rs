@@ -27,7 +27,7 @@ pub enum CommandError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Policy packs are wrong.
-    #[error("{0}")]
+    #[error("policy packs: {0}")]
     Packs(BadPacks),
     /// A file cannot be opened or read.
     #[error("cannot read {}", path.display())]

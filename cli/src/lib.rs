@@ -28,6 +28,7 @@ pub mod kafka;
 pub mod admin;
 pub mod heads;
 pub mod node;
+mod overdue;
 
 pub mod client;
 pub mod data_dir;

@@ -10,12 +10,15 @@ use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
 use custody_ledger::Ledger;
+use custody_policy::Ruleset;
 use custody_query::{Follower, Following, QueryState, ReadModel};
 
 use crate::admin::{Check, Readiness};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::error::CommandError;
+use crate::overdue::Overdue;
+use crate::ruleset;
 
 /// A read model that is behind by more entries than this is not ready.
 const READY_WITHIN_ENTRIES: u64 = 10_000;
@@ -31,6 +34,8 @@ pub struct Node {
     follower: Follower,
     pipeline: Arc<Pipeline>,
     kafka: Arc<KafkaSource>,
+    overdue: Overdue,
+    rules: &'static Ruleset,
 }
 
 impl Node {
@@ -38,10 +43,11 @@ impl Node {
     /// Brokers that do not answer are tried for as long as it takes.
     ///
     /// # Errors
-    /// [`CommandError`] where a store cannot be opened or the settings for
-    /// Kafka are wrong.
+    /// [`CommandError`] where a policy pack is wrong, a store cannot be opened
+    /// or the settings for Kafka are wrong.
     pub fn start(config: &Config) -> Result<Self, CommandError> {
         let kafka_error = |error: &dyn std::error::Error| CommandError::Kafka(error.to_string());
+        let rules = ruleset::in_force(config)?;
         let data = DataDir::open(config)?;
         let read_model = data.read_model()?;
         let follower = read_model
@@ -49,15 +55,18 @@ impl Node {
             .map_err(CommandError::store("the read model", data.path()))?;
         let options = kafka_options(config);
         let dead_letters = KafkaDeadLetters::new(&options).map_err(|error| kafka_error(&error))?;
-        let pipeline = Arc::new(pipeline(config, &data, Arc::new(dead_letters))?);
+        let pipeline = Arc::new(pipeline(config, &data, rules, Arc::new(dead_letters))?);
         let kafka = KafkaSource::start(options, Arc::clone(&pipeline))
             .map_err(|error| kafka_error(&error))?;
+        let overdue = Overdue::start(&config.kafka, &pipeline, data.ledger.clone())?;
         Ok(Self {
             data,
             read_model,
             follower,
             pipeline,
             kafka: Arc::new(kafka),
+            overdue,
+            rules,
         })
     }
 
@@ -68,6 +77,7 @@ impl Node {
             self.data.vault.clone(),
             self.read_model.clone(),
         )
+        .with_rules(self.rules)
     }
 
     /// The ledger.
@@ -93,6 +103,7 @@ impl Node {
     /// had failed.
     pub fn drain(self, deadline: Duration) -> (Drained, Result<(), CommandError>) {
         self.kafka.stop();
+        self.overdue.stop();
         let stopped = self
             .pipeline
             .stop(deadline)
@@ -210,17 +221,21 @@ impl Health {
 pub fn pipeline(
     config: &Config,
     data: &DataDir,
+    rules: &Ruleset,
     dead_letters: Arc<dyn DeadLetters>,
 ) -> Result<Pipeline, CommandError> {
     let clock = system_clock();
     let duplicates = data.duplicates(config.ingest.duplicates_window_days, clock())?;
     // Several patterns of one source are one pattern with alternatives.
-    let rules = config.ingest.sources.iter().map(|(source, topics)| {
+    let patterns = config.ingest.sources.iter().map(|(source, topics)| {
         let any: Vec<String> = topics.iter().map(|topic| format!("(?:{topic})")).collect();
         (source.clone(), any.join("|"))
     });
-    let sources = SourceRules::new(rules).map_err(|(source, error)| {
+    let sources = SourceRules::new(patterns).map_err(|(source, error)| {
         CommandError::Usage(format!("ingest.sources: `{source}`: {error}"))
+    })?;
+    let waiver_keys = config.policy.verifying_keys().map_err(|(number, error)| {
+        CommandError::Usage(format!("policy.waiver_keys: key {number}: {error}"))
     })?;
     Pipeline::start(PipelineParts {
         ledger: data.ledger.clone(),
@@ -238,6 +253,11 @@ pub fn pipeline(
             max_queued_bytes: config.ingest.queue_bytes,
             max_blocks_in_flight: config.ingest.blocks_in_flight,
             sources,
+            ruleset: Arc::new(rules.clone()),
+            retention_days_after_account_closed: config
+                .policy
+                .retention_days_after_account_closed,
+            waiver_keys,
             ..PipelineOptions::default()
         },
     })

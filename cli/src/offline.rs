@@ -19,6 +19,7 @@ pub(crate) struct Offline {
 impl Offline {
     /// Opens the stores and brings the read model up to the ledger.
     pub(crate) fn open(config: &Config) -> Result<Self, CommandError> {
+        let rules = crate::ruleset::in_force(config)?;
         let data = DataDir::open_existing(config)?;
         let read_model = data.read_model()?;
         let bar = items(Some(0), "reading the ledger");
@@ -29,7 +30,8 @@ impl Offline {
             })
             .map_err(CommandError::store("the read model", data.path()))?;
         bar.finish_and_clear();
-        let state = QueryState::new(data.ledger.clone(), data.vault.clone(), read_model);
+        let state = QueryState::new(data.ledger.clone(), data.vault.clone(), read_model)
+            .with_rules(rules);
         Ok(Self {
             data,
             api: LineageApi::new(state),

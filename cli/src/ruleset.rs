@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use custody_policy::{Pack, PackError, PackErrors, Ruleset};
 
+use crate::config::Config;
 use crate::error::CommandError;
 
 /// Packs that cannot be judged by: everything that is wrong, file by file.
@@ -97,6 +98,17 @@ impl PackSources {
         }
         Ok(paths)
     }
+}
+
+/// The rules of the configuration, for as long as the process lives.
+///
+/// # Errors
+/// As [`PackSources::compile`].
+pub fn in_force(config: &Config) -> Result<&'static Ruleset, CommandError> {
+    if config.policy.packs.is_empty() {
+        return Ok(Ruleset::builtin());
+    }
+    Ok(Box::leak(Box::new(config.policy.sources().compile()?)))
 }
 
 /// Each `*.toml` of a directory, by name.

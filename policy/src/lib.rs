@@ -82,5 +82,5 @@ pub use verdict::{
 };
 pub use vocabulary::{UnknownTerm, Vocabulary};
 pub use waiver::{
-    KeyError, LineError, Matter, NoteError, SigningKey, VerifyingKey, Waiver, WaiverError, Waivers,
+    KeyError, LineError, Matter, NoteError, Revocation, SigningKey, VerifyingKey, Waiver, WaiverError, Waivers,
 };

@@ -25,6 +25,7 @@
 //! and `reason` are needed: no waiver is for everything or for ever.
 
 mod note;
+mod revocation;
 mod text;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use crate::verdict::FindingCode;
 use crate::vocabulary::Vocabulary;
 
 pub use note::{KeyError, NoteError, SigningKey, VerifyingKey};
+pub use revocation::Revocation;
 pub use text::LineError;
 
 /// What the operator has signed to let pass.

@@ -66,12 +66,14 @@ impl Args {
             blank: AtomicU64::new(0),
             file: self.rejected.map(FileDeadLetters::new),
         });
+        let rules = crate::ruleset::in_force(&config)?;
         let data = DataDir::open(&config)?;
         let entries = |data: &DataDir| data.ledger.head(shard).map_or(0, |head| head.size);
         let before = entries(&data);
         let pipeline = pipeline(
             &config,
             &data,
+            rules,
             Arc::clone(&rejections) as Arc<dyn DeadLetters>,
         )?;
         let bar = sized(length, "importing");

@@ -8,6 +8,7 @@ pub mod import;
 pub mod serve;
 
 pub mod policy;
+pub mod waiver;
 
 pub mod subject;
 pub mod verify;

@@ -261,7 +261,7 @@ fn code(text: &str) -> Result<FindingCode, LineError> {
         })
 }
 
-fn id(text: &str) -> Result<String, LineError> {
+pub(super) fn id(text: &str) -> Result<String, LineError> {
     policy(text)
         .ok()
         .filter(|id| !id.bytes().any(|b| b.is_ascii_uppercase()))
@@ -296,7 +296,7 @@ fn time(text: &str) -> Result<i64, LineError> {
     i64::try_from(time.as_nanosecond()).map_err(|_| LineError::Time)
 }
 
-fn reason(text: &str) -> Result<String, LineError> {
+pub(super) fn reason(text: &str) -> Result<String, LineError> {
     if text.len() <= MAX_REASON_BYTES && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
