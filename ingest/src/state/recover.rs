@@ -270,7 +270,11 @@ impl Replay<'_> {
                 empty.insert(self.states.stored(&reference)?)
             }
         };
+        let before = origin.is_retraction().then(|| state.clone());
         state.apply(&facts, origin.provenance());
+        if before.is_some_and(|before| before == *state) {
+            return Ok(());
+        }
         effect.changes = true;
         if origin.is_retraction() || entry.judgement.late {
             effect.review = Some(Review {

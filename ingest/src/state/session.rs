@@ -103,8 +103,15 @@ impl<'a> Session<'a> {
         // So that the state need not be copied for this pointer's sake.
         self.view = None;
         if let Some(slot) = self.guards.slot(&self.reference) {
-            Arc::make_mut(&mut slot.known.state).apply(facts, origin.provenance());
-            self.changed = true;
+            let state = &mut slot.known.state;
+            let before = origin.is_retraction().then(|| Arc::clone(state));
+            Arc::make_mut(state).apply(facts, origin.provenance());
+            match before {
+                // Most events that are taken back are of kinds that nothing
+                // rests on.
+                Some(before) if before == *state => *state = before,
+                _ => self.changed = true,
+            }
         }
     }
 

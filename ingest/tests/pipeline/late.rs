@@ -162,8 +162,14 @@ fn what_is_taken_back_was_never_there() {
     assert_eq!(again.len(), 1);
     assert_eq!((again[0].0, again[0].1), (at(0, 1), at(0, 2)));
     assert!(!codes(&again[0].2).contains(&"after_erasure"));
+    // Nothing rests on a use.
+    let back = r#","retraction":{"of":{"source":"//model.example","id":"u"}}"#;
+    house.send(0, &[said("r-2", "retraction", AFTER, &["account:1"], back)]);
+    assert_eq!(house.pipeline.pending_reviews(), 0);
+    house.reviewed();
+    assert_eq!(rejudged(&house).len(), 1);
     house.close();
-    assert_eq!(totals(dir.path()).0, 3);
+    assert_eq!(totals(dir.path()).0, 4);
 }
 
 #[test]
