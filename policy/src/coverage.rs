@@ -114,7 +114,11 @@ fn found_as(raw: &RawClause) -> Vec<FindingCode> {
         _ => Vec::new(),
     };
     if raw.consent.is_some() {
-        codes.extend([Code::ConsentMissing, Code::ConsentWithdrawn, Code::ConsentExpired]);
+        codes.extend([
+            Code::ConsentMissing,
+            Code::ConsentWithdrawn,
+            Code::ConsentExpired,
+        ]);
     }
     let declares = matches!(
         raw.kind,

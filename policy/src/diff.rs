@@ -163,7 +163,10 @@ pub fn diff(before: (&Ruleset, &str), after: (&Ruleset, &str)) -> Option<Vec<Dif
     let before = Side::of(before.0, before.1)?;
     let after = Side::of(after.0, after.1)?;
     let groups_ns = before.time_ns.max(after.time_ns);
-    let before = Side { groups_ns, ..before };
+    let before = Side {
+        groups_ns,
+        ..before
+    };
     let after = Side { groups_ns, ..after };
 
     let classes = Classes::of(&before, &after);
@@ -261,11 +264,13 @@ impl Found {
             let (whom, places) = classes.describe(&of);
             let difference = Difference {
                 topic: key.topic,
-                label: key.term.map_or_else(
-                    || key.name.clone(),
-                    |term| term.label().to_owned(),
-                ),
-                term: key.term.map(|term| term.curie().to_owned()).unwrap_or_default(),
+                label: key
+                    .term
+                    .map_or_else(|| key.name.clone(), |term| term.label().to_owned()),
+                term: key
+                    .term
+                    .map(|term| term.curie().to_owned())
+                    .unwrap_or_default(),
                 change: key.change,
                 whom,
                 places,
@@ -295,10 +300,7 @@ fn by_term(found: &mut Found, class: usize, place: Place, before: &Side<'_>, aft
                 continue;
             };
             let text = |side: &Side<'_>, standing: Option<&Standing>| {
-                standing.map_or_else(
-                    || "not declared".to_owned(),
-                    |standing| standing.text(side),
-                )
+                standing.map_or_else(|| "not declared".to_owned(), |standing| standing.text(side))
             };
             let clauses = |standing: Option<&Standing>| {
                 standing.map(|it| it.clauses.clone()).unwrap_or_default()

@@ -275,10 +275,11 @@ impl<'a> Facts<'a> {
         self.outcome = Some(act.outcome());
     }
 
-    /// Whether a consent was given by a clear act for its scope.
+    /// Whether a consent was given by a clear act for its scope: where nothing
+    /// is said of how, it was.
     pub(crate) fn is_explicit(&self) -> bool {
         self.consent
-            .is_some_and(|consent| consent.method() == consent::Method::Explicit)
+            .is_some_and(|consent| consent.method() != consent::Method::Implied)
     }
 }
 

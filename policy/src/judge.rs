@@ -16,9 +16,11 @@ mod versions;
 
 use crate::facts::Facts;
 use crate::rules::{Policy, Ruleset, Tables};
-use crate::state::{SubjectState, Tag};
+use crate::state::{AsOf, SubjectState, Tag};
 use crate::term::Term;
-use crate::verdict::{ClauseRef, EntryRef, Finding, FindingCode, Outcome, PolicyRef, Verdict};
+use crate::verdict::{
+    ClauseRef, EntryRef, Finding, FindingCode, MAX_FINDINGS, Outcome, PolicyRef, Verdict,
+};
 use crate::waiver::{Matter, Waivers};
 
 use trace::{Silent, Trace};
@@ -38,6 +40,10 @@ pub struct Settings<'a> {
     pub recorded_ns: i64,
     /// Tags of the events that the event's data came from.
     pub parents: &'a [Tag],
+    /// The entry that is judged. The state may know it already, and what came
+    /// after it: an entry is not decided by itself, nor by what stands behind
+    /// it at the same time (equal times order by shard and sequence).
+    pub entry: Option<EntryRef>,
 }
 
 /// Judges one event: a pure function. Only the four main kinds are judged;
@@ -124,6 +130,14 @@ impl<'a, T: Trace> Judging<'a, T> {
         }
     }
 
+    /// What the state is asked as of.
+    fn asked(&self) -> AsOf {
+        AsOf {
+            time_ns: self.facts.time_ns,
+            entry: self.settings.entry,
+        }
+    }
+
     fn run(mut self, forced: Option<PolicyRef>) -> Verdict {
         if !self.facts.kind.is_judged() {
             self.trace
@@ -200,9 +214,12 @@ impl<'a, T: Trace> Judging<'a, T> {
 
     /// Notes a clause that declares what was done.
     fn declare(&mut self, clause: ClauseRef) {
-        if !self.verdict.clauses.contains(&clause) {
-            // What does not fit is left out; see `MAX_DECLARING`.
-            let _ = self.verdict.clauses.try_push(clause);
+        let rules = self.rules;
+        for clause in [clause].iter().chain(rules.cited_with(clause)) {
+            if !self.verdict.clauses.contains(clause) {
+                // What does not fit is left out; see `MAX_DECLARING`.
+                let _ = self.verdict.clauses.try_push(*clause);
+            }
         }
     }
 
@@ -216,8 +233,10 @@ impl<'a, T: Trace> Judging<'a, T> {
     ) {
         let mut unique: Vec<ClauseRef> = Vec::new();
         for clause in clauses {
-            if !unique.contains(&clause) {
-                unique.push(clause);
+            for clause in [clause].iter().chain(self.rules.cited_with(clause)) {
+                if !unique.contains(clause) {
+                    unique.push(*clause);
+                }
             }
         }
         // The same said by a clause and by a basis is one finding.
@@ -235,6 +254,11 @@ impl<'a, T: Trace> Judging<'a, T> {
                 .filter(|entry| !same.decided_by.contains(entry));
             let entries: Vec<EntryRef> = entries.collect();
             same.decided_by.extend(entries);
+            return;
+        }
+        let findings = &self.verdict.findings;
+        if findings.len() >= MAX_FINDINGS && findings.iter().any(|f| f.code == code) {
+            // An event of hundreds of terms; its codes are all there.
             return;
         }
         let finding = Finding {
@@ -264,8 +288,7 @@ impl<'a, T: Trace> Judging<'a, T> {
             let (Some(said), Some(asked)) = (said, asked) else {
                 return false;
             };
-            said.is_local()
-                && rules.covering(asked).any(|rule| rule.code == Some(said))
+            said.is_local() && rules.covering(asked).any(|rule| rule.code == Some(said))
         }
     }
 }

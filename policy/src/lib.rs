@@ -77,10 +77,11 @@ pub use rules::{JUDGE_VERSION, Policy, Ruleset};
 pub use state::{Provenance, RightsRequestState, StateError, SubjectState, Tag};
 pub use term::Term;
 pub use verdict::{
-    ClauseRef, EntryRef, Finding, FindingCode, MAX_DECLARING, Outcome, PolicyRef, StoredFinding,
-    StoredVerdict, Verdict,
+    ClauseRef, EntryRef, Finding, FindingCode, MAX_DECLARING, MAX_FINDINGS, Outcome, PolicyRef,
+    StoredFinding, StoredVerdict, Verdict,
 };
 pub use vocabulary::{UnknownTerm, Vocabulary};
 pub use waiver::{
-    KeyError, LineError, Matter, NoteError, Revocation, SigningKey, VerifyingKey, Waiver, WaiverError, Waivers,
+    KeyError, LineError, Matter, NoteError, Revocation, SigningKey, VerifyingKey, Waiver,
+    WaiverError, Waivers,
 };

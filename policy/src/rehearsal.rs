@@ -185,6 +185,7 @@ impl<'r> Rehearsal<'r> {
             retention_days_after_account_closed: self.retention_days,
             waivers: self.waivers,
             recorded_ns: i64::MAX,
+            entry: None,
             parents,
         }
     }

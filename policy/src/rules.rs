@@ -30,6 +30,8 @@ static BUILTIN: LazyLock<Ruleset> = LazyLock::new(|| {
 #[derive(Clone, Debug)]
 pub struct Ruleset {
     clauses: Vec<Clause>,
+    /// By clause: those that are cited with it.
+    cited_with: Vec<Vec<ClauseRef>>,
     policies: Vec<Policy>,
     /// Ascending by service; the versions of each by date.
     services: Vec<(String, Vec<PolicyRef>)>,
@@ -54,6 +56,7 @@ impl Ruleset {
     fn empty() -> Self {
         Self {
             clauses: Vec::new(),
+            cited_with: Vec::new(),
             policies: Vec::new(),
             services: Vec::new(),
             digest: Self::digest_of(&[]),
@@ -111,6 +114,14 @@ impl Ruleset {
     /// The clause of an id, such as `ALB-2025.081`.
     pub fn clause_of(&self, id: &str) -> Option<&Clause> {
         self.clauses.iter().find(|clause| clause.id == id)
+    }
+
+    /// The clauses that are cited with a clause.
+    pub(crate) fn cited_with(&self, clause: ClauseRef) -> &[ClauseRef] {
+        self.cited_with
+            .get(usize::from(clause.0))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// The versions for a service, by date.

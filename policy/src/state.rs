@@ -9,6 +9,8 @@
 mod ask;
 mod codec;
 
+use std::collections::HashMap;
+
 use custody_proto::event::{collection, objection, rights_response};
 use smallvec::SmallVec;
 
@@ -29,11 +31,20 @@ const TAGGED_COLLECTIONS: usize = 64;
 const OLDEST_COLLECTIONS: usize = 2;
 
 /// Statements kept. Beyond it those that later ones of the same scope have
-/// overtaken are dropped.
+/// overtaken are dropped, then the earliest.
 const STATEMENTS: usize = 256;
 
+/// Bytes of party ids that statements may hold together, for the same reason.
+const STATEMENT_BYTES: usize = 64 << 10;
+
 /// Moments kept of each kind that only needs the latest ones.
-const MOMENTS: usize = 16;
+const MOMENTS: usize = 64;
+
+/// Erasures, and rights requests, kept.
+const CLAIMS: usize = 256;
+
+/// Retractions kept whose event had not come yet.
+const RETRACTED: usize = 64;
 
 /// A person's tag of an event: keyed, so that it means nothing to others.
 pub type Tag = [u8; 16];
@@ -143,8 +154,14 @@ pub struct SubjectState {
     first: Vec<FirstCollection>,
     /// The oldest comes first.
     collections: Vec<Moment>,
+    /// Whether collections were dropped from the list above.
+    collections_dropped: bool,
     requests: Vec<RightsRequestState>,
+    /// Tags of events that were taken back before they came.
+    retracted: Vec<Tag>,
     latest_ns: Option<i64>,
+    /// Before this time something was forgotten.
+    known_since_ns: Option<i64>,
 }
 
 impl SubjectState {
@@ -159,6 +176,13 @@ impl SubjectState {
         self.latest_ns
     }
 
+    /// Since when everything is known, nanoseconds since 1970 UTC; `None`
+    /// where nothing was forgotten. Events before it cannot be judged again:
+    /// what was in force then may have been dropped.
+    pub fn known_since_ns(&self) -> Option<i64> {
+        self.known_since_ns
+    }
+
     /// The rights that the person claimed, in the order of arrival.
     pub fn requests(&self) -> &[RightsRequestState] {
         &self.requests
@@ -166,8 +190,16 @@ impl SubjectState {
 
     /// When the account was closed, if it is closed at `time_ns`.
     pub fn account_closed(&self, time_ns: i64) -> Option<(i64, EntryRef)> {
-        let closed = latest(&self.closed, time_ns)?;
-        let opened = latest(&self.opened, time_ns);
+        let asked = AsOf {
+            time_ns,
+            entry: None,
+        };
+        self.closed_as_of(asked)
+    }
+
+    pub(crate) fn closed_as_of(&self, asked: AsOf) -> Option<(i64, EntryRef)> {
+        let closed = latest(&self.closed, asked)?;
+        let opened = latest(&self.opened, asked);
         opened
             .is_none_or(|opened| opened.time_ns <= closed.time_ns)
             .then_some((closed.time_ns, closed.at))
@@ -199,6 +231,12 @@ impl SubjectState {
 
     /// Takes in an event, after it was judged itself.
     pub fn apply(&mut self, facts: &Facts<'_>, from: Provenance<'_>) {
+        if facts.kind.is_judged() {
+            self.latest_ns = self.latest_ns.max(Some(facts.time_ns));
+        }
+        if self.retracted.contains(&from.tag) {
+            return;
+        }
         let moment = Moment {
             time_ns: facts.time_ns,
             at: from.at,
@@ -215,18 +253,19 @@ impl SubjectState {
                 };
                 self.state(kind, facts, moment);
             }
-            EventKind::Restriction => keep_latest(&mut self.restricted, moment),
-            EventKind::RestrictionLifted => keep_latest(&mut self.unrestricted, moment),
-            EventKind::Erasure => self.erasures.push(ErasureClaim {
-                moment,
-                service: facts.service.to_owned(),
-                scope: facts
-                    .scope
-                    .iter()
-                    .filter_map(|term| term.category)
-                    .collect(),
-            }),
-            EventKind::AccountClosed => keep_latest(&mut self.closed, moment),
+            EventKind::Restriction => {
+                let horizon = keep_latest(&mut self.restricted, moment);
+                self.forget_before(horizon);
+            }
+            EventKind::RestrictionLifted => {
+                let horizon = keep_latest(&mut self.unrestricted, moment);
+                self.forget_before(horizon);
+            }
+            EventKind::Erasure => self.erased(facts, moment),
+            EventKind::AccountClosed => {
+                let horizon = keep_latest(&mut self.closed, moment);
+                self.forget_before(horizon);
+            }
             EventKind::Collection => self.collect(facts, moment),
             EventKind::RightsRequest => self.requested(facts, from),
             EventKind::RightsResponse => self.responded(facts, from),
@@ -237,7 +276,8 @@ impl SubjectState {
             }
             EventKind::Rectification => {
                 if !facts.minor && !self.minor.is_empty() {
-                    keep_latest(&mut self.adult, moment);
+                    let horizon = keep_latest(&mut self.adult, moment);
+                    self.forget_before(horizon);
                 }
             }
             EventKind::Use
@@ -246,11 +286,13 @@ impl SubjectState {
             | EventKind::Anonymisation
             | EventKind::Other => {}
         }
-        if facts.minor {
-            keep_oldest(&mut self.minor, moment);
-        }
-        if facts.kind.is_judged() {
-            self.latest_ns = self.latest_ns.max(Some(facts.time_ns));
+        let asked = AsOf {
+            time_ns: facts.time_ns,
+            entry: None,
+        };
+        if facts.minor && self.minor(asked).is_none() {
+            let horizon = keep_latest(&mut self.minor, moment);
+            self.forget_before(horizon);
         }
     }
 
@@ -276,7 +318,34 @@ impl SubjectState {
             self.keep_first(*first);
         }
         self.requests.extend_from_slice(&other.requests);
+        self.retracted.extend_from_slice(&other.retracted);
+        self.collections_dropped |= other.collections_dropped;
         self.latest_ns = self.latest_ns.max(other.latest_ns);
+        self.known_since_ns = self.known_since_ns.max(other.known_since_ns);
+    }
+
+    fn forget_before(&mut self, horizon_ns: Option<i64>) {
+        self.known_since_ns = self.known_since_ns.max(horizon_ns);
+    }
+
+    fn erased(&mut self, facts: &Facts<'_>, moment: Moment) {
+        self.erasures.push(ErasureClaim {
+            moment,
+            service: facts.service.to_owned(),
+            scope: facts
+                .scope
+                .iter()
+                .filter_map(|term| term.category)
+                .collect(),
+        });
+        if self.erasures.len() > CLAIMS {
+            // The earliest half goes: what was used since is judged by the
+            // later ones.
+            self.erasures.sort_by_key(|claim| claim.moment.time_ns);
+            self.erasures.drain(..CLAIMS / 2);
+            let horizon = self.erasures.first().map(|claim| claim.moment.time_ns);
+            self.forget_before(horizon);
+        }
     }
 
     fn state(&mut self, kind: StatementKind, facts: &Facts<'_>, moment: Moment) {
@@ -296,39 +365,68 @@ impl SubjectState {
             at: moment.at,
             tag: moment.tag,
         });
-        if self.statements.len() > STATEMENTS {
-            self.forget_overtaken();
+        let ids =
+            |statement: &Statement| -> usize { statement.recipients.iter().map(String::len).sum() };
+        let bytes: usize = self.statements.iter().map(ids).sum();
+        if self.statements.len() > STATEMENTS || bytes > STATEMENT_BYTES {
+            self.forget_statements(bytes.saturating_sub(STATEMENT_BYTES / 2));
         }
     }
 
-    /// Drops statements that a later one of the same kind, scope and
-    /// recipients repeats.
-    fn forget_overtaken(&mut self) {
-        let mut index = 0;
-        while index < self.statements.len() {
-            let overtaken = self.statements[index + 1..].iter().any(|later| {
-                let this = &self.statements[index];
-                later.kind == this.kind
-                    && later.time_ns >= this.time_ns
-                    && later.scope == this.scope
-                    && later.recipients == this.recipients
-                    && later.explicit == this.explicit
-                    && later.expires_ns == this.expires_ns
-            });
-            if overtaken {
-                self.statements.remove(index);
-            } else {
-                index += 1;
+    /// Drops statements that later ones of the same scope have overtaken, then
+    /// the earliest, down to half of what is kept and by so many bytes.
+    fn forget_statements(&mut self, mut bytes: usize) {
+        self.statements.sort_by_key(|statement| statement.time_ns);
+        let mut dropped_until: Option<i64> = None;
+        let mut later: HashMap<Vec<&'static str>, i64> = HashMap::new();
+        let mut overtaken = vec![false; self.statements.len()];
+        for (index, statement) in self.statements.iter().enumerate().rev() {
+            // A consent to some does not overtake one to others.
+            if !statement.recipients.is_empty() || statement.expires_ns.is_some() {
+                continue;
+            }
+            let scope = statement.scope.iter().filter_map(|term| term.any());
+            let mut key: Vec<&'static str> = scope.map(|term| term.curie()).collect();
+            key.sort_unstable();
+            match later.get(&key) {
+                Some(time_ns) => {
+                    overtaken[index] = true;
+                    dropped_until = dropped_until.max(Some(*time_ns));
+                }
+                None => {
+                    later.insert(key, statement.time_ns);
+                }
             }
         }
+        let mut flags = overtaken.into_iter();
+        self.statements
+            .retain(|_| !flags.next().unwrap_or_default());
+        let mut earliest = 0;
+        for statement in &self.statements {
+            let over = self.statements.len() - earliest > STATEMENTS / 2;
+            if bytes == 0 && !over {
+                break;
+            }
+            let size: usize = statement.recipients.iter().map(String::len).sum();
+            bytes = bytes.saturating_sub(size);
+            earliest += 1;
+        }
+        self.statements.drain(..earliest);
+        if earliest > 0 {
+            let first = self.statements.first().map(|first| first.time_ns);
+            dropped_until = dropped_until.max(first.or(self.latest_ns));
+        }
+        self.forget_before(dropped_until);
     }
 
     fn collect(&mut self, facts: &Facts<'_>, moment: Moment) {
         if facts.origin == Some(collection::Origin::Subject) {
-            keep_latest(&mut self.fresh, moment);
+            let horizon = keep_latest(&mut self.fresh, moment);
+            self.forget_before(horizon.filter(|_| !self.erasures.is_empty()));
             let vocabulary = Vocabulary::builtin();
             if facts.purposes.iter().any(|p| vocabulary.is_account(*p)) {
-                keep_latest(&mut self.opened, moment);
+                let horizon = keep_latest(&mut self.opened, moment);
+                self.forget_before(horizon);
             }
         }
         for category in &facts.categories {
@@ -339,6 +437,7 @@ impl SubjectState {
         }
         if self.collections.len() >= TAGGED_COLLECTIONS {
             self.collections.remove(0);
+            self.collections_dropped = true;
         }
         self.collections.push(moment);
     }
@@ -365,6 +464,13 @@ impl SubjectState {
         let Some(request) = from.request else { return };
         if self.requests.iter().any(|open| open.request == request) {
             return;
+        }
+        if self.requests.len() >= CLAIMS {
+            let answered = self
+                .requests
+                .iter()
+                .position(|open| open.answered_ns.is_some());
+            self.requests.remove(answered.unwrap_or(0));
         }
         self.requests.push(RightsRequestState {
             request,
@@ -394,7 +500,7 @@ impl SubjectState {
         }
     }
 
-    /// Forgets what an event said that was wrong.
+    /// Forgets what an event said that was wrong, or is about to say.
     fn retract(&mut self, tag: Tag) {
         self.statements.retain(|statement| statement.tag != tag);
         for moments in [
@@ -412,35 +518,49 @@ impl SubjectState {
         self.erasures.retain(|claim| claim.moment.tag != tag);
         self.first.retain(|first| first.moment.tag != tag);
         self.requests.retain(|request| request.tag != tag);
-    }
-}
-
-fn keep_latest(moments: &mut Vec<Moment>, moment: Moment) {
-    moments.push(moment);
-    if moments.len() > MOMENTS {
-        let oldest = (0..moments.len()).min_by_key(|index| moments[*index].time_ns);
-        if let Some(oldest) = oldest {
-            moments.remove(oldest);
+        if self.retracted.len() >= RETRACTED {
+            self.retracted.remove(0);
         }
+        self.retracted.push(tag);
     }
 }
 
-fn keep_oldest(moments: &mut Vec<Moment>, moment: Moment) {
+/// When something is asked for, and for which entry: an entry knows nothing of
+/// itself, and of what happened at the same time only what stands before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsOf {
+    pub(crate) time_ns: i64,
+    /// `None` where it is not in the ledger: everything at the time is before.
+    pub(crate) entry: Option<EntryRef>,
+}
+
+impl AsOf {
+    /// Whether something that happened then is known.
+    pub(crate) fn knows(&self, time_ns: i64, at: EntryRef) -> bool {
+        time_ns < self.time_ns
+            || time_ns == self.time_ns && self.entry.is_none_or(|entry| at < entry)
+    }
+}
+
+/// Adds a moment; drops the earliest beyond what is kept, and says since when
+/// all are known then.
+fn keep_latest(moments: &mut Vec<Moment>, moment: Moment) -> Option<i64> {
     moments.push(moment);
-    if moments.len() > MOMENTS {
-        let youngest = (0..moments.len()).max_by_key(|index| moments[*index].time_ns);
-        if let Some(youngest) = youngest {
-            moments.remove(youngest);
-        }
+    if moments.len() <= MOMENTS {
+        return None;
     }
+    let earliest = (0..moments.len()).min_by_key(|index| moments[*index].time_ns);
+    if let Some(earliest) = earliest {
+        moments.remove(earliest);
+    }
+    moments.iter().map(|moment| moment.time_ns).min()
 }
 
-/// The last moment at or before a time; of equal ones the one that arrived
-/// last.
-fn latest(moments: &[Moment], time_ns: i64) -> Option<Moment> {
+/// The last moment that is known; of equal ones the one that arrived last.
+fn latest(moments: &[Moment], asked: AsOf) -> Option<Moment> {
     moments
         .iter()
-        .filter(|moment| moment.time_ns <= time_ns)
+        .filter(|moment| asked.knows(moment.time_ns, moment.at))
         .max_by_key(|moment| moment.time_ns)
         .copied()
 }

@@ -8,6 +8,10 @@ use crate::rules::Ruleset;
 /// what they declare is declared by those that are named too.
 pub const MAX_DECLARING: usize = 32;
 
+/// Findings of one verdict. An event of hundreds of terms that do not go
+/// together has more; beyond this only codes that are not there yet are added.
+pub const MAX_FINDINGS: usize = 64;
+
 /// The class of a verdict, from the mildest to the worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {

@@ -49,7 +49,9 @@ impl Classes {
     /// Each class with one of its places.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Place)> {
         let first = self.classes.iter().map(|places| places.first().copied());
-        first.enumerate().filter_map(|(class, place)| Some((class, place?)))
+        first
+            .enumerate()
+            .filter_map(|(class, place)| Some((class, place?)))
     }
 
     /// The places of some classes, in words and as codes; both empty for all.

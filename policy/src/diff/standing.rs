@@ -92,7 +92,10 @@ pub(super) fn standing(
         bases: if closed && topic == Topic::Purpose {
             all_limit(&deciding, |rule| {
                 let bases = rule.bases.as_ref()?;
-                let numbers = bases.0.iter().map(|number| &tables.bases[usize::from(*number)]);
+                let numbers = bases
+                    .0
+                    .iter()
+                    .map(|number| &tables.bases[usize::from(*number)]);
                 let named = numbers.filter(|basis| side.holds(&basis.applies, place));
                 Some(
                     named
@@ -117,22 +120,23 @@ fn deciding<'a>(side: &Side<'_>, rules: &'a Rules, term: Term, place: Place) -> 
         .filter(|rule| rule.covers.contains(term) && side.holds(&rule.applies, place))
         .collect();
     if covering.iter().any(|rule| rule.code == Some(term)) {
-        covering.into_iter().filter(|rule| rule.code == Some(term)).collect()
+        covering
+            .into_iter()
+            .filter(|rule| rule.code == Some(term))
+            .collect()
     } else {
         covering
     }
 }
 
-fn consent(
-    side: &Side<'_>,
-    rule: &Rule,
-    term: Term,
-    place: Place,
-) -> (u8, BTreeSet<&'static str>) {
+fn consent(side: &Side<'_>, rule: &Rule, term: Term, place: Place) -> (u8, BTreeSet<&'static str>) {
     let Some(consent) = &rule.consent else {
         return Default::default();
     };
-    let of_term = consent.terms.as_ref().is_none_or(|terms| terms.contains(term));
+    let of_term = consent
+        .terms
+        .as_ref()
+        .is_none_or(|terms| terms.contains(term));
     if !of_term || !consent.region.contains(place, side.groups_ns) {
         return Default::default();
     }
@@ -152,11 +156,20 @@ fn all_limit<T: Ord>(
 /// The terms of a set that no other one of it is above.
 pub(super) fn broadest(field: Field, set: &TermSet) -> BTreeSet<&'static str> {
     let vocabulary = Vocabulary::builtin();
-    let terms: Vec<Term> = vocabulary.terms(field).filter(|t| set.contains(*t)).collect();
+    let terms: Vec<Term> = vocabulary
+        .terms(field)
+        .filter(|t| set.contains(*t))
+        .collect();
     let below = |term: &Term| {
-        terms.iter().any(|other| other != term && vocabulary.covers(*other, *term))
+        terms
+            .iter()
+            .any(|other| other != term && vocabulary.covers(*other, *term))
     };
-    terms.iter().filter(|term| !below(term)).map(|term| term.curie()).collect()
+    terms
+        .iter()
+        .filter(|term| !below(term))
+        .map(|term| term.curie())
+        .collect()
 }
 
 /// What a rule is called in a tie: its code, or its clause.
@@ -251,10 +264,7 @@ impl Standing {
             parts.push(format!("on {}", list(bases)));
         }
         if self.asks_first {
-            parts.push(format!(
-                "older data than {} with consent",
-                side.policy.id()
-            ));
+            parts.push(format!("older data than {} with consent", side.policy.id()));
         }
         if parts.is_empty() {
             "declared".to_owned()

@@ -54,7 +54,13 @@ fn a_version_is_like_itself() {
         let changes = diff((rules, policy.id()), (rules, policy.id())).unwrap();
         assert!(changes.is_empty(), "{}: {changes:?}", policy.id());
     }
-    assert!(diff((Ruleset::builtin(), "ALB-2020"), (Ruleset::builtin(), "NO-1")).is_none());
+    assert!(
+        diff(
+            (Ruleset::builtin(), "ALB-2020"),
+            (Ruleset::builtin(), "NO-1")
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -63,7 +69,10 @@ fn what_only_one_declares() {
     assert_eq!(added.topic, Topic::Purpose);
     assert_eq!(added.term, "custody:direct_marketing");
     assert_eq!(added.change, Change::Permitted);
-    assert_eq!((added.whom.as_str(), &added.places[..]), ("DE", &["DE"][..]));
+    assert_eq!(
+        (added.whom.as_str(), &added.places[..]),
+        ("DE", &["DE"][..])
+    );
     assert_eq!(added.clauses_after, ["B.1"]);
     let removed = one(MARKETING_A, "");
     assert_eq!(removed.change, Change::Forbidden);
@@ -101,7 +110,10 @@ fn conditions_get_stricter_and_looser() {
 
 #[test]
 fn consent_in_a_region_is_stricter_there() {
-    let it = one(MARKETING_A, &marketing("consent = { where = [\"EU\", \"UK\"] }"));
+    let it = one(
+        MARKETING_A,
+        &marketing("consent = { where = [\"EU\", \"UK\"] }"),
+    );
     assert_eq!(it.change, Change::Stricter);
     assert_eq!(it.whom, "EU, UK");
     // GP and RE have codes of their own, and the law of the Union.
@@ -116,10 +128,17 @@ fn what_is_tied_and_to_what() {
         { id = "X.3", section = "1", kind = "category", code = "payment", summary = "s" }"#;
     let a = format!("{MARKETING_A}{}", tail.replace('X', "A"));
     let b = |categories: &str| {
-        format!("{}{}", marketing(&format!("categories = [{categories}]")), tail.replace('X', "B"))
+        format!(
+            "{}{}",
+            marketing(&format!("categories = [{categories}]")),
+            tail.replace('X', "B")
+        )
     };
     let it = one(&a, &b("\"contact\""));
-    assert_eq!((it.change, it.after.as_str()), (Change::Stricter, "declared, only with custody:contact"));
+    assert_eq!(
+        (it.change, it.after.as_str()),
+        (Change::Stricter, "declared, only with custody:contact")
+    );
 }
 
 #[test]
@@ -156,7 +175,10 @@ fn lists_of_places_and_controllers() {
     for (a, b, topic, change) in cases {
         let it = one(&clause("A", a), &clause("B", b));
         assert_eq!((it.topic, it.change), (topic, change), "{it:?}");
-        assert_eq!((&it.clauses_before[..], &it.clauses_after[..]), (&["A.1".to_owned()][..], &["B.1".to_owned()][..]));
+        assert_eq!(
+            (&it.clauses_before[..], &it.clauses_after[..]),
+            (&["A.1".to_owned()][..], &["B.1".to_owned()][..])
+        );
     }
 }
 
@@ -164,14 +186,23 @@ fn lists_of_places_and_controllers() {
 fn promises_and_what_the_head_asks_for() {
     let only = |rest: &str| format!(r#"{{ id = "B.1", section = "1", summary = "s", {rest} }}"#);
     let minors = one("", &only(r#"kind = "minors", takes_none = true"#));
-    assert_eq!((minors.topic, minors.change), (Topic::Minors, Change::Stricter));
+    assert_eq!(
+        (minors.topic, minors.change),
+        (Topic::Minors, Change::Stricter)
+    );
     let sale = one("", &only(r#"kind = "no_sale""#));
     assert_eq!((sale.topic, sale.change), (Topic::Sale, Change::Stricter));
     let origin = one("", &only(r#"kind = "origin", origins = ["public"]"#));
-    assert_eq!((origin.topic, origin.label.as_str()), (Topic::Origin, "public"));
+    assert_eq!(
+        (origin.topic, origin.label.as_str()),
+        (Topic::Origin, "public")
+    );
     assert_eq!(origin.change, Change::Permitted);
     let basis = one("", "policy.basis_required = [\"UK\"]\n---");
-    assert_eq!((basis.topic, basis.change, basis.whom.as_str()), (Topic::Basis, Change::Stricter, "UK"));
+    assert_eq!(
+        (basis.topic, basis.change, basis.whom.as_str()),
+        (Topic::Basis, Change::Stricter, "UK")
+    );
 }
 
 #[test]

@@ -156,13 +156,19 @@ impl Here<'_, '_> {
         for curie in all {
             let term = Vocabulary::builtin().resolve_quietly(Field::Recipient, curie);
             let said = |of: &BTreeMap<&'static str, Vec<ClauseRef>>| {
-                (of.contains_key(curie), of.get(curie).cloned().unwrap_or_default())
+                (
+                    of.contains_key(curie),
+                    of.get(curie).cloned().unwrap_or_default(),
+                )
             };
             self.flag(
                 (Topic::Scope, term, ""),
                 (said(&old), said(&new)),
                 (Change::Different, Change::Different),
-                ("disclosures there are outside the policy", "the policy applies"),
+                (
+                    "disclosures there are outside the policy",
+                    "the policy applies",
+                ),
             );
         }
         let processors = |side: &Side<'_>, _| {
@@ -228,18 +234,15 @@ impl Here<'_, '_> {
         self.required(Topic::Basis, "a legal basis for each act", |tables| {
             tables.basis_required.as_ref()
         });
-        self.required(Topic::Basis, "a basis of the purpose's own list", |tables| {
-            tables.bases_closed.as_ref()
-        });
+        self.required(
+            Topic::Basis,
+            "a basis of the purpose's own list",
+            |tables| tables.bases_closed.as_ref(),
+        );
     }
 
     /// Something that the head asks for in a region.
-    fn required(
-        &mut self,
-        topic: Topic,
-        name: &str,
-        region: impl Fn(&Tables) -> Option<&Region>,
-    ) {
+    fn required(&mut self, topic: Topic, name: &str, region: impl Fn(&Tables) -> Option<&Region>) {
         let said = self.both(|side, place| {
             let asked = region(side.tables()).is_some_and(|it| it.contains(place, side.groups_ns));
             (asked, Vec::new())
@@ -255,7 +258,11 @@ impl Here<'_, '_> {
     fn places(&mut self) {
         let said = self.both(|side, place| -> Said<Limit> {
             let in_time = |applies: &Applies| side.holds(applies, place);
-            let rules = side.tables().storage.iter().filter(|rule| in_time(&rule.applies));
+            let rules = side
+                .tables()
+                .storage
+                .iter()
+                .filter(|rule| in_time(&rule.applies));
             let close = |applies: &Applies| applies.region.specificity(place, side.groups_ns);
             let Some(closest) = rules.clone().filter_map(|rule| close(&rule.applies)).max() else {
                 return (None, Vec::new());
@@ -273,8 +280,9 @@ impl Here<'_, '_> {
             let mut of: BTreeMap<String, Said<Limit>> = BTreeMap::new();
             for rule in &side.tables().destinations {
                 if rule.closed && side.holds(&rule.applies, place) {
-                    let to: Vec<&str> =
-                        broadest(Field::Recipient, &rule.recipients).into_iter().collect();
+                    let to: Vec<&str> = broadest(Field::Recipient, &rule.recipients)
+                        .into_iter()
+                        .collect();
                     let said = of.entry(to.join(", ")).or_default();
                     let countries = rule.countries.iter().map(|place| place.code().to_owned());
                     said.0.get_or_insert_default().extend(countries);
@@ -297,9 +305,11 @@ impl Here<'_, '_> {
     }
 
     fn safeguards(&mut self) {
-        self.required(Topic::Safeguard, "a mechanism for data that leaves", |tables| {
-            tables.safeguard_required.as_ref()
-        });
+        self.required(
+            Topic::Safeguard,
+            "a mechanism for data that leaves",
+            |tables| tables.safeguard_required.as_ref(),
+        );
         let (old, new) = self.both(|side, place| {
             let region = side.tables().safeguard_required.as_ref();
             region.is_some_and(|region| region.contains(place, side.groups_ns))
@@ -339,22 +349,48 @@ impl Here<'_, '_> {
             singles(side, place, &side.tables().minors, |takes_none| *takes_none)
         });
         let words = ("takes none", "does not say that it takes none");
-        self.flag((Topic::Minors, None, "data of people under 18"), said, strict, words);
+        self.flag(
+            (Topic::Minors, None, "data of people under 18"),
+            said,
+            strict,
+            words,
+        );
         let said = self.both(|side, place| singles(side, place, &side.tables().no_sale, |()| true));
         let words = ("promises not to sell", "no promise not to sell");
         self.flag((Topic::Sale, None, "selling data"), said, strict, words);
         let said =
             self.both(|side, place| singles(side, place, &side.tables().retention, |_| true));
         let words = ("the operator's period runs", "no period runs");
-        self.flag((Topic::Retention, None, "after an account is closed"), said, strict, words);
+        self.flag(
+            (Topic::Retention, None, "after an account is closed"),
+            said,
+            strict,
+            words,
+        );
     }
 
     fn versioning(&mut self) {
         for (rule, name, strict) in [
-            (VersioningRule::Retroactive, "the latest version governs earlier data", false),
-            (VersioningRule::EffectiveOnPosting, "in force when posted", false),
-            (VersioningRule::ConsentIfReduced, "asks before weaker terms govern earlier data", true),
-            (VersioningRule::ConsentIfRequired, "asks where the law requires it", false),
+            (
+                VersioningRule::Retroactive,
+                "the latest version governs earlier data",
+                false,
+            ),
+            (
+                VersioningRule::EffectiveOnPosting,
+                "in force when posted",
+                false,
+            ),
+            (
+                VersioningRule::ConsentIfReduced,
+                "asks before weaker terms govern earlier data",
+                true,
+            ),
+            (
+                VersioningRule::ConsentIfRequired,
+                "asks where the law requires it",
+                false,
+            ),
             (VersioningRule::Notice, "tells of changes", false),
         ] {
             let said = self.both(|side, place| {
@@ -364,7 +400,12 @@ impl Here<'_, '_> {
                 true => (Change::Stricter, Change::Looser),
                 false => (Change::Different, Change::Different),
             };
-            self.flag((Topic::Versioning, None, name), said, changes, ("said", "not said"));
+            self.flag(
+                (Topic::Versioning, None, name),
+                said,
+                changes,
+                ("said", "not said"),
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Judging;
 use super::trace::Trace;
+use crate::place::Group;
 use crate::rules::Tables;
 use crate::state::{ConsentAnswer, Focus};
 use crate::verdict::{ClauseRef, EntryRef, FindingCode};
@@ -16,7 +17,16 @@ impl<'a, T: Trace> Judging<'a, T> {
         explicit: bool,
     ) -> Option<(FindingCode, Option<EntryRef>)> {
         let meaning = Self::meaning(tables);
-        match self.state.consent(self.facts, focus, explicit, &meaning) {
+        // Conduct is no consent under the GDPR (Art. 4(11)).
+        let facts = self.facts;
+        let express = facts.jurisdiction.is_some_and(|place| {
+            Group::Eea.contains(place, facts.time_ns) || Group::Uk.contains(place, facts.time_ns)
+        });
+        let explicit = explicit || express;
+        match self
+            .state
+            .consent(self.asked(), self.facts, focus, explicit, &meaning)
+        {
             ConsentAnswer::InForce(..) => None,
             ConsentAnswer::Missing => Some((FindingCode::ConsentMissing, None)),
             ConsentAnswer::Withdrawn(at) => Some((FindingCode::ConsentWithdrawn, Some(at))),
@@ -37,12 +47,15 @@ impl<'a, T: Trace> Judging<'a, T> {
         }
         // A policy may take the use of the service for consent.
         let implied = tables.bases.iter().find(|rule| {
-            rule.implied && rule.applies.to(facts) && vocabulary.is_implied_consent(basis)
+            rule.implied
+                && rule.covers.contains(basis)
+                && rule.applies.to(facts)
+                && !vocabulary.is_expressed_consent(basis)
         });
         if let Some(rule) = implied {
             self.declare(rule.clause);
         }
-        let explicit = vocabulary.is_explicit_consent(basis);
+        let explicit = vocabulary.is_expressed_consent(basis);
         for purpose in &facts.purposes {
             let focus = Focus::Purpose(*purpose);
             let Some((code, entry)) = self.lack_of_consent(tables, focus, explicit) else {
@@ -66,9 +79,31 @@ impl<'a, T: Trace> Judging<'a, T> {
                         .deciding(*purpose, facts)
                         .map(|(_, rule)| rule.clause),
                 )
+                .chain(self.withdrawal_clauses(tables, code))
                 .collect();
             let arguments = vec![purpose.curie().to_owned()];
             self.find(code, clauses, arguments, entry.into_iter().collect());
         }
+    }
+
+    /// Where a consent was withdrawn: the clauses that give the right to.
+    pub(super) fn withdrawal_clauses(
+        &self,
+        tables: &'a Tables,
+        code: FindingCode,
+    ) -> impl Iterator<Item = ClauseRef> + use<'a, T> {
+        let facts = self.facts;
+        tables
+            .rights
+            .iter()
+            .filter(move |rule| {
+                code == FindingCode::ConsentWithdrawn
+                    && rule.applies.to(facts)
+                    && rule
+                        .rights
+                        .iter()
+                        .any(|right| Vocabulary::builtin().is_withdrawal(*right))
+            })
+            .map(|rule| rule.clause)
     }
 }

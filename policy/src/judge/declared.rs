@@ -156,6 +156,14 @@ impl<'a, T: Trace> Judging<'a, T> {
             .category
             .map(|category| numbers(rules, category, self))
             .unwrap_or_default();
+        if deciding.is_empty() && self.facts.anonymised {
+            // Anonymised data may go to whom only anonymised data may go.
+            for (number, rule) in (0u16..).zip(&rules.rules) {
+                if rule.anonymised && rule.applies.to(self.facts) {
+                    deciding.push(number);
+                }
+            }
+        }
         if deciding.is_empty() && !recipient.id.is_empty() {
             for (number, rule) in (0u16..).zip(&rules.rules) {
                 if rule.applies.to(self.facts) && rule.parties.iter().any(|id| id == recipient.id) {
@@ -277,7 +285,12 @@ impl<'a, T: Trace> Judging<'a, T> {
             ));
         }
         if rule.anonymised && !facts.anonymised {
-            return Some(one(FindingCode::NotAnonymised, None));
+            // A text may let identified data go with the person's permission.
+            let permitted = rule.consent.as_ref().is_some_and(|consent| {
+                self.lack_of_consent(tables, focus, consent.explicit)
+                    .is_none()
+            });
+            return (!permitted).then(|| one(FindingCode::NotAnonymised, None));
         }
         let consent = rule.consent.as_ref()?;
         if facts.anonymised || !consent.asks(facts, term) {
@@ -286,6 +299,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         let lack = self.lack_of_consent(tables, focus, consent.explicit)?;
         let mut clauses = SmallVec::from_slice(&[rule.clause]);
         clauses.extend(consent.clauses.iter().copied());
+        clauses.extend(self.withdrawal_clauses(tables, lack.0));
         Some(Against {
             code: lack.0,
             clauses,
@@ -301,7 +315,18 @@ impl<'a, T: Trace> Judging<'a, T> {
         let recipients = &tables.recipients.rules;
         for (purpose, by) in &declared.purposes {
             for (category, of) in &declared.categories {
-                if !go_together(tables, by, of) {
+                // An event with several purposes does not say which data
+                // serves which: a pair stands apart where neither goes with
+                // any other of the event.
+                let elsewhere = declared
+                    .purposes
+                    .iter()
+                    .any(|(_, others)| go_together(tables, others, of))
+                    && declared
+                        .categories
+                        .iter()
+                        .any(|(_, others)| go_together(tables, by, others));
+                if !elsewhere {
                     let clauses = cited(purposes, by).chain(cited(categories, of));
                     let clauses: Vec<ClauseRef> = clauses.collect();
                     self.apart(*purpose, category.curie(), clauses);

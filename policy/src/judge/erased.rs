@@ -16,8 +16,10 @@ impl<'a, T: Trace> Judging<'a, T> {
             return;
         }
         let claim = match tables {
-            Some(tables) => self.state.erasure(self.facts, &Self::meaning(tables)),
-            None => self.state.erasure(self.facts, &|_, _| false),
+            Some(tables) => self
+                .state
+                .erasure(self.asked(), self.facts, &Self::meaning(tables)),
+            None => self.state.erasure(self.asked(), self.facts, &|_, _| false),
         };
         let Some(claim) = claim else { return };
         let facts = self.facts;

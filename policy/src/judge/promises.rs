@@ -23,8 +23,11 @@ impl<'a, T: Trace> Judging<'a, T> {
     /// `minor`.
     pub(super) fn minor(&mut self, tables: &'a Tables) {
         let facts = self.facts;
-        let known = self.state.minor(facts.time_ns);
-        if !facts.minor && known.is_none() {
+        let known = self.state.minor(self.asked());
+        let removes = facts
+            .operation
+            .is_some_and(|operation| Vocabulary::builtin().is_removal(operation));
+        if removes || !facts.minor && known.is_none() {
             return;
         }
         let clauses: Vec<ClauseRef> = tables
@@ -200,7 +203,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         if !acts || facts.anonymised {
             return;
         }
-        let Some((closed, at)) = self.state.account_closed(facts.time_ns) else {
+        let Some((closed, at)) = self.state.closed_as_of(self.asked()) else {
             return;
         };
         let clauses: Vec<ClauseRef> = tables
@@ -221,7 +224,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         let same = |category| facts.categories.contains(&category);
         let newer = self
             .state
-            .collected(self.settings.parents, facts.time_ns, &same)
+            .collected(self.settings.parents, self.asked(), &same)
             .is_some_and(|(collected, _)| collected > closed);
         // To delete, or to keep apart until that can be done, is what follows
         // the end of the period.
@@ -229,7 +232,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         let ends = facts.operation.is_some_and(|operation| {
             vocabulary.is_removal(operation)
                 || vocabulary.is_storage(operation)
-                    && self.state.restriction(facts.time_ns).is_some()
+                    && self.state.restriction(self.asked()).is_some()
         });
         if kept_on || newer || ends {
             self.trace.step(|| {

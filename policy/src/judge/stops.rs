@@ -36,7 +36,10 @@ impl<'a, T: Trace> Judging<'a, T> {
         let facts = self.facts;
         let meaning = Self::meaning(tables);
         for objection in [false, true] {
-            let Some(stop) = self.state.stop(facts, focus, objection, &meaning) else {
+            let Some(stop) = self
+                .state
+                .stop(self.asked(), facts, focus, objection, &meaning)
+            else {
                 continue;
             };
             if objection && !self.objection_counts() {
@@ -103,7 +106,7 @@ impl<'a, T: Trace> Judging<'a, T> {
     /// consents to since (GDPR Art. 18(2)).
     pub(super) fn restricted(&mut self, tables: &'a Tables, _declared: &Declared) {
         let facts = self.facts;
-        let Some((at, since)) = self.state.restriction(facts.time_ns) else {
+        let Some((at, since)) = self.state.restriction(self.asked()) else {
             return;
         };
         let vocabulary = Vocabulary::builtin();
@@ -116,7 +119,7 @@ impl<'a, T: Trace> Judging<'a, T> {
             && facts.purposes.iter().all(|purpose| {
                 let focus = Focus::Purpose(*purpose);
                 matches!(
-                    self.state.consent(facts, focus, false, &meaning),
+                    self.state.consent(self.asked(), facts, focus, false, &meaning),
                     ConsentAnswer::InForce(_, given) if given >= since
                 )
             });

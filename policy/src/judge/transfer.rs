@@ -28,26 +28,37 @@ impl<'a, T: Trace> Judging<'a, T> {
     /// `safeguard_missing` and `safeguard_invalid`.
     pub(super) fn leaves(&mut self, tables: &'a Tables) {
         let facts = self.facts;
-        let Some(region) = tables.safeguard_required.as_ref() else {
-            return;
-        };
         let Some((from, to)) = self.crossing() else {
             return;
         };
         let time = facts.time_ns;
-        let inside = Group::Eea.contains(to, time) || Group::Uk.contains(to, time);
-        if facts.anonymised || !self.is_in(Some(region)) || !region.contains(from, time) || inside {
+        let in_area = |place| Group::Eea.contains(place, time) || Group::Uk.contains(place, time);
+        let required = tables.safeguard_required.as_ref();
+        let leaves = match required {
+            Some(region) => self.is_in(required) && region.contains(from, time),
+            // No mechanism is promised; one that is named has to be one.
+            None => {
+                facts.safeguard.is_some()
+                    && in_area(from)
+                    && facts.jurisdiction.is_some_and(in_area)
+            }
+        };
+        let named = facts.safeguard.and_then(|safeguard| {
+            tables
+                .safeguards
+                .iter()
+                .find(|rule| rule.applies.to(facts) && rule.covers.contains(safeguard))
+        });
+        if facts.anonymised || !leaves || in_area(to) {
+            if let Some(rule) = named.filter(|rule| rule.counts) {
+                self.declare(rule.clause);
+            }
             return;
         }
         let applying = tables
             .safeguards
             .iter()
             .filter(|rule| rule.applies.to(facts));
-        let named = facts.safeguard.and_then(|safeguard| {
-            applying
-                .clone()
-                .find(|rule| rule.covers.contains(safeguard))
-        });
         let adequacy = law::adequate(from, to, time);
         let mechanism = facts.safeguard.map(law::mechanism);
         let adequate = adequacy
@@ -135,7 +146,7 @@ impl<'a, T: Trace> Judging<'a, T> {
                 }
                 Some(None) => rule.recipients.is_empty(),
             };
-            if of_recipient && rule.names(to) {
+            if of_recipient && (!rule.closed || rule.names(to)) {
                 self.declare(rule.clause);
                 declared = true;
             } else if of_recipient && rule.closed {

@@ -60,7 +60,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         let same = |collected: Term| self.is_same_data(tables, declared, collected);
         let collected = self
             .state
-            .collected(self.settings.parents, facts.time_ns, &same);
+            .collected(self.settings.parents, self.asked(), &same);
         let Some((collected_ns, at)) = collected else {
             return;
         };

@@ -242,6 +242,17 @@ impl<'a> Checker<'a> {
                 self.error(&id.span(), format!("there is no clause {}", id.get_ref()));
             }
         }
+        for id in file
+            .clause
+            .iter()
+            .filter_map(|c| c.get_ref().cites.as_ref())
+            .flatten()
+        {
+            self.cited.insert(id.get_ref());
+            if !ids.contains(id.get_ref().as_str()) {
+                self.error(&id.span(), format!("there is no clause {}", id.get_ref()));
+            }
+        }
         for clause in &file.clause {
             let Some(consent) = &clause.get_ref().consent else {
                 continue;

@@ -230,6 +230,7 @@ pub(crate) struct RawClause {
     pub(crate) until: Option<Day>,
     pub(crate) addendum: Option<String>,
     pub(crate) note: Option<String>,
+    pub(crate) cites: Option<Vec<Said>>,
 
     pub(crate) treatment: Option<Spanned<Treatment>>,
     pub(crate) recorded_by: Option<Vec<Said>>,

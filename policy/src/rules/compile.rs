@@ -42,6 +42,17 @@ pub(super) fn compile(mut packs: Vec<Pack>) -> Result<Ruleset, PackErrors> {
         u16::try_from(clauses.len()).map_err(|_| too_many(pack))?;
     }
 
+    let mut cited_with = Vec::new();
+    for (pack, first) in packs.iter().zip(&first_clauses) {
+        let all: Vec<Item<'_>> = items(pack, *first).collect();
+        for item in &all {
+            cited_with.push(clause_refs(
+                &all,
+                item.raw.cites.as_deref().unwrap_or_default(),
+            ));
+        }
+    }
+
     let mut policies = Vec::new();
     for (index, pack) in packs.iter().enumerate() {
         let own = items(pack, first_clauses[index]);
@@ -78,6 +89,7 @@ pub(super) fn compile(mut packs: Vec<Pack>) -> Result<Ruleset, PackErrors> {
     Ok(Ruleset {
         digest: Ruleset::digest_of(&packs),
         clauses,
+        cited_with,
         policies,
         services: services.into_iter().collect(),
     })
@@ -412,7 +424,7 @@ fn consent_rule(
             &terms(Field::LegalBasis, Some(&consent.unless_basis)),
         ),
         terms: (!consent.terms.is_empty())
-            .then(|| TermSet::covering(field, &terms(field, Some(&consent.terms)))),
+            .then(|| TermSet::declaring(field, &terms(field, Some(&consent.terms)))),
         clauses: clause_refs(all, &consent.clauses),
     }
 }

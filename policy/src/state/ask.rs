@@ -1,6 +1,6 @@
 //! What is in force at a moment.
 
-use super::{Moment, Statement, StatementKind, SubjectState, Tag, latest};
+use super::{AsOf, Moment, Statement, StatementKind, SubjectState, Tag, latest};
 use crate::facts::{Facts, ScopeTerm};
 use crate::term::Term;
 use crate::verdict::EntryRef;
@@ -50,13 +50,14 @@ impl SubjectState {
     /// time.
     pub(crate) fn consent(
         &self,
+        asked: AsOf,
         facts: &Facts<'_>,
         focus: Focus,
         explicit: bool,
         meaning: Meaning<'_>,
     ) -> ConsentAnswer {
         let mut answer = ConsentAnswer::Missing;
-        for statement in self.by_time(facts.time_ns) {
+        for statement in self.by_time(asked) {
             if !statement.is_about(facts, focus, meaning) {
                 continue;
             }
@@ -85,6 +86,7 @@ impl SubjectState {
     /// later consent lifted it.
     pub(crate) fn stop(
         &self,
+        asked: AsOf,
         facts: &Facts<'_>,
         focus: Focus,
         objection: bool,
@@ -98,14 +100,14 @@ impl SubjectState {
         // Most people stopped nothing, or something else.
         let concerned = self.statements.iter().any(|statement| {
             statement.kind == wanted
-                && statement.time_ns <= facts.time_ns
+                && asked.knows(statement.time_ns, statement.at)
                 && statement.is_about(facts, focus, meaning)
         });
         if !concerned {
             return None;
         }
         let mut found: Option<Stop> = None;
-        for statement in self.by_time(facts.time_ns) {
+        for statement in self.by_time(asked) {
             if !statement.is_about(facts, focus, meaning) {
                 continue;
             }
@@ -135,9 +137,9 @@ impl SubjectState {
     }
 
     /// The restriction in force.
-    pub(crate) fn restriction(&self, time_ns: i64) -> Option<(EntryRef, i64)> {
-        let set = latest(&self.restricted, time_ns)?;
-        let lifted = latest(&self.unrestricted, time_ns);
+    pub(crate) fn restriction(&self, asked: AsOf) -> Option<(EntryRef, i64)> {
+        let set = latest(&self.restricted, asked)?;
+        let lifted = latest(&self.unrestricted, asked);
         lifted
             .is_none_or(|lifted| lifted.time_ns < set.time_ns)
             .then_some((set.at, set.time_ns))
@@ -145,12 +147,17 @@ impl SubjectState {
 
     /// The claim of this service that it erased one of these categories,
     /// unless the person gave data or a consent afterwards.
-    pub(crate) fn erasure(&self, facts: &Facts<'_>, meaning: Meaning<'_>) -> Option<EntryRef> {
+    pub(crate) fn erasure(
+        &self,
+        asked: AsOf,
+        facts: &Facts<'_>,
+        meaning: Meaning<'_>,
+    ) -> Option<EntryRef> {
         let vocabulary = Vocabulary::builtin();
         let claim = self
             .erasures
             .iter()
-            .filter(|claim| claim.moment.time_ns <= facts.time_ns)
+            .filter(|claim| asked.knows(claim.moment.time_ns, claim.moment.at))
             .filter(|claim| claim.service.is_empty() || claim.service == facts.service)
             .filter(|claim| {
                 claim.scope.is_empty()
@@ -179,9 +186,9 @@ impl SubjectState {
     }
 
     /// Since when the person is known to be under 18, if it still holds.
-    pub(crate) fn minor(&self, time_ns: i64) -> Option<EntryRef> {
-        let said = latest(&self.minor, time_ns)?;
-        let corrected = latest(&self.adult, time_ns);
+    pub(crate) fn minor(&self, asked: AsOf) -> Option<EntryRef> {
+        let said = latest(&self.minor, asked)?;
+        let corrected = latest(&self.adult, asked);
         corrected
             .is_none_or(|corrected| corrected.time_ns < said.time_ns)
             .then_some(said.at)
@@ -192,12 +199,12 @@ impl SubjectState {
     pub(crate) fn collected(
         &self,
         parents: &[Tag],
-        time_ns: i64,
+        asked: AsOf,
         same: &dyn Fn(Term) -> bool,
     ) -> Option<(i64, EntryRef)> {
         let oldest = |moments: &mut dyn Iterator<Item = Moment>| {
             moments
-                .filter(|moment| moment.time_ns <= time_ns)
+                .filter(|moment| asked.knows(moment.time_ns, moment.at))
                 .min_by_key(|moment| moment.time_ns)
                 .map(|moment| (moment.time_ns, moment.at))
         };
@@ -208,6 +215,10 @@ impl SubjectState {
                 .filter(|moment| parents.contains(&moment.tag))
                 .copied(),
         );
+        if named.is_none() && !parents.is_empty() && self.collections_dropped {
+            // It may be one that is not remembered any more.
+            return None;
+        }
         named.or_else(|| {
             oldest(
                 &mut self
@@ -221,12 +232,12 @@ impl SubjectState {
 
     /// Statements at or before a time, the earliest first; of equal ones the
     /// one that arrived first.
-    fn by_time(&self, time_ns: i64) -> impl Iterator<Item = &Statement> {
+    fn by_time(&self, asked: AsOf) -> impl Iterator<Item = &Statement> {
         // Events of a person mostly arrive in order, so this is one pass.
         let mut order: smallvec::SmallVec<[&Statement; 16]> = self
             .statements
             .iter()
-            .filter(|statement| statement.time_ns <= time_ns)
+            .filter(|statement| asked.knows(statement.time_ns, statement.at))
             .collect();
         if !order.is_sorted_by_key(|statement| statement.time_ns) {
             order.sort_by_key(|statement| statement.time_ns);

@@ -18,7 +18,7 @@ use crate::verdict::EntryRef;
 use crate::vocabulary::Vocabulary;
 
 /// The version that is written.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// The longest state that is read: 1 MiB.
 const MAX_STATE_BYTES: usize = 1 << 20;
@@ -73,8 +73,11 @@ struct Stored {
     moments: [Vec<StoredMoment>; 8],
     erasures: Vec<StoredErasure>,
     first: Vec<(String, StoredMoment)>,
+    collections_dropped: bool,
     requests: Vec<StoredRequest>,
+    retracted: Vec<Tag>,
     latest_ns: Option<i64>,
+    known_since_ns: Option<i64>,
 }
 
 impl SubjectState {
@@ -111,7 +114,10 @@ impl SubjectState {
                 .map(|first| (first.category.curie().to_owned(), moment_out(&first.moment)))
                 .collect(),
             requests: self.requests.iter().map(request_out).collect(),
+            collections_dropped: self.collections_dropped,
+            retracted: self.retracted.clone(),
             latest_ns: self.latest_ns,
+            known_since_ns: self.known_since_ns,
         };
         let mut bytes = vec![STATE_VERSION];
         // Encoding to a growing vector fails for nothing that is in here; an
@@ -161,7 +167,10 @@ impl SubjectState {
             first: each(stored.first, first_in)?,
             collections,
             requests: each(stored.requests, request_in)?,
+            collections_dropped: stored.collections_dropped,
+            retracted: stored.retracted,
             latest_ns: stored.latest_ns,
+            known_since_ns: stored.known_since_ns,
         })
     }
 }

@@ -10,8 +10,9 @@ use crate::term::Term;
 /// What the judge knows: each with everything narrower.
 struct Known {
     consent: TermSet,
-    implied_consent: TermSet,
-    explicit_consent: TermSet,
+    expressed_consent: TermSet,
+    claim_basis: TermSet,
+    withdrawal: TermSet,
     firm_basis: TermSet,
     marketing: TermSet,
     legal_claims: TermSet,
@@ -25,8 +26,9 @@ struct Known {
 
 /// The names, by field.
 const CONSENT: &[&str] = &["dpv:Consent"];
-const IMPLIED: &[&str] = &["dpv:ImpliedConsent"];
-const EXPLICIT: &[&str] = &["dpv:ExplicitlyExpressedConsent"];
+const EXPRESSED: &[&str] = &["dpv:ExpressedConsent"];
+const CLAIM_BASIS: &[&str] = &["custody:exercise_of_rights", "eu-gdpr:A9-2-f"];
+const WITHDRAWAL: &[&str] = &["eu-gdpr:A7-3"];
 /// What an objection does not stop: GDPR Art. 21(1) names Art. 6(1)(e) and (f)
 /// only; consent is withdrawn, not objected to.
 const FIRM: &[&str] = &["dpv:Contract", "dpv:LegalObligation", "dpv:VitalInterest"];
@@ -48,8 +50,9 @@ const OBJECTION: &[&str] = &["eu-gdpr:A21"];
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| Known {
     consent: set(Field::LegalBasis, CONSENT),
-    implied_consent: set(Field::LegalBasis, IMPLIED),
-    explicit_consent: set(Field::LegalBasis, EXPLICIT),
+    expressed_consent: set(Field::LegalBasis, EXPRESSED),
+    claim_basis: set(Field::LegalBasis, CLAIM_BASIS),
+    withdrawal: set(Field::Right, WITHDRAWAL),
     firm_basis: set(Field::LegalBasis, FIRM),
     marketing: set(Field::Purpose, MARKETING),
     legal_claims: set(Field::Purpose, CLAIMS),
@@ -76,14 +79,19 @@ impl Vocabulary {
         KNOWN.consent.contains(basis)
     }
 
-    /// Whether a basis is a consent by conduct.
-    pub(crate) fn is_implied_consent(&self, basis: Term) -> bool {
-        KNOWN.implied_consent.contains(basis)
+    /// Whether a basis is a consent that was expressed: conduct is none.
+    pub(crate) fn is_expressed_consent(&self, basis: Term) -> bool {
+        KNOWN.expressed_consent.contains(basis)
     }
 
-    /// Whether a basis is a consent by a clear act for its scope.
-    pub(crate) fn is_explicit_consent(&self, basis: Term) -> bool {
-        KNOWN.explicit_consent.contains(basis)
+    /// Whether a basis is the making or defending of a legal claim.
+    pub(crate) fn is_claim_basis(&self, basis: Term) -> bool {
+        KNOWN.claim_basis.contains(basis)
+    }
+
+    /// Whether a right is the withdrawal of a consent.
+    pub(crate) fn is_withdrawal(&self, right: Term) -> bool {
+        KNOWN.withdrawal.contains(right)
     }
 
     /// Whether an objection leaves a basis standing.
@@ -141,11 +149,14 @@ mod tests {
         for (field, names) in [
             (
                 Field::LegalBasis,
-                [CONSENT, IMPLIED, EXPLICIT, FIRM].concat(),
+                [CONSENT, EXPRESSED, FIRM, CLAIM_BASIS].concat(),
             ),
             (Field::Purpose, [MARKETING, CLAIMS, ACCOUNT].concat()),
             (Field::Operation, [STORAGE, REMOVAL].concat()),
-            (Field::Right, [ERASURE, RESTRICTION, OBJECTION].concat()),
+            (
+                Field::Right,
+                [ERASURE, RESTRICTION, OBJECTION, WITHDRAWAL].concat(),
+            ),
         ] {
             for name in names {
                 assert!(
@@ -174,8 +185,8 @@ mod tests {
         ] {
             assert!(!vocabulary.is_consent(basis(text)), "{text}");
         }
-        assert!(vocabulary.is_explicit_consent(basis("eu-gdpr:A9-2-a")));
-        assert!(!vocabulary.is_explicit_consent(basis("eu-gdpr:A6-1-a")));
+        assert!(vocabulary.is_expressed_consent(basis("eu-gdpr:A6-1-a")));
+        assert!(!vocabulary.is_expressed_consent(basis("dpv:ImpliedConsent")));
         assert!(vocabulary.withstands_objection(basis("eu-gdpr:A6-1-b")));
         assert!(!vocabulary.withstands_objection(basis("eu-gdpr:A6-1-f")));
     }

@@ -9,9 +9,9 @@
 //! — operator.example wSPaTLmoSg…
 //! ```
 
+use super::WaiverError;
 use super::note::{self, SigningKey, VerifyingKey};
 use super::text::{self, LineError};
-use super::WaiverError;
 
 const FIRST_LINE: &str = "custody.waiver-revocation/v1";
 
@@ -95,7 +95,10 @@ mod tests {
         let other = SigningKey::generate("operator.example").unwrap();
         let note = revocation("It is over").sign(&key).unwrap();
         let opened = Revocation::open(&note, &[key.verifying_key().clone()]).unwrap();
-        assert_eq!((opened.id.as_str(), opened.signer.as_str()), ("w-1", "operator.example"));
+        assert_eq!(
+            (opened.id.as_str(), opened.signer.as_str()),
+            ("w-1", "operator.example")
+        );
         assert!(Revocation::open(&note, &[other.verifying_key().clone()]).is_err());
         let changed = note.replace("w-1", "w-2");
         assert!(Revocation::open(&changed, &[key.verifying_key().clone()]).is_err());
@@ -114,7 +117,10 @@ mod tests {
 
     #[test]
     fn a_waiver_is_no_revocation() {
-        for text in ["custody.waiver/v1\nid w-1\nreason x\n", "custody.waiver-revocation/v1\nid w-1\n"] {
+        for text in [
+            "custody.waiver/v1\nid w-1\nreason x\n",
+            "custody.waiver-revocation/v1\nid w-1\n",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }
