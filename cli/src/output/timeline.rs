@@ -96,7 +96,7 @@ impl Answer for ListEventsResponse {
 }
 
 /// What happened, with whom.
-pub(super) pub(crate) fn what(entry: &Entry) -> String {
+pub(crate) fn what(entry: &Entry) -> String {
     let other = party(entry.counterparty.as_ref());
     let mut shown = match entry.kind.as_str() {
         "collection" => match (entry.origin.as_str(), other.as_str()) {
