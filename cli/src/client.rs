@@ -1,14 +1,18 @@
 //! Asks the lineage service, over the network or in this process, and puts
 //! the pages of an answer together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
+use custody_proto::v1::oversight_service_client::OversightServiceClient;
 use custody_proto::v1::policy_service_client::PolicyServiceClient;
 use custody_proto::v1::{
-    AsOf, EntryFilter, EntryView, GetSubjectRequest, GetSubjectResponse, JudgeRequest, JudgeResponse, ListEventsRequest,
-    ListEventsResponse, ListRecipientsRequest, ListRecipientsResponse, ListTransfersRequest,
-    ListTransfersResponse,
+    AsOf, EntryFilter, EntryView, FindingFilter, GetFindingSummaryResponse, GetSubjectRequest,
+    GetSubjectResponse, JudgeRequest, JudgeResponse, ListEventsRequest, ListEventsResponse,
+    ListFindingsRequest, ListFindingsResponse, ListRecipientsRequest, ListRecipientsResponse,
+    ListTransfersRequest, ListTransfersResponse, OversightFindingSummaryRequest,
+    OversightListRequest,
 };
 use tonic::body::Body;
 use tonic::client::GrpcService;
@@ -40,6 +44,8 @@ pub enum View {
     Timeline,
     /// What went to another country.
     Transfers,
+    /// What the judge found, with the clauses that it rests on.
+    Findings,
 }
 
 /// A question about a person.
@@ -55,6 +61,8 @@ pub struct Question {
     pub view: EntryView,
     /// The order of a timeline.
     pub newest_first: bool,
+    /// Narrows findings.
+    pub findings: FindingFilter,
 }
 
 impl Question {
@@ -66,6 +74,7 @@ impl Question {
             as_of: None,
             view: EntryView::Basic,
             newest_first: false,
+            findings: FindingFilter::default(),
         }
     }
 }
@@ -80,6 +89,8 @@ pub enum AnyAnswer {
     Timeline(ListEventsResponse),
     /// To [`View::Transfers`].
     Transfers(ListTransfersResponse),
+    /// To [`View::Findings`].
+    Findings(ListFindingsResponse),
 }
 
 /// Asks a server. `127.0.0.1:7461` is taken as `http://127.0.0.1:7461`.
@@ -114,6 +125,117 @@ pub fn ask_files(
     });
     offline.close()?;
     answer
+}
+
+/// A question about findings over everybody.
+#[derive(Clone, Debug, Default)]
+pub struct FindingQuestion {
+    /// Narrows the entries.
+    pub filter: EntryFilter,
+    /// Narrows the findings.
+    pub findings: FindingFilter,
+}
+
+/// Whom to ask.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// A server.
+    Server(&'a str),
+    /// The data directory of these settings.
+    Files(&'a Config),
+}
+
+/// Lists findings over everybody.
+///
+/// # Errors
+/// As [`ask_server`] and [`ask_files`].
+pub fn findings(
+    place: Place<'_>,
+    question: FindingQuestion,
+) -> Result<ListFindingsResponse, CommandError> {
+    let request = OversightListRequest {
+        filter: Some(question.filter),
+        page_size: PAGE_SIZE,
+        findings: Some(question.findings),
+        with_clauses: true,
+        ..OversightListRequest::default()
+    };
+    match place {
+        Place::Server(server) => block_on(async {
+            let client = OversightServiceClient::new(connect(server).await?);
+            let pages = finding_pages(client, request).await;
+            pages.map_err(|status| refused(server, &status))
+        }),
+        Place::Files(config) => offline(config, |offline| async move {
+            finding_pages(offline.oversight(), request).await
+        }),
+    }
+}
+
+/// Counts findings over everybody, by code and policy.
+///
+/// # Errors
+/// As [`ask_server`] and [`ask_files`].
+pub fn finding_summary(
+    place: Place<'_>,
+    question: FindingQuestion,
+) -> Result<GetFindingSummaryResponse, CommandError> {
+    let request = OversightFindingSummaryRequest {
+        filter: Some(question.filter),
+        findings: Some(question.findings),
+        at_least: None,
+    };
+    match place {
+        Place::Server(server) => block_on(async {
+            let mut client = OversightServiceClient::new(connect(server).await?);
+            let answer = client.get_finding_summary(request).await;
+            answer
+                .map(tonic::Response::into_inner)
+                .map_err(|status| refused(server, &status))
+        }),
+        Place::Files(config) => offline(config, |offline| async move {
+            let answer = offline.oversight().get_finding_summary(request).await;
+            answer.map(tonic::Response::into_inner)
+        }),
+    }
+}
+
+/// Asks in this process, and closes the stores whatever the answer is.
+fn offline<T, F>(config: &Config, ask: impl FnOnce(Arc<Offline>) -> F) -> Result<T, CommandError>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let offline = Arc::new(Offline::open(config)?);
+    let dir = config.data_dir.display().to_string();
+    let asked = ask(Arc::clone(&offline));
+    let answer = block_on(async { asked.await.map_err(|status| refused(&dir, &status)) });
+    if let Some(offline) = Arc::into_inner(offline) {
+        offline.close()?;
+    }
+    answer
+}
+
+async fn finding_pages<T>(
+    client: OversightServiceClient<T>,
+    mut request: OversightListRequest,
+) -> Result<ListFindingsResponse, Status>
+where
+    T: GrpcService<Body>,
+    T::Error: Into<StdError>,
+    T::ResponseBody: tonic::codegen::Body<Data = Bytes> + Send + 'static,
+    <T::ResponseBody as tonic::codegen::Body>::Error: Into<StdError> + Send,
+{
+    let mut client = client.max_decoding_message_size(MAX_PAGE_BYTES);
+    let mut rows = Vec::new();
+    loop {
+        let mut page = client.list_findings(request.clone()).await?.into_inner();
+        rows.append(&mut page.findings);
+        request.page_token = std::mem::take(&mut page.next_page_token);
+        if request.page_token.is_empty() {
+            page.findings = rows;
+            return Ok(page);
+        }
+    }
 }
 
 /// Asks a server what the judge would say of an event.
@@ -233,6 +355,7 @@ where
                 view: question.view.into(),
                 descending: question.newest_first,
                 as_of: question.as_of,
+                with_clauses: true,
                 ..ListEventsRequest::default()
             };
             let mut rows = Vec::new();
@@ -263,6 +386,28 @@ where
                 if request.page_token.is_empty() {
                     page.transfers = rows;
                     return Ok(AnyAnswer::Transfers(page));
+                }
+            }
+        }
+        View::Findings => {
+            let mut request = ListFindingsRequest {
+                subject: question.subject,
+                filter: Some(question.filter),
+                page_size: PAGE_SIZE,
+                page_token: String::new(),
+                at_least: None,
+                as_of: question.as_of,
+                findings: Some(question.findings),
+                with_clauses: true,
+            };
+            let mut rows = Vec::new();
+            loop {
+                let mut page = client.list_findings(request.clone()).await?.into_inner();
+                rows.append(&mut page.findings);
+                request.page_token = std::mem::take(&mut page.next_page_token);
+                if request.page_token.is_empty() {
+                    page.findings = rows;
+                    return Ok(AnyAnswer::Findings(page));
                 }
             }
         }

@@ -3,6 +3,8 @@
 
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::lineage_service_server::LineageServiceServer;
+use custody_proto::v1::oversight_service_client::OversightServiceClient;
+use custody_proto::v1::oversight_service_server::OversightServiceServer;
 use custody_query::{LineageApi, QueryState};
 
 use crate::config::Config;
@@ -41,6 +43,11 @@ impl Offline {
     /// A client whose calls end in this process.
     pub(crate) fn client(&self) -> LineageServiceClient<LineageServiceServer<LineageApi>> {
         LineageServiceClient::new(LineageServiceServer::new(self.api.clone()))
+    }
+
+    /// The same for questions over everybody.
+    pub(crate) fn oversight(&self) -> OversightServiceClient<OversightServiceServer<LineageApi>> {
+        OversightServiceClient::new(OversightServiceServer::new(self.api.clone()))
     }
 
     pub(crate) fn close(self) -> Result<(), CommandError> {

@@ -7,6 +7,7 @@ pub mod generate;
 pub mod import;
 pub mod serve;
 
+pub mod findings;
 pub mod policy;
 pub mod waiver;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use custody_proto::v1::{AsOf, EntryFilter, EntryView};
 
+use super::findings::FindingFlags;
 use crate::args::Global;
 use crate::client::{self, Question, View};
 use crate::config::Flag;
@@ -19,6 +20,7 @@ use crate::output::{Answer, Format, Look, Rendering, Zone, parse_moment, write_a
 Examples:
   custody subject account:1001
   custody subject account:1001 recipients --from 2025-01-01 --purpose marketing
+  custody subject account:1001 findings --class violation
   custody subject @id.txt timeline --view full --format json
   echo email:a@example.com | custody subject - transfers --data /var/lib/custody
 
@@ -35,6 +37,8 @@ pub struct Args {
     source: Source,
     #[command(flatten)]
     filter: Filter,
+    #[command(flatten)]
+    findings: FindingFlags,
     #[command(flatten)]
     form: Form,
 }
@@ -128,6 +132,7 @@ impl Args {
                 Detail::Full => EntryView::Full,
             },
             newest_first: self.form.newest_first,
+            findings: self.findings.filter(),
         };
         let rendering = Rendering {
             format: Format::or_detected(self.form.format),
@@ -152,6 +157,7 @@ impl Args {
             client::AnyAnswer::Recipients(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Timeline(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Transfers(answer) => write(&answer, &mut out, &rendering)?,
+            client::AnyAnswer::Findings(answer) => write(&answer, &mut out, &rendering)?,
         }
         Ok(Exit::Done)
     }

@@ -1,6 +1,7 @@
 //! What people and programs read on standard output.
 
 mod answer;
+mod findings;
 mod labels;
 mod moment;
 mod progress;
@@ -17,6 +18,7 @@ pub use moment::{Zone, parse_moment};
 pub use progress::{items, sized, spinner};
 pub(crate) use table::paint_outcome;
 pub use table::{Look, Sheet};
+pub(crate) use timeline::what;
 
 use std::io::{self, IsTerminal, Write};
 

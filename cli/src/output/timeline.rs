@@ -41,7 +41,7 @@ impl Answer for ListEventsResponse {
                 terms(Field::Purpose, &entry.purposes),
                 terms(Field::Category, &entry.categories),
                 term(Field::LegalBasis, &entry.legal_basis),
-                judgement(&entry.judgement, &entry.findings),
+                judged(entry),
             ];
             if full {
                 row.push(entry.sealed.as_ref().map(said).unwrap_or_default());
@@ -96,7 +96,7 @@ impl Answer for ListEventsResponse {
 }
 
 /// What happened, with whom.
-fn what(entry: &Entry) -> String {
+pub(crate) fn what(entry: &Entry) -> String {
     let other = party(entry.counterparty.as_ref());
     let mut shown = match entry.kind.as_str() {
         "collection" => match (entry.origin.as_str(), other.as_str()) {
@@ -125,6 +125,32 @@ fn what(entry: &Entry) -> String {
         shown.push_str(" (taken back)");
     }
     shown
+}
+
+/// The judgement in force, and what was found with its clauses.
+fn judged(entry: &Entry) -> String {
+    let mut lines = vec![judgement(&entry.judgement, &entry.findings)];
+    let mut clauses: Vec<String> = Vec::new();
+    for finding in &entry.findings {
+        for id in &finding.clauses {
+            let cited = finding.cited.iter().find(|clause| clause.id == *id);
+            let shown = match cited.map(|clause| clause.section.as_str()) {
+                None | Some("") => id.clone(),
+                Some(section) => format!("{id} (section {section})"),
+            };
+            if !clauses.contains(&shown) {
+                clauses.push(shown);
+            }
+        }
+    }
+    lines.append(&mut clauses);
+    if entry.superseded_by.is_some() && entry.judgement_at_ingest != entry.judgement {
+        lines.push(format!("at first {}", words(&entry.judgement_at_ingest)));
+    }
+    if entry.late {
+        lines.push("came late".to_owned());
+    }
+    lines.join("\n")
 }
 
 /// Where data went, or lies.
@@ -211,6 +237,31 @@ mod tests {
     use custody_proto::v1::Counterparty;
 
     use super::*;
+
+    #[test]
+    fn a_judgement_names_its_clauses() {
+        let finding = custody_proto::v1::Finding {
+            code: "sale".to_owned(),
+            clauses: vec!["A-1.2".to_owned(), "A-1.3".to_owned()],
+            cited: vec![custody_proto::v1::CitedClause {
+                id: "A-1.2".to_owned(),
+                section: "4".to_owned(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let entry = Entry {
+            judgement: "violation".to_owned(),
+            judgement_at_ingest: "conforms".to_owned(),
+            superseded_by: Some(custody_proto::v1::EntryPosition::default()),
+            findings: vec![finding.clone(), finding],
+            ..Entry::default()
+        };
+        assert_eq!(
+            judged(&entry),
+            "violation: sale\nA-1.2 (section 4)\nA-1.3\nat first conforms"
+        );
+    }
 
     #[test]
     fn what_happened_reads_as_a_sentence() {

@@ -29,7 +29,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`PipelineError::Waiver`] where it is not signed with one of
-    /// [`PipelineOptions::waiver_keys`] or malformed;
+    /// [`waiver_keys`](super::PipelineOptions::waiver_keys) or malformed;
     /// [`PipelineError::WaiverKnown`] where there is one of that id already; or
     /// the ledger fails.
     pub fn give_waiver(&self, note: &str) -> Result<String, PipelineError> {

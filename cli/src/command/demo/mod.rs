@@ -1,5 +1,6 @@
 //! `custody demo`: everything at once, on one machine, without Kafka.
 
+mod judgements;
 mod persons;
 mod tamper;
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use custody_generate::{Generator, Notable, Profile};
+use custody_generate::{Generator, Notable, Profile, RETENTION_DAYS};
 use custody_ledger::{VerifyOptions, VerifyReport};
 
 use crate::args::Global;
@@ -28,8 +29,9 @@ const STANDSTILL: Duration = Duration::from_secs(30);
 /// Shows everything at work, without Kafka, in under a minute
 ///
 /// Starts an embedded Kafka broker, sends invented events under the five
-/// policies, takes them in, answers for three persons, verifies the ledger, and
-/// lets the verifier find one changed bit in a copy of it.
+/// policies, takes them in and judges them, answers for three persons, counts
+/// what the judge found and explains one finding, verifies the ledger, and lets
+/// the verifier find one changed bit in a copy of it.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -94,6 +96,8 @@ impl Args {
         TOPIC
             .replace('.', r"\.")
             .clone_into(&mut config.kafka.topics);
+        // So that data is found that was used for too long.
+        config.policy.retention_days_after_account_closed = Some(RETENTION_DAYS);
         config.kafka.topic_refresh_s = 1;
         // The embedded broker cannot be asked for them.
         config.kafka.topic_ids = false;
@@ -205,7 +209,7 @@ impl Args {
             count(entries),
             count((delivery.delivered as f64 / elapsed) as u64),
         ))?;
-        story.step(format_args!("Who received what? Three persons."))?;
+        story.step(format_args!("Who received what, and did the policies in force promise it? Three persons."))?;
         persons::show(story, &node, &notable(profile)?)?;
         let target = tamper::Target::choose(node.ledger())
             .map_err(CommandError::store("the ledger", &config.data_dir))?;
@@ -274,6 +278,7 @@ impl Args {
                 format!("custody subject {person} recipients"),
                 format!("custody subject {person} timeline --view full --format json"),
                 format!("custody subject {person} transfers --format csv"),
+                "custody policy list".to_owned(),
                 format!("grpcurl -plaintext {listen} list"),
                 format!(
                     "grpcurl -plaintext -d '{{\"subject\": \"{person}\"}}' {listen} \

@@ -6,13 +6,13 @@ use custody_generate::Notable;
 use custody_proto::v1::{GetSubjectRequest, ListRecipientsRequest};
 use custody_query::{Ask, Deadline, LineageApi};
 
-use super::{Story, look};
+use super::{Story, judgements, look};
 use crate::error::CommandError;
 use crate::node::Node;
 use crate::output::{Answer, Format, Rendering, Zone, count};
 
 /// Rows shown of a person.
-const ROWS: usize = 12;
+const ROWS: usize = 7;
 
 /// How long the read model may take to come up to the ledger.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ pub(super) fn show(story: &mut Story, node: &Node, notable: &Notable) -> Result<
             &notable.unusual,
         ),
     ];
-    let mut shown = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
     for (what, id) in persons {
         if let Some(id) = id
             && !shown.contains(id)
@@ -41,7 +41,8 @@ pub(super) fn show(story: &mut Story, node: &Node, notable: &Notable) -> Result<
             shown.push(id.clone());
         }
     }
-    Ok(())
+    judgements::of_everybody(story, &api)?;
+    judgements::explained(story, &api, &shown)
 }
 
 fn show_one(story: &mut Story, api: &LineageApi, id: &str, what: &str) -> Result<(), CommandError> {
@@ -85,10 +86,18 @@ fn show_one(story: &mut Story, api: &LineageApi, id: &str, what: &str) -> Result
     if rows > ROWS {
         story.say(format_args!("… and {} more rows", rows - ROWS))?;
     }
-    Ok(())
+    let judged = &summary.entries_by_judgement;
+    let of = |outcome: &str| judged.get(outcome).copied().unwrap_or_default();
+    let judged = format!(
+        "{} conform, {} are gaps, {} are violations",
+        count(of("conforms")),
+        count(of("gap")),
+        count(of("violation")),
+    );
+    judgements::of_person(story, api, id, &judged)
 }
 
-fn ask<Q: Ask>(api: &LineageApi, question: Q) -> Result<Q::Answer, CommandError> {
+pub(super) fn ask<Q: Ask>(api: &LineageApi, question: Q) -> Result<Q::Answer, CommandError> {
     api.ask(question, Deadline::default())
         .map_err(|status| CommandError::Refused {
             code: format!("{:?}", status.code()),
