@@ -112,8 +112,11 @@ impl<'a, T: Trace> Judging<'a, T> {
         let vocabulary = Vocabulary::builtin();
         let stored = facts.kind == EventKind::Use
             && facts.operation.is_some_and(|op| vocabulary.is_storage(op));
-        let claims = !facts.purposes.is_empty()
-            && facts.purposes.iter().all(|p| vocabulary.is_legal_claim(*p));
+        let claims = facts
+            .legal_basis
+            .is_some_and(|basis| vocabulary.is_claim_basis(basis))
+            || !facts.purposes.is_empty()
+                && facts.purposes.iter().all(|p| vocabulary.is_legal_claim(*p));
         let meaning = Self::meaning(tables);
         let consented = !facts.purposes.is_empty()
             && facts.purposes.iter().all(|purpose| {

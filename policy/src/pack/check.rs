@@ -248,7 +248,6 @@ impl<'a> Checker<'a> {
             .filter_map(|c| c.get_ref().cites.as_ref())
             .flatten()
         {
-            self.cited.insert(id.get_ref());
             if !ids.contains(id.get_ref().as_str()) {
                 self.error(&id.span(), format!("there is no clause {}", id.get_ref()));
             }

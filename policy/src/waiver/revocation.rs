@@ -67,6 +67,9 @@ fn read(text: &str) -> Result<Revocation, WaiverError> {
     };
     let id = value(2, "id")?;
     let reason = value(3, "reason")?;
+    if reason.trim().is_empty() {
+        return Err(wrong(3, LineError::Shape));
+    }
     if lines.next().is_some() {
         return Err(wrong(4, LineError::Shape));
     }
