@@ -33,6 +33,7 @@ mod overdue;
 pub mod client;
 pub mod data_dir;
 mod offline;
+pub mod rejudge;
 pub mod ruleset;
 pub mod output;
 

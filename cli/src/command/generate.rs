@@ -48,6 +48,9 @@ pub struct Args {
     /// The share of messages that were sent before
     #[arg(long, default_value_t = Profile::default().duplicates, value_name = "SHARE")]
     duplicates: f64,
+    /// About which share of the judged events is wrong on purpose
+    #[arg(long, default_value_t = Profile::default().failing, value_name = "SHARE")]
+    failing: f64,
     /// Writes JSON Lines of structured CloudEvents; `-` is standard output
     #[arg(long, value_name = "FILE", required_unless_present = "brokers")]
     output: Option<PathBuf>,
@@ -92,6 +95,7 @@ impl Args {
             end: moment("--end", &self.end, default.end)?,
             malformed: self.malformed,
             duplicates: self.duplicates,
+            failing: self.failing,
             ..default
         })
     }

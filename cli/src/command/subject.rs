@@ -204,7 +204,7 @@ fn moment(
 }
 
 /// The identifier itself, or what standard input or a file holds.
-fn read_id(given: &str) -> Result<String, CommandError> {
+pub(super) fn read_id(given: &str) -> Result<String, CommandError> {
     let id = if given == "-" {
         let mut text = String::new();
         io::stdin()

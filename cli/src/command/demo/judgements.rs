@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use custody_policy::{ClauseKind, FindingCode, Pack};
 use custody_proto::v1::{
-    CitedClause, Entry, EntryFilter, EntryPosition, EntryView, FindingFilter, FindingRow,
+    CitedClause, Entry, EntryFilter, EntryPosition, EntryView, Finding, FindingFilter, FindingRow,
     JudgeRequest, JudgedEvent, ListEventsRequest, ListEventsResponse, ListFindingsRequest,
     OversightFindingSummaryRequest, OversightListRequest,
 };
@@ -56,22 +56,25 @@ pub(super) fn of_person(
         },
     )?;
     let found = findings(api, id, HISTORY)?;
-    let mut sheet = Sheet::new(["When", "What", "Judgement", "Clause", "What the clause says"]);
+    let mut sheet = Sheet::new([
+        "When",
+        "What",
+        "Judgement",
+        "Clause",
+        "What the clause says",
+    ]);
     let zone = Zone::utc();
     for entry in &conforming.entries {
         let clause = telling_clause(entry);
         sheet.push(row(&zone, entry, "conforms".to_owned(), clause.as_ref()));
     }
-    let mut shown: Vec<&str> = Vec::new();
-    for FindingRow { finding, entry, .. } in &found {
-        let (Some(finding), Some(entry)) = (finding, entry) else {
-            continue;
-        };
-        if shown.len() < FINDINGS && !shown.contains(&finding.code.as_str()) {
-            shown.push(&finding.code);
-            let judgement = format!("{}: {}", finding.class, words(&finding.code));
-            sheet.push(row(&zone, entry, judgement, finding.cited.first()));
+    for (finding, entry) in chosen(&found) {
+        let judgement = format!("{}: {}", finding.class, words(&finding.code));
+        let mut cells = row(&zone, entry, judgement, finding.cited.first());
+        if finding.cited.is_empty() {
+            meaning(&finding.code).clone_into(&mut cells[4]);
         }
+        sheet.push(cells);
     }
     story.say(format_args!(""))?;
     story.say(format_args!("Judged: {judged}. For example:"))?;
@@ -79,26 +82,46 @@ pub(super) fn of_person(
     Ok(sheet.write_table(&mut story.out, look())?)
 }
 
-fn row(
-    zone: &Zone,
-    entry: &Entry,
-    judgement: String,
-    clause: Option<&CitedClause>,
-) -> [String; 5] {
+/// Findings of different codes, those that cite a clause before those that do
+/// not, in order of time.
+fn chosen(found: &[FindingRow]) -> Vec<(&Finding, &Entry)> {
+    let mut chosen: Vec<(&Finding, &Entry)> = Vec::new();
+    for cites in [true, false] {
+        for row in found {
+            let (Some(finding), Some(entry)) = (&row.finding, &row.entry) else {
+                continue;
+            };
+            let new = chosen.iter().all(|(other, _)| other.code != finding.code);
+            let room = chosen.len() < FINDINGS - usize::from(cites);
+            if room && new && finding.cited.is_empty() != cites {
+                chosen.push((finding, entry));
+            }
+        }
+    }
+    chosen.sort_by_key(|(_, entry)| entry.event_time.map(|at| (at.seconds, at.nanos)));
+    chosen
+}
+
+fn meaning(code: &str) -> &'static str {
+    FindingCode::from_name(code).map_or("", FindingCode::meaning)
+}
+
+fn row(zone: &Zone, entry: &Entry, judgement: String, clause: Option<&CitedClause>) -> [String; 5] {
     [
         zone.day(entry.event_time),
         clipped(&what(entry), 44),
         judgement,
-        clause.map_or_else(|| "none declares it".to_owned(), name),
+        clause.map_or_else(|| "none".to_owned(), name),
         clause.map_or_else(String::new, |clause| clipped(&clause.summary, WIDE)),
     ]
 }
 
-/// `ALB-2025.048 (§ 5)`.
+/// `ALB-2025.048, § 5`. Some sections have names instead of numbers.
 fn name(clause: &CitedClause) -> String {
     match clause.section.as_str() {
         "" => clause.id.clone(),
-        section => format!("{} (§ {section})", clause.id),
+        number if number.len() <= 4 => format!("{}, § {number}", clause.id),
+        section => format!("{}, {section}", clause.id),
     }
 }
 
@@ -138,9 +161,14 @@ pub(super) fn of_everybody(story: &mut Story, api: &LineageApi) -> Result<(), Co
     policies.push(String::new());
     let mut codes: BTreeMap<(usize, &str), BTreeMap<&str, u64>> = BTreeMap::new();
     for counted in &summary.counts {
-        let order = FindingCode::ALL.iter().position(|code| code.name() == counted.code);
+        let order = FindingCode::ALL
+            .iter()
+            .position(|code| code.name() == counted.code);
         let key = (order.unwrap_or(usize::MAX), counted.code.as_str());
-        codes.entry(key).or_default().insert(&counted.policy, counted.count);
+        codes
+            .entry(key)
+            .or_default()
+            .insert(&counted.policy, counted.count);
     }
     let headers = policies.iter().map(|policy| match policy.as_str() {
         "" => "none".to_owned(),
@@ -158,7 +186,9 @@ pub(super) fn of_everybody(story: &mut Story, api: &LineageApi) -> Result<(), Co
     let mut total = 0;
     for ((_, code), by_policy) in &codes {
         let numbers = policies.iter().map(|policy| {
-            by_policy.get(policy.as_str()).map_or_else(String::new, |n| count(*n))
+            by_policy
+                .get(policy.as_str())
+                .map_or_else(String::new, |n| count(*n))
         });
         total += by_policy.values().sum::<u64>();
         let cells: Vec<String> = [words(code)]
@@ -169,8 +199,8 @@ pub(super) fn of_everybody(story: &mut Story, api: &LineageApi) -> Result<(), Co
         sheet.push(cells);
     }
     story.step(format_args!(
-        "{} findings over all persons, by policy version and code, and a clause that one of each \
-         rests on. About one event in twenty was sent wrong on purpose; data may be used for \
+        "{} findings over all persons, by policy version and code, with a clause that one of each \
+         rests on, or what it means where none says anything. About one event in twenty was sent wrong on purpose; data may be used for \
          {RETENTION_DAYS} days after an account is closed.",
         count(total),
     ))?;
@@ -190,11 +220,15 @@ fn example(api: &LineageApi, code: &str) -> Result<String, CommandError> {
         ..OversightListRequest::default()
     };
     let answer = ask(api, OversightFindings(request))?;
-    let cited = answer.findings.iter().filter_map(|row| row.finding.as_ref());
+    let cited = answer
+        .findings
+        .iter()
+        .filter_map(|row| row.finding.as_ref());
     let clause = cited.flat_map(|finding| &finding.cited).next();
-    Ok(clause.map_or_else(String::new, |clause| {
-        format!("{}: {}", name(clause), clipped(&clause.summary, WIDE))
-    }))
+    Ok(match clause {
+        Some(clause) => format!("{}: {}", name(clause), clipped(&clause.summary, WIDE)),
+        None => meaning(code).to_owned(),
+    })
 }
 
 /// Explains one finding of one of these persons: its events are judged again
@@ -234,7 +268,10 @@ fn most_telling<'a>(
         let finding = row.finding.as_ref()?;
         let code = TELLING.iter().position(|c| c.name() == finding.code)?;
         let entry = row.entry.as_ref()?;
-        let at = events.entries.iter().position(|e| e.position == entry.position)?;
+        let at = events
+            .entries
+            .iter()
+            .position(|e| e.position == entry.position)?;
         Some((code, at))
     };
     let telling = found.iter().filter_map(|row| Some((order(row)?, row)));
@@ -278,6 +315,8 @@ fn explain(
     ))?;
     story.say(format_args!(""))?;
     for (number, step) in (1..).zip(&answer.reasoning) {
+        // A dry run counts its own history; the ledger's entry follows below.
+        let step = step.split(" Decided by ").next().unwrap_or(step);
         wrapped(story, &format!("{number:2}. {step}"))?;
     }
     for decided in &finding.decided_by {

@@ -209,7 +209,9 @@ impl Args {
             count(entries),
             count((delivery.delivered as f64 / elapsed) as u64),
         ))?;
-        story.step(format_args!("Who received what, and did the policies in force promise it? Three persons."))?;
+        story.step(format_args!(
+            "Who received what, and did the policies in force promise it? Three persons."
+        ))?;
         persons::show(story, &node, &notable(profile)?)?;
         let target = tamper::Target::choose(node.ledger())
             .map_err(CommandError::store("the ledger", &config.data_dir))?;

@@ -7,6 +7,7 @@ mod judge;
 mod list;
 mod message;
 mod packs;
+mod rejudge;
 mod test;
 
 use std::io::Write;
@@ -44,6 +45,7 @@ enum Command {
     Judge(Box<judge::Args>),
     Test(test::Args),
     Diff(diff::Args),
+    Rejudge(rejudge::Args),
 }
 
 impl Args {
@@ -57,6 +59,7 @@ impl Args {
             Command::Judge(args) => args.run(global),
             Command::Test(args) => args.run(global),
             Command::Diff(args) => args.run(global),
+            Command::Rejudge(args) => args.run(global),
         };
         match done {
             // A bad pack is an answer, of which every line counts.

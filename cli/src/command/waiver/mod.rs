@@ -58,6 +58,8 @@ impl Args {
     }
 }
 
+pub(super) use list::read as in_ledger;
+
 /// Whose ledger it is about.
 #[derive(clap::Args)]
 struct Where {
