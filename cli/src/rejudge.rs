@@ -299,6 +299,8 @@ impl Reading<'_> {
                 waivers: Some(question.waivers),
                 recorded_ns: question.now_ns,
                 parents: &parents,
+                // The state is replayed up to the entry, so nothing behind it is known.
+                entry: None,
             };
             let verdict = match question.policy {
                 Some(policy) => judge_by(question.rules, &facts, state, &settings, policy),

@@ -76,6 +76,7 @@ impl PipelineOptions {
             waivers: (!waivers.is_empty()).then_some(waivers),
             recorded_ns,
             parents,
+            entry: None,
         }
     }
 }
