@@ -80,6 +80,21 @@ impl Node {
         .with_rules(self.rules)
     }
 
+    /// Looks at once for duties whose deadline has passed at `now_ns`,
+    /// nanoseconds since 1970 UTC, instead of within the minute. Returns how many
+    /// are new. What Kafka holds must have been read: it may be the answer.
+    ///
+    /// # Errors
+    /// [`CommandError::Stopped`] where the pipeline has failed.
+    pub fn check_overdue(&self, now_ns: i64) -> Result<usize, CommandError> {
+        self.pipeline
+            .check_overdue(now_ns)
+            .map_err(|error| CommandError::Stopped {
+                what: "looking for overdue duties",
+                reason: error.to_string(),
+            })
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.data.ledger
@@ -254,9 +269,7 @@ pub fn pipeline(
             max_blocks_in_flight: config.ingest.blocks_in_flight,
             sources,
             ruleset: Arc::new(rules.clone()),
-            retention_days_after_account_closed: config
-                .policy
-                .retention_days_after_account_closed,
+            retention_days_after_account_closed: config.policy.retention_days_after_account_closed,
             waiver_keys,
             ..PipelineOptions::default()
         },

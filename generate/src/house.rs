@@ -1,7 +1,7 @@
 //! What happens without a person: policies published, breaches.
 
 use custody_proto::Timestamp;
-use custody_proto::event::{Breach, Event, PolicyPublished, breach::Notified, event::Act};
+use custody_proto::event::{Breach, Event, PolicyPublished, Subject, breach::Notified, event::Act};
 
 use crate::dice::{Dice, Purpose};
 use crate::draft::{Draft, EventId, Link};
@@ -89,6 +89,7 @@ fn breach(number: u32, at: i64, careless: bool, dice: &mut Dice) -> Draft {
     let to = at - dice.between(DAY_MS, 20 * DAY_MS);
     let from = to - dice.between(DAY_MS / 24, 30 * DAY_MS);
     let words = service.version(at).words();
+    let seat = dice.weighted(&[("DE", 3), ("GB", 1)]).unwrap_or("DE");
     let mut notified = Vec::new();
     if !careless {
         notified.push(Notified::Authority.into());
@@ -105,6 +106,11 @@ fn breach(number: u32, at: i64, careless: bool, dice: &mut Dice) -> Draft {
         },
         expected: careless.then_some("notice_overdue"),
         event: Event {
+            // Nobody's in particular; by whose law it is to be notified.
+            subject: Some(Subject {
+                jurisdiction: seat.to_owned(),
+                ..Subject::default()
+            }),
             service: service.name().to_owned(),
             act: Some(Act::Breach(Breach {
                 breach_id: format!("breach-{number}"),

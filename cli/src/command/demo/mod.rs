@@ -54,6 +54,9 @@ pub struct Args {
     serve: bool,
 }
 
+/// How long after the last event duties are looked for: 90 days.
+const OVERDUE_SEEN_NS: i64 = 90 * 86_400 * 1_000_000_000;
+
 /// The numbered steps, on standard output.
 struct Story {
     out: io::Stdout,
@@ -208,6 +211,13 @@ impl Args {
              sent, decoded, sealed, chained and synced on this machine.",
             count(entries),
             count((delivery.delivered as f64 / elapsed) as u64),
+        ))?;
+        let now = profile.end.unix_nanos().unwrap_or(0) + OVERDUE_SEEN_NS;
+        let overdue = node.check_overdue(now)?;
+        story.say(format_args!(
+            "{} duties were found overdue: requests nobody answered, breaches nobody notified, \
+             data kept too long.",
+            count(u64::try_from(overdue).unwrap_or(0)),
         ))?;
         story.step(format_args!(
             "Who received what, and did the policies in force promise it? Three persons."
