@@ -33,9 +33,9 @@ mod overdue;
 pub mod client;
 pub mod data_dir;
 mod offline;
+pub mod output;
 pub mod rejudge;
 pub mod ruleset;
-pub mod output;
 
 pub use args::{Cli, Global};
 pub use error::{CommandError, Exit};

@@ -32,8 +32,8 @@ impl Offline {
             })
             .map_err(CommandError::store("the read model", data.path()))?;
         bar.finish_and_clear();
-        let state = QueryState::new(data.ledger.clone(), data.vault.clone(), read_model)
-            .with_rules(rules);
+        let state =
+            QueryState::new(data.ledger.clone(), data.vault.clone(), read_model).with_rules(rules);
         Ok(Self {
             data,
             api: LineageApi::new(state),

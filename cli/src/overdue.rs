@@ -86,11 +86,7 @@ impl Overdue {
 }
 
 /// Where a partition ends; `None` where there is no such partition any more.
-fn end_of(
-    consumer: &BaseConsumer,
-    topic: &str,
-    partition: i32,
-) -> Result<Option<i64>, KafkaError> {
+fn end_of(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<Option<i64>, KafkaError> {
     match consumer.fetch_watermarks(topic, partition, BROKER_TIMEOUT) {
         Ok((_, high)) => Ok(Some(high)),
         Err(error) => match error.rdkafka_error_code() {

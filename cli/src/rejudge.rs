@@ -5,7 +5,8 @@
 //! to judge. So an entry is judged on all that is known today of the time at
 //! which it happened, as entries are that a late event concerns.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use custody_ingest::{DecodeLimits, NormalisedEvent, RawMessage, decode, normalise};
 use custody_ledger::entry::EntryRef;
@@ -130,7 +131,8 @@ pub fn rejudge(
     let services: Option<BTreeSet<String>> = match question.policy {
         Some(id) => {
             let found = question.rules.policy_of(id);
-            let found = found.ok_or_else(|| CommandError::Usage(format!("no policy has the id {id}")))?;
+            let found =
+                found.ok_or_else(|| CommandError::Usage(format!("no policy has the id {id}")))?;
             let pack = question.rules.policy(found).pack();
             Some(pack.services().map(str::to_owned).collect())
         }
@@ -147,10 +149,7 @@ pub fn rejudge(
 }
 
 /// The references of a person; `None` for everybody.
-fn only(
-    vault: &Vault,
-    subject: Option<&str>,
-) -> Result<Option<BTreeSet<[u8; 16]>>, CommandError> {
+fn only(vault: &Vault, subject: Option<&str>) -> Result<Option<BTreeSet<[u8; 16]>>, CommandError> {
     let Some(id) = subject else {
         return Ok(None);
     };
@@ -167,9 +166,9 @@ fn each_block(
     take: &mut dyn FnMut(&Block) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     let failed = |error: custody_ledger::LedgerError| failure("the ledger", error.to_string());
-    let mut shards: Vec<(ShardDescriptor, u64, std::collections::VecDeque<Block>)> = Vec::new();
+    let mut shards: Vec<(ShardDescriptor, u64, VecDeque<Block>)> = Vec::new();
     for (descriptor, _) in ledger.shards() {
-        shards.push((descriptor, 0, std::collections::VecDeque::new()));
+        shards.push((descriptor, 0, VecDeque::new()));
     }
     let bytes = (READ_BYTES / shards.len().max(1)).max(64 << 10);
     loop {
@@ -216,7 +215,9 @@ impl Reading<'_> {
     fn learn(&mut self, block: &Block) -> Result<(), CommandError> {
         for entry in block.entries() {
             // A damaged entry is for `verify` to name.
-            let Ok((sequence, entry)) = entry else { continue };
+            let Ok((sequence, entry)) = entry else {
+                continue;
+            };
             if let Act::House(HouseRecord::Rejudged {
                 shard,
                 sequence,
@@ -257,7 +258,10 @@ impl Reading<'_> {
                     _ => None,
                 },
             };
-            self.states.entry(reference).or_default().apply(&facts, provenance);
+            self.states
+                .entry(reference)
+                .or_default()
+                .apply(&facts, provenance);
         }
         Ok(())
     }
@@ -271,12 +275,17 @@ impl Reading<'_> {
         report: &mut Report,
     ) -> Result<(), CommandError> {
         for entry in block.entries() {
-            let Ok((sequence, entry)) = entry else { continue };
+            let Ok((sequence, entry)) = entry else {
+                continue;
+            };
             let in_range = (question.from_ns..question.to_ns).contains(&entry.event_time_ns)
                 && services.is_none_or(|services| services.contains(&entry.service));
             let is_judged = matches!(
                 entry.act,
-                Act::Collection { .. } | Act::Use { .. } | Act::Disclosure { .. } | Act::Transfer { .. }
+                Act::Collection { .. }
+                    | Act::Use { .. }
+                    | Act::Disclosure { .. }
+                    | Act::Transfer { .. }
             );
             if !in_range || !is_judged {
                 continue;
@@ -299,8 +308,10 @@ impl Reading<'_> {
                 waivers: Some(question.waivers),
                 recorded_ns: question.now_ns,
                 parents: &parents,
-                // The state is replayed up to the entry, so nothing behind it is known.
-                entry: None,
+                entry: Some(PolicyEntryRef {
+                    shard: block.header.shard.0,
+                    sequence,
+                }),
             };
             let verdict = match question.policy {
                 Some(policy) => judge_by(question.rules, &facts, state, &settings, policy),
@@ -320,7 +331,10 @@ impl Reading<'_> {
     /// Whose entry it is, where it is asked for.
     fn whose(&self, entry: &Entry) -> Option<[u8; 16]> {
         let reference = entry.subject?.0;
-        let wanted = self.only.as_ref().is_none_or(|only| only.contains(&reference));
+        let wanted = self
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(&reference));
         wanted.then_some(reference)
     }
 
@@ -330,17 +344,18 @@ impl Reading<'_> {
         reference: [u8; 16],
         merged: &'m mut HashMap<[u8; 16], SubjectState>,
     ) -> Result<&'m SubjectState, CommandError> {
-        if !merged.contains_key(&reference) {
-            let mut state = self.states.get(&reference).cloned().unwrap_or_default();
-            let linked = self.vault.linked(&reference);
-            for other in linked.map_err(|error| failure("the vault", error.to_string()))? {
-                if let Some(other) = self.states.get(&other) {
-                    state.merge(other);
-                }
+        let empty = match merged.entry(reference) {
+            Slot::Occupied(known) => return Ok(known.into_mut()),
+            Slot::Vacant(empty) => empty,
+        };
+        let mut state = self.states.get(&reference).cloned().unwrap_or_default();
+        let linked = self.vault.linked(&reference);
+        for other in linked.map_err(|error| failure("the vault", error.to_string()))? {
+            if let Some(other) = self.states.get(&other) {
+                state.merge(other);
             }
-            merged.insert(reference, state);
         }
-        Ok(merged.entry(reference).or_default())
+        Ok(empty.insert(state))
     }
 
     /// The event of an entry; `None` where it does not open.
@@ -351,12 +366,14 @@ impl Reading<'_> {
         entry: &Entry,
         reference: [u8; 16],
     ) -> Result<Option<(&Person, NormalisedEvent)>, CommandError> {
-        if !self.persons.contains_key(&reference) {
-            let found = self.vault.person(&reference);
-            let found = found.map_err(|error| failure("the vault", error.to_string()))?;
-            self.persons.insert(reference, found);
-        }
-        let Some(Some(person)) = self.persons.get(&reference) else {
+        let person: &Option<Person> = match self.persons.entry(reference) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(empty) => {
+                let found = self.vault.person(&reference);
+                empty.insert(found.map_err(|error| failure("the vault", error.to_string()))?)
+            }
+        };
+        let Some(person) = person else {
             return Ok(None);
         };
         let context = EntryContext {
@@ -408,8 +425,14 @@ impl Report {
             .unwrap_or_default()
             .name();
         let new_outcome = after.outcome.name();
-        self.outcomes.entry(old_outcome.to_owned()).or_default().before += 1;
-        self.outcomes.entry(new_outcome.to_owned()).or_default().after += 1;
+        self.outcomes
+            .entry(old_outcome.to_owned())
+            .or_default()
+            .before += 1;
+        self.outcomes
+            .entry(new_outcome.to_owned())
+            .or_default()
+            .after += 1;
 
         let old: BTreeSet<(&str, bool)> = before
             .findings
@@ -437,15 +460,26 @@ impl Report {
             codes: codes.iter().map(|(code, _)| (*code).to_owned()).collect(),
             clauses,
         };
-        let old_clauses = before.findings.iter().flat_map(|it| it.clauses.clone()).collect();
-        let new_clauses = after.findings.iter().flat_map(|it| it.clauses.clone()).collect();
+        let old_clauses = before
+            .findings
+            .iter()
+            .flat_map(|it| it.clauses.clone())
+            .collect();
+        let new_clauses = after
+            .findings
+            .iter()
+            .flat_map(|it| it.clauses.clone())
+            .collect();
         self.details.push(Differing {
             shard: at.shard.to_string(),
             sequence: at.sequence,
             event_time: jiff::Timestamp::from_nanosecond(entry.event_time_ns.into())
                 .map(|at| at.to_string())
                 .unwrap_or_default(),
-            kind: entry.kind().map(|kind| kind.name().to_owned()).unwrap_or_default(),
+            kind: entry
+                .kind()
+                .map(|kind| kind.name().to_owned())
+                .unwrap_or_default(),
             service: entry.service.clone(),
             before: short(old_outcome, &before.policy, &old, old_clauses),
             after: short(new_outcome, &after.policy, &new, new_clauses),

@@ -173,7 +173,9 @@ mod tests {
     fn a_pack_replaces_the_one_of_its_id() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine.toml");
-        let text = SHOP.replace("SHOP-1", "AE-2020").replace("\"SHOP\"", "\"AE\"");
+        let text = SHOP
+            .replace("SHOP-1", "AE-2020")
+            .replace("\"SHOP\"", "\"AE\"");
         std::fs::write(&path, text).unwrap();
         let rules = sources(vec![path]).compile().unwrap();
         assert_eq!(rules.policies().count(), 5);
@@ -192,7 +194,16 @@ mod tests {
             panic!("{error}")
         };
         let lines: Vec<String> = bad.iter().map(ToString::to_string).collect();
-        assert!(lines[0].starts_with(&format!("{}:7:1: ", a.display())), "{lines:?}");
-        assert!(lines.last().unwrap().starts_with(&format!("{}:6:", b.display())), "{lines:?}");
+        assert!(
+            lines[0].starts_with(&format!("{}:7:1: ", a.display())),
+            "{lines:?}"
+        );
+        assert!(
+            lines
+                .last()
+                .unwrap()
+                .starts_with(&format!("{}:6:", b.display())),
+            "{lines:?}"
+        );
     }
 }

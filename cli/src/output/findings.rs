@@ -179,7 +179,13 @@ impl Answer for GetFindingSummaryResponse {
             return writeln!(out, "Nothing was found.");
         }
         let mut sheet = Sheet::new([
-            "Class", "Found", "By policy", "Findings", "Waived", "Superseded", "When",
+            "Class",
+            "Found",
+            "By policy",
+            "Findings",
+            "Waived",
+            "Superseded",
+            "When",
         ]);
         for column in [3, 4, 5] {
             sheet = sheet.number(column);
@@ -216,7 +222,13 @@ impl Answer for GetFindingSummaryResponse {
 
     fn records(&self) -> Sheet {
         let mut sheet = Sheet::new([
-            "code", "class", "policy", "count", "suppressed", "superseded", "first_time",
+            "code",
+            "class",
+            "policy",
+            "count",
+            "suppressed",
+            "superseded",
+            "first_time",
             "last_time",
         ]);
         for it in &self.counts {
@@ -297,7 +309,10 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("Person"), "{text}");
-        assert_eq!(shown(&ListFindingsResponse::default()), "Nothing was found.\n");
+        assert_eq!(
+            shown(&ListFindingsResponse::default()),
+            "Nothing was found.\n"
+        );
     }
 
     #[test]
@@ -307,11 +322,17 @@ mod tests {
             ..ListFindingsResponse::default()
         };
         let text = shown(&answer);
-        assert!(text.contains("Person") && text.contains("cccc2222"), "{text}");
+        assert!(
+            text.contains("Person") && text.contains("cccc2222"),
+            "{text}"
+        );
         let mut csv = Vec::new();
         answer.records().write_csv(&mut csv).unwrap();
         let csv = String::from_utf8(csv).unwrap();
-        assert!(csv.lines().nth(1).unwrap().starts_with("aaaa2222bbbb,"), "{csv}");
+        assert!(
+            csv.lines().nth(1).unwrap().starts_with("aaaa2222bbbb,"),
+            "{csv}"
+        );
     }
 
     #[test]
@@ -345,6 +366,9 @@ mod tests {
         };
         let text = shown(&answer);
         let last = text.lines().last().unwrap();
-        assert!(last.contains("all") && last.contains("1,234") && last.contains('2'), "{text}");
+        assert!(
+            last.contains("all") && last.contains("1,234") && last.contains('2'),
+            "{text}"
+        );
     }
 }

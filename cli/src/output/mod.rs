@@ -12,8 +12,8 @@ mod timeline;
 mod transfers;
 
 pub use answer::{Answer, Rendering, write_answer};
-pub use labels::{bytes, count, country, term};
 pub(crate) use labels::words;
+pub use labels::{bytes, count, country, term};
 pub use moment::{Zone, parse_moment};
 pub use progress::{items, sized, spinner};
 pub(crate) use table::paint_outcome;

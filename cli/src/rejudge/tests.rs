@@ -90,9 +90,25 @@ impl Recorded {
 fn the_same_rules_say_the_same() {
     let recorded = recorded(&story());
     let report = recorded.ask(&recorded.rules, |_| {});
-    assert_eq!((report.entries, report.differing, report.unreadable), (2, 0, 0), "{report:?}");
-    assert_eq!(report.codes["consent_withdrawn"], Change { before: 1, after: 1 });
-    assert_eq!(report.outcomes["conforms"], Change { before: 1, after: 1 });
+    assert_eq!(
+        (report.entries, report.differing, report.unreadable),
+        (2, 0, 0),
+        "{report:?}"
+    );
+    assert_eq!(
+        report.codes["consent_withdrawn"],
+        Change {
+            before: 1,
+            after: 1
+        }
+    );
+    assert_eq!(
+        report.outcomes["conforms"],
+        Change {
+            before: 1,
+            after: 1
+        }
+    );
 }
 
 #[test]
@@ -102,11 +118,20 @@ fn other_rules_say_otherwise_and_nothing_changes() {
     // Without the clause that asks for consent and the basis that is one.
     let free = SHOP.replace("consent = { explicit = true }, ", "");
     let free = free.replace("code = \"direct_marketing\"", "code = \"legal_claims\"");
-    let free = free.replace("stops = [\"direct_marketing\"]", "stops = [\"legal_claims\"]");
+    let free = free.replace(
+        "stops = [\"direct_marketing\"]",
+        "stops = [\"legal_claims\"]",
+    );
     let rules = Ruleset::compile(vec![Pack::parse("shop", &free).unwrap()]).unwrap();
     let report = recorded.ask(&rules, |_| {});
     assert_eq!((report.entries, report.differing), (2, 2), "{report:?}");
-    assert_eq!(report.codes["undeclared_purpose"], Change { before: 0, after: 2 });
+    assert_eq!(
+        report.codes["undeclared_purpose"],
+        Change {
+            before: 0,
+            after: 2
+        }
+    );
     assert_eq!(report.details[0].before.judgement, "conforms");
     let after = recorded.data.ledger.shards();
     assert_eq!(format!("{heads:?}"), format!("{after:?}"));
@@ -117,8 +142,18 @@ fn a_range_a_person_and_a_version() {
     let recorded = recorded(&story());
     let day = |day: i64| 1_780_272_000_000_000_000 + (day - 1) * 86_400_000_000_000;
     let some = |change: fn(&mut Question<'_>)| recorded.ask(&recorded.rules, change).entries;
-    assert_eq!(recorded.ask(&recorded.rules, |it| it.from_ns = day(3)).entries, 1);
-    assert_eq!(recorded.ask(&recorded.rules, |it| it.to_ns = day(1)).entries, 0);
+    assert_eq!(
+        recorded
+            .ask(&recorded.rules, |it| it.from_ns = day(3))
+            .entries,
+        1
+    );
+    assert_eq!(
+        recorded
+            .ask(&recorded.rules, |it| it.to_ns = day(1))
+            .entries,
+        0
+    );
     assert_eq!(some(|it| it.subject = Some("account:1005")), 2);
     assert_eq!(some(|it| it.policy = Some("SHOP-2026")), 2);
     let waivers = Waivers::default();
@@ -133,6 +168,11 @@ fn a_range_a_person_and_a_version() {
         now_ns: 0,
     };
     let (ledger, vault) = (&recorded.data.ledger, &recorded.data.vault);
-    let error = rejudge(ledger, vault, &nobody, &mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("nobody is known") && !error.contains("account:"), "{error}");
+    let error = rejudge(ledger, vault, &nobody, &mut |_| {})
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("nobody is known") && !error.contains("account:"),
+        "{error}"
+    );
 }

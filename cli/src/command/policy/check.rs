@@ -50,7 +50,11 @@ impl Args {
                     for pack in &read {
                         let (id, clauses) = (pack.id(), pack.clauses().len());
                         let s = if clauses == 1 { "" } else { "s" };
-                        writeln!(out, "{}: {id}, {clauses} clause{s}, nothing is wrong", pack.name())?;
+                        writeln!(
+                            out,
+                            "{}: {id}, {clauses} clause{s}, nothing is wrong",
+                            pack.name()
+                        )?;
                     }
                 }
                 Err(errors) => wrong.push(errors.into()),
@@ -59,6 +63,10 @@ impl Args {
         for error in wrong.iter().flat_map(BadPacks::iter) {
             writeln!(out, "{error}")?;
         }
-        Ok(if wrong.is_empty() { Exit::Done } else { Exit::Bad })
+        Ok(if wrong.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Bad
+        })
     }
 }

@@ -97,12 +97,20 @@ impl Args {
                 }
                 totals(&report.totals).write_table(&mut out, Look::detected())?;
                 if report.uncovered > 0 {
-                    let are = if report.uncovered == 1 { "clause is" } else { "clauses are" };
+                    let are = if report.uncovered == 1 {
+                        "clause is"
+                    } else {
+                        "clauses are"
+                    };
                     writeln!(out, "\n{} {are} not covered", report.uncovered)?;
                 }
             }
         }
-        Ok(if report.uncovered == 0 { Exit::Done } else { Exit::Bad })
+        Ok(if report.uncovered == 0 {
+            Exit::Done
+        } else {
+            Exit::Bad
+        })
     }
 }
 
@@ -232,7 +240,9 @@ fn clauses(rows: &[&Row]) -> Sheet {
 /// A reason in the middle of a sentence.
 fn lower(reason: &str) -> String {
     let mut letters = reason.chars();
-    let first = letters.next().map(|letter| letter.to_lowercase().to_string());
+    let first = letters
+        .next()
+        .map(|letter| letter.to_lowercase().to_string());
     // An abbreviation keeps its letters.
     match (first, letters.clone().next()) {
         (Some(first), Some(second)) if !second.is_uppercase() => first + letters.as_str(),
@@ -277,7 +287,10 @@ mod tests {
         let all = report.totals.last().unwrap();
         assert_eq!(all.policy, "all");
         assert_eq!(all.clauses, report.clauses.len());
-        assert_eq!(all.enforced + all.recorded + all.answered + all.stated, all.clauses);
+        assert_eq!(
+            all.enforced + all.recorded + all.answered + all.stated,
+            all.clauses
+        );
         assert!(all.stated * 10 < all.clauses);
     }
 

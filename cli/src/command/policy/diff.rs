@@ -124,8 +124,16 @@ impl<'a> Row<'a> {
 
 fn records(changes: &[Difference]) -> Sheet {
     let mut sheet = Sheet::new([
-        "topic", "change", "term", "label", "places", "before", "after", "clauses_before",
-        "clauses_after", "narrower",
+        "topic",
+        "change",
+        "term",
+        "label",
+        "places",
+        "before",
+        "after",
+        "clauses_before",
+        "clauses_after",
+        "narrower",
     ]);
     for it in changes {
         sheet.push([
@@ -271,7 +279,10 @@ mod tests {
         };
         write_people(&changes, (&a, &b), &mut out, look).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("selling data") && text.contains("S-1.1"), "{text}");
+        assert!(
+            text.contains("selling data") && text.contains("S-1.1"),
+            "{text}"
+        );
         assert!(text.ends_with("0 permitted, 0 forbidden, 0 looser, 1 stricter, 0 different\n"));
     }
 

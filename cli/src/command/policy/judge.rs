@@ -84,11 +84,19 @@ impl Args {
         let days = match self.retention_days {
             Some(days) => Some(days),
             None if self.packs.no_builtin => None,
-            None => global.load(&[])?.config.policy.retention_days_after_account_closed,
+            None => {
+                global
+                    .load(&[])?
+                    .config
+                    .policy
+                    .retention_days_after_account_closed
+            }
         };
         let mut person = Rehearsal::new(&rules).with_retention_days(days);
         for earlier in history {
-            person.take(earlier).map_err(|error| CommandError::Usage(error.to_string()))?;
+            person
+                .take(earlier)
+                .map_err(|error| CommandError::Usage(error.to_string()))?;
         }
         event.time_ns = self.as_of_ns()?.unwrap_or(event.time_ns);
         let by = match &self.policy {
@@ -108,7 +116,9 @@ impl Args {
         };
         let wrong = |problem: String| CommandError::Usage(format!("--as-of: {problem}"));
         let at = Zone::utc().parse(text).map_err(wrong)?;
-        nanos(at).map(Some).ok_or_else(|| wrong(format!("`{text}` is out of range")))
+        nanos(at)
+            .map(Some)
+            .ok_or_else(|| wrong(format!("`{text}` is out of range")))
     }
 
     fn request(&self, event: &Said, history: Vec<Said>) -> Result<JudgeRequest, CommandError> {
@@ -208,7 +218,12 @@ fn write_finding(finding: &Finding, out: &mut dyn Write, look: Look) -> io::Resu
         true => "suppressed".to_owned(),
         false => finding.class.clone(),
     };
-    write!(out, "\n{}: {} – {meaning}", paint_outcome(&class, look), finding.code)?;
+    write!(
+        out,
+        "\n{}: {} – {meaning}",
+        paint_outcome(&class, look),
+        finding.code
+    )?;
     if !finding.arguments.is_empty() {
         write!(out, " [{}]", finding.arguments.join(", "))?;
     }
@@ -217,8 +232,15 @@ fn write_finding(finding: &Finding, out: &mut dyn Write, look: Look) -> io::Resu
         writeln!(out, "  waived by {}", finding.waiver)?;
     }
     if !finding.decided_by.is_empty() {
-        let at = finding.decided_by.iter().map(|at| format!("event {}", at.sequence + 1));
-        writeln!(out, "  decided by {} of the history", at.collect::<Vec<_>>().join(", "))?;
+        let at = finding
+            .decided_by
+            .iter()
+            .map(|at| format!("event {}", at.sequence + 1));
+        writeln!(
+            out,
+            "  decided by {} of the history",
+            at.collect::<Vec<_>>().join(", ")
+        )?;
     }
     clauses(&finding.cited).write_list(out, look)
 }
@@ -237,7 +259,14 @@ fn clauses(cited: &[CitedClause]) -> Sheet {
 
 fn records(answer: &JudgeResponse) -> Sheet {
     let mut sheet = Sheet::new([
-        "judgement", "policy", "code", "class", "arguments", "clauses", "decided_by", "waiver",
+        "judgement",
+        "policy",
+        "code",
+        "class",
+        "arguments",
+        "clauses",
+        "decided_by",
+        "waiver",
     ]);
     let mut row = |finding: Option<&Finding>| {
         let finding = finding.cloned().unwrap_or_default();

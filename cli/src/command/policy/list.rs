@@ -51,7 +51,10 @@ impl List {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         let rules = self.packs.compile(global)?;
         let answer = ListPoliciesResponse {
-            policies: rules.policies().map(|it| message::head(&rules, it)).collect(),
+            policies: rules
+                .policies()
+                .map(|it| message::head(&rules, it))
+                .collect(),
             ruleset: message::digest(&rules),
         };
         let mut out = io::stdout().lock();
@@ -68,8 +71,15 @@ impl List {
 }
 
 fn versions(answer: &ListPoliciesResponse) -> Sheet {
-    let mut sheet =
-        Sheet::new(["Policy", "Title", "Services", "In force from", "Until", "Clauses"]).number(5);
+    let mut sheet = Sheet::new([
+        "Policy",
+        "Title",
+        "Services",
+        "In force from",
+        "Until",
+        "Clauses",
+    ])
+    .number(5);
     let day = |at: Option<Timestamp>| Zone::utc().day(at);
     for it in &answer.policies {
         let clauses: u64 = it.clauses_by_treatment.values().sum();
@@ -91,7 +101,9 @@ impl Show {
         let it: &Policy = policy(&rules, &self.id)?;
         let mut shown = message::whole(&rules, it);
         if !self.kind.is_empty() {
-            shown.clauses.retain(|clause| self.kind.contains(&clause.kind));
+            shown
+                .clauses
+                .retain(|clause| self.kind.contains(&clause.kind));
         }
         let mut out = io::stdout().lock();
         match Format::or_detected(self.format) {
@@ -126,7 +138,10 @@ fn about(policy: &v1::Policy) -> Sheet {
         ("succeeds", policy.succeeds.clone()),
         ("needs a legal basis", policy.basis_required.join(", ")),
         ("lists of bases are closed", policy.bases_closed.join(", ")),
-        ("needs a safeguard to leave", policy.safeguard_required.join(", ")),
+        (
+            "needs a safeguard to leave",
+            policy.safeguard_required.join(", "),
+        ),
     ] {
         if !value.is_empty() {
             sheet.push([name.to_owned(), value]);

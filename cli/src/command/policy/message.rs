@@ -18,7 +18,9 @@ pub(super) fn timestamp(ns: i64) -> Timestamp {
 
 /// Nanoseconds since 1970 of a message's time.
 pub(super) fn nanos(at: Timestamp) -> Option<i64> {
-    at.seconds.checked_mul(1_000_000_000)?.checked_add(at.nanos.into())
+    at.seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(at.nanos.into())
 }
 
 pub(super) fn digest(rules: &Ruleset) -> String {

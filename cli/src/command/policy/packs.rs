@@ -40,7 +40,11 @@ impl PackFlags {
             files: self.packs.clone(),
             no_builtin: true,
         };
-        Ok(own.packs()?.iter().map(|pack| pack.id().to_owned()).collect())
+        Ok(own
+            .packs()?
+            .iter()
+            .map(|pack| pack.id().to_owned())
+            .collect())
     }
 
     pub(super) fn compile(&self, global: &Global) -> Result<Ruleset, CommandError> {
@@ -53,6 +57,9 @@ pub(super) fn policy<'r>(rules: &'r Ruleset, id: &str) -> Result<&'r Policy, Com
     let found = rules.policies().find(|it| it.id().eq_ignore_ascii_case(id));
     found.ok_or_else(|| {
         let known: Vec<&str> = rules.policies().map(Policy::id).collect();
-        CommandError::Usage(format!("no policy has the id {id}; there are {}", known.join(", ")))
+        CommandError::Usage(format!(
+            "no policy has the id {id}; there are {}",
+            known.join(", ")
+        ))
     })
 }

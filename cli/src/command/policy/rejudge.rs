@@ -72,7 +72,10 @@ impl Args {
             Some(id) => Some(policy(&rules, id)?.id().to_owned()),
             None => None,
         };
-        let subject = self.subject.as_deref().map(crate::command::subject::read_id);
+        let subject = self
+            .subject
+            .as_deref()
+            .map(crate::command::subject::read_id);
         let subject = subject.transpose()?;
         let (from_ns, to_ns) = (moment("--from", &self.from)?, moment("--to", &self.to)?);
         let data = DataDir::open_existing(&config)?;
@@ -93,7 +96,9 @@ impl Args {
             waivers: &waivers,
             now_ns: (custody_ingest::pipeline::system_clock())(),
         };
-        let report = rejudge(&data.ledger, &data.vault, &question, &mut |taken| bar.inc(taken));
+        let report = rejudge(&data.ledger, &data.vault, &question, &mut |taken| {
+            bar.inc(taken)
+        });
         bar.finish_and_clear();
         data.close()?;
         let mut report = report?;
@@ -117,7 +122,9 @@ fn moment(flag: &str, text: &Option<String>) -> Result<Option<i64>, CommandError
     };
     let wrong = |problem: String| CommandError::Usage(format!("{flag}: {problem}"));
     let at = Zone::utc().parse(text).map_err(wrong)?;
-    nanos(at).map(Some).ok_or_else(|| wrong(format!("`{text}` is out of range")))
+    nanos(at)
+        .map(Some)
+        .ok_or_else(|| wrong(format!("`{text}` is out of range")))
 }
 
 fn counts(report: &Report) -> Sheet {
@@ -132,7 +139,11 @@ fn counts(report: &Report) -> Sheet {
                 words(name),
                 count(change.before),
                 count(change.after),
-                if by == 0 { String::new() } else { format!("{by:+}") },
+                if by == 0 {
+                    String::new()
+                } else {
+                    format!("{by:+}")
+                },
             ]);
         }
     };
@@ -143,7 +154,14 @@ fn counts(report: &Report) -> Sheet {
 
 fn details(report: &Report) -> Sheet {
     let mut sheet = Sheet::new([
-        "Entry", "When", "What", "Service", "As recorded", "By", "Judged again", "By",
+        "Entry",
+        "When",
+        "What",
+        "Service",
+        "As recorded",
+        "By",
+        "Judged again",
+        "By",
     ]);
     let shown = |short: &Short| match short.codes.is_empty() {
         true => words(&short.judgement),

@@ -73,7 +73,11 @@ impl Args {
             Form::Json => write_json(&mut out, &report)?,
             Form::Text => report.write(&mut out, self.quiet)?,
         }
-        Ok(if report.failed == 0 { Exit::Done } else { Exit::Bad })
+        Ok(if report.failed == 0 {
+            Exit::Done
+        } else {
+            Exit::Bad
+        })
     }
 }
 
@@ -214,7 +218,13 @@ mod tests {
 
     fn run(text: &str, only: Option<&str>) -> (Report, String) {
         let mut report = Report::default();
-        let ran = run_line(Ruleset::builtin(), Path::new("c.jsonl"), 7, text.as_bytes(), only);
+        let ran = run_line(
+            Ruleset::builtin(),
+            Path::new("c.jsonl"),
+            7,
+            text.as_bytes(),
+            only,
+        );
         report.add(ran);
         let mut out = Vec::new();
         report.write(&mut out, false).unwrap();
@@ -245,7 +255,11 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_case_is_named_and_failed() {
-        for bad in ["{", "{\"id\":\"x\"}", &CASE.replace("custody.use.v1", "use")] {
+        for bad in [
+            "{",
+            "{\"id\":\"x\"}",
+            &CASE.replace("custody.use.v1", "use"),
+        ] {
             let (report, text) = run(bad, None);
             assert_eq!(report.failed, 1, "{bad}");
             assert!(text.starts_with("FAILED c.jsonl:7"), "{text}");

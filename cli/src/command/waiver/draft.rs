@@ -51,7 +51,9 @@ pub(super) struct Show {
 
 impl Draft {
     pub(super) fn run(self) -> Result<Exit, CommandError> {
-        io::stdout().lock().write_all(template(Timestamp::now()).as_bytes())?;
+        io::stdout()
+            .lock()
+            .write_all(template(Timestamp::now()).as_bytes())?;
         Ok(Exit::Done)
     }
 }
@@ -214,7 +216,11 @@ impl Shown {
             recipients: waiver.recipients.clone(),
             purposes: waiver.purposes.iter().map(|term| term.curie()).collect(),
             categories: waiver.categories.iter().map(|term| term.curie()).collect(),
-            jurisdictions: waiver.jurisdictions.iter().map(ToString::to_string).collect(),
+            jurisdictions: waiver
+                .jurisdictions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             from: moment(waiver.from_ns),
             until: moment(waiver.until_ns),
             reason: waiver.reason.clone(),
@@ -268,7 +274,14 @@ impl Shown {
 
 pub(super) fn sheet(all: &[Shown]) -> Sheet {
     let mut sheet = Sheet::new([
-        "Waiver", "Findings", "For", "From", "Until", "State", "Signed by", "Reason",
+        "Waiver",
+        "Findings",
+        "For",
+        "From",
+        "Until",
+        "State",
+        "Signed by",
+        "Reason",
     ]);
     for shown in all {
         sheet.push(shown.row());
@@ -285,10 +298,13 @@ fn list(shown: &Shown) -> Sheet {
         ("from", shown.from.clone()),
         ("until", shown.until.clone()),
         ("reason", shown.reason.clone()),
-        ("signed by", match shown.signer.as_str() {
-            "" => "nobody who counts".to_owned(),
-            signer => signer.to_owned(),
-        }),
+        (
+            "signed by",
+            match shown.signer.as_str() {
+                "" => "nobody who counts".to_owned(),
+                signer => signer.to_owned(),
+            },
+        ),
     ] {
         sheet.push([name.to_owned(), value]);
     }
@@ -328,9 +344,15 @@ mod tests {
     #[test]
     fn an_error_names_the_line_of_the_file() {
         let draft = filled().replace("codes storage_elsewhere", "codes storage");
-        let line = 1 + draft.lines().position(|line| line.starts_with("codes")).unwrap();
+        let line = 1 + draft
+            .lines()
+            .position(|line| line.starts_with("codes"))
+            .unwrap();
         let error = read_draft("d.txt", &draft).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("d.txt:{line}: \"storage\"")), "{error}");
+        assert!(
+            error.starts_with(&format!("d.txt:{line}: \"storage\"")),
+            "{error}"
+        );
     }
 
     #[test]

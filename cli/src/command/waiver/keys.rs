@@ -51,7 +51,11 @@ impl Keygen {
             .and_then(|()| file.sync_all())
             .map_err(write_error)?;
         let mut err = io::stderr().lock();
-        writeln!(err, "The secret half is in {}. The public half:", path.display())?;
+        writeln!(
+            err,
+            "The secret half is in {}. The public half:",
+            path.display()
+        )?;
         writeln!(io::stdout().lock(), "{}", key.verifying_key())?;
         Ok(Exit::Done)
     }

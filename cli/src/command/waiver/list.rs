@@ -87,7 +87,10 @@ pub(super) fn waivers(config: &Config) -> Result<Vec<(Waiver, Option<i64>)>, Com
 }
 
 /// The waivers of an open ledger.
-pub(in crate::command) fn read(ledger: &Ledger, keys: &[VerifyingKey]) -> Result<Waivers, LedgerError> {
+pub(in crate::command) fn read(
+    ledger: &Ledger,
+    keys: &[VerifyingKey],
+) -> Result<Waivers, LedgerError> {
     let mut waivers = Waivers::default();
     let house = ShardDescriptor::house().id();
     let mut height = 0;

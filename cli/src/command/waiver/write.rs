@@ -64,16 +64,15 @@ impl Add {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         let config = self.place.config(global)?;
         let id = Self::record(&config, &read(&self.note)?, &self.note)?;
-        writeln!(io::stderr(), "{id} is recorded, and counts for what is judged from now on")?;
+        writeln!(
+            io::stderr(),
+            "{id} is recorded, and counts for what is judged from now on"
+        )?;
         Ok(Exit::Done)
     }
 
     /// Records a note, and tells its id. Errors name the file.
-    pub(super) fn record(
-        config: &Config,
-        note: &str,
-        file: &Path,
-    ) -> Result<String, CommandError> {
+    pub(super) fn record(config: &Config, note: &str, file: &Path) -> Result<String, CommandError> {
         let keys = trusted(config)?;
         // Before anything is opened: the signature is what is wrong most often.
         let waiver = Waiver::open(note, &keys)

@@ -49,8 +49,14 @@ fn what_conforms_is_explained_too() {
     let answer = answer(&EVENT.replace("\"US\"", "\"SG\""), &[]);
     assert_eq!(answer.judgement, "conforms");
     let text = shown(&answer);
-    assert!(text.starts_with("conforms, by ALB-2025\n\nDeclared by\n"), "{text}");
-    assert!(answer.reasoning.len() > 3 && text.contains("Reasoning"), "{text}");
+    assert!(
+        text.starts_with("conforms, by ALB-2025\n\nDeclared by\n"),
+        "{text}"
+    );
+    assert!(
+        answer.reasoning.len() > 3 && text.contains("Reasoning"),
+        "{text}"
+    );
     assert!(!records(&answer).is_empty());
 }
 
@@ -59,7 +65,10 @@ fn an_event_that_is_none_names_the_file_and_not_what_it_says() {
     let error = said(b"{\"id\":\"li@example.com\"}", Path::new("e.json"), Some(3));
     let error = error.err().unwrap();
     let text = error.to_string();
-    assert!(text.starts_with("e.json:3: ") && !text.contains("li@"), "{text}");
+    assert!(
+        text.starts_with("e.json:3: ") && !text.contains("li@"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -82,6 +91,9 @@ fn the_messages_are_the_contracts() {
         assert_eq!(shown.clauses.len(), policy.clauses().len());
         assert!(!shown.controllers.is_empty(), "{}", policy.id());
         let json = serde_json::to_value(&shown).unwrap();
-        assert!(json["effective_at"].as_str().unwrap().ends_with('Z'), "{json}");
+        assert!(
+            json["effective_at"].as_str().unwrap().ends_with('Z'),
+            "{json}"
+        );
     }
 }

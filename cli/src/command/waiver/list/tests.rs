@@ -50,7 +50,10 @@ fn given_and_taken_back() {
     assert_eq!(all[0].0.signer, "operator.example");
 
     let again = Add::record(&shop.config, &note, Path::new("w.note")).unwrap_err();
-    assert!(again.to_string().contains("a waiver w-1 already"), "{again}");
+    assert!(
+        again.to_string().contains("a waiver w-1 already"),
+        "{again}"
+    );
 
     Revoke::record(&shop.config, "w-1", "It is over", &shop.path("key")).unwrap();
     let all = waivers(&shop.config).unwrap();
@@ -67,7 +70,12 @@ fn whose_key_is_not_listed_lets_nothing_pass() {
     let shop = Shop::new();
     let stranger = SigningKey::generate("operator.example").unwrap();
     let error = Add::record(&shop.config, &shop.signed(&stranger), Path::new("w.note"));
-    assert!(error.unwrap_err().to_string().starts_with("w.note: nobody who is trusted"));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .starts_with("w.note: nobody who is trusted")
+    );
     let nobody = Config {
         policy: crate::config::Policy::default(),
         ..shop.config.clone()
