@@ -15,7 +15,7 @@ mod transfer;
 mod versions;
 
 use crate::facts::Facts;
-use crate::rules::{Policy, Ruleset, Tables};
+use crate::rules::{Deciding, Policy, Ruleset, Tables};
 use crate::state::{AsOf, SubjectState, Tag};
 use crate::term::Term;
 use crate::verdict::{
@@ -292,9 +292,6 @@ impl<'a, T: Trace> Judging<'a, T> {
         }
     }
 }
-
-/// Numbers of the rules that decide about one term.
-type Deciding = smallvec::SmallVec<[u16; 8]>;
 
 /// What the declared-ness of an event rests on.
 #[derive(Default)]

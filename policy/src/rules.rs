@@ -12,7 +12,7 @@ use crate::term::VOCABULARY_DIGEST;
 use crate::verdict::{ClauseRef, PolicyRef};
 
 pub use policy::Policy;
-pub(crate) use tables::{Applies, Rule, RuleSet, Rules, Single, Tables};
+pub(crate) use tables::{Applies, Deciding, Rule, RuleSet, Rules, Single, Tables};
 pub(crate) use termset::TermSet;
 
 /// The version of the judge. It changes whenever the same event could get

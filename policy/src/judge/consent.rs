@@ -73,12 +73,7 @@ impl<'a, T: Trace> Judging<'a, T> {
                 .iter()
                 .filter(|rule| rule.covers.contains(basis) && rule.applies.to(facts))
                 .map(|rule| rule.clause)
-                .chain(
-                    tables
-                        .purposes
-                        .deciding(*purpose, facts)
-                        .map(|(_, rule)| rule.clause),
-                )
+                .chain(tables.purposes.deciding_clauses(*purpose, facts))
                 .chain(self.withdrawal_clauses(tables, code))
                 .collect();
             let arguments = vec![purpose.curie().to_owned()];

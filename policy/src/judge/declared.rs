@@ -5,8 +5,8 @@ use custody_proto::event::subject::Role;
 use smallvec::SmallVec;
 
 use super::trace::Trace;
-use super::{Deciding, Declared, Judging, names};
-use crate::rules::{Rule, Rules, Tables};
+use super::{Declared, Judging, names};
+use crate::rules::{Deciding, Rule, Rules, Tables};
 use crate::state::Focus;
 use crate::term::Term;
 use crate::verdict::{ClauseRef, FindingCode};
@@ -102,7 +102,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         }
         for purpose in &facts.purposes {
             let rules = &tables.purposes;
-            let deciding: Deciding = numbers(rules, *purpose, self);
+            let deciding: Deciding = rules.deciding(*purpose, facts);
             if deciding.is_empty() {
                 self.undeclared(FindingCode::UndeclaredPurpose, *purpose, []);
                 continue;
@@ -113,7 +113,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         }
         for category in &facts.categories {
             let rules = &tables.categories;
-            let all: Deciding = numbers(rules, *category, self);
+            let all: Deciding = rules.deciding(*category, facts);
             let deciding: Deciding = all
                 .iter()
                 .copied()
@@ -154,7 +154,7 @@ impl<'a, T: Trace> Judging<'a, T> {
         let rules = &tables.recipients;
         let mut deciding: Deciding = recipient
             .category
-            .map(|category| numbers(rules, category, self))
+            .map(|category| rules.deciding(category, self.facts))
             .unwrap_or_default();
         if deciding.is_empty() && self.facts.anonymised {
             // Anonymised data may go to whom only anonymised data may go.
@@ -360,13 +360,6 @@ impl<'a, T: Trace> Judging<'a, T> {
             Vec::new(),
         );
     }
-}
-
-fn numbers<T: Trace>(rules: &Rules, term: Term, judging: &Judging<'_, T>) -> Deciding {
-    rules
-        .deciding(term, judging.facts)
-        .map(|(number, _)| number)
-        .collect()
 }
 
 fn cited<'r>(rules: &'r [Rule], numbers: &'r [u16]) -> impl Iterator<Item = ClauseRef> + 'r {

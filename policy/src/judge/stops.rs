@@ -159,11 +159,6 @@ fn declaring(tables: &Tables, focus: Focus, facts: &crate::facts::Facts<'_>) -> 
         Focus::Category(term) => (&tables.categories, Some(term)),
         Focus::Recipient(term) => (&tables.recipients, term),
     };
-    term.map(|term| {
-        rules
-            .deciding(term, facts)
-            .map(|(_, rule)| rule.clause)
-            .collect()
-    })
-    .unwrap_or_default()
+    term.map(|term| rules.deciding_clauses(term, facts).collect())
+        .unwrap_or_default()
 }

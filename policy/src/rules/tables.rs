@@ -1,5 +1,7 @@
 //! The tables that the judge looks things up in.
 
+use smallvec::SmallVec;
+
 use super::termset::TermSet;
 use crate::facts::{Facts, ScopeTerm};
 use crate::pack::{RetentionTrigger, VersioningRule};
@@ -115,6 +117,9 @@ pub(crate) struct Rule {
     pub(crate) continues: TermSet,
 }
 
+/// Numbers of the rules that decide about one term.
+pub(crate) type Deciding = SmallVec<[u16; 8]>;
+
 /// The rules of one field.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
@@ -133,24 +138,36 @@ impl Rules {
             .map(|number| &self.rules[usize::from(*number)])
     }
 
-    /// The rules that decide about a term, with their numbers: the clause
-    /// whose code it is, else all that cover it.
-    pub(crate) fn deciding<'a>(
-        &'a self,
+    /// The numbers of the rules that decide about a term: those whose code it
+    /// is, else all that cover it.
+    pub(crate) fn deciding(&self, term: Term, facts: &Facts<'_>) -> Deciding {
+        let mut deciding = Deciding::new();
+        let mut exact = false;
+        let covering = self.by_term.get(term.index()).into_iter().flatten();
+        for number in covering {
+            let rule = &self.rules[usize::from(*number)];
+            let is_code = rule.code == Some(term);
+            if exact && !is_code || !rule.applies.to(facts) {
+                continue;
+            }
+            if is_code && !exact {
+                exact = true;
+                deciding.clear();
+            }
+            deciding.push(*number);
+        }
+        deciding
+    }
+
+    /// The clauses of the rules that decide about a term.
+    pub(crate) fn deciding_clauses(
+        &self,
         term: Term,
-        facts: &'a Facts<'_>,
-    ) -> impl Iterator<Item = (u16, &'a Rule)> + Clone {
-        let covering = self
-            .by_term
-            .get(term.index())
-            .map(|rules| &**rules)
-            .unwrap_or_default();
-        let numbered = covering
-            .iter()
-            .map(|number| (*number, &self.rules[usize::from(*number)]))
-            .filter(move |(_, rule)| rule.applies.to(facts));
-        let exact = numbered.clone().any(|(_, rule)| rule.code == Some(term));
-        numbered.filter(move |(_, rule)| !exact || rule.code == Some(term))
+        facts: &Facts<'_>,
+    ) -> impl Iterator<Item = ClauseRef> {
+        self.deciding(term, facts)
+            .into_iter()
+            .map(|number| self.rules[usize::from(number)].clause)
     }
 }
 
