@@ -55,6 +55,13 @@ pub struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Policy packs beside the five that are built in: files or directories,
+    /// with commas
+    #[arg(long, value_name = "FILES")]
+    packs: Option<String>,
+    /// How many days after an account is closed its data may be used
+    #[arg(long, value_name = "DAYS")]
+    retention_days: Option<u32>,
     /// Where questions are answered, over gRPC
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -73,6 +80,12 @@ impl Args {
                 "--data",
                 "data_dir",
                 self.data.map(|dir| dir.display().to_string()),
+            ),
+            flag("--packs", "policy.packs", self.packs),
+            flag(
+                "--retention-days",
+                "policy.retention_days_after_account_closed",
+                self.retention_days.map(|days| days.to_string()),
             ),
             flag("--listen", "listen.grpc", self.listen),
             flag("--admin", "listen.admin", self.admin),

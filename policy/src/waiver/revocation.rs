@@ -123,6 +123,7 @@ mod tests {
         for text in [
             "custody.waiver/v1\nid w-1\nreason x\n",
             "custody.waiver-revocation/v1\nid w-1\n",
+            "custody.waiver-revocation/v1\nid w-1\nreason x\nreason y\n",
         ] {
             assert!(read(text).is_err(), "{text}");
         }
