@@ -25,6 +25,8 @@ pub const POSITION: &str = "custody_ingest_position_offset";
 pub const REJUDGED: &str = "custody_ingest_rejudged_total";
 /// Duties whose deadline passed, by finding.
 pub const OVERDUE: &str = "custody_ingest_overdue_total";
+/// States of persons that could not be read, and were begun again empty.
+pub const STATES_LOST: &str = "custody_ingest_states_lost_total";
 /// Partitions that are fed.
 pub const PARTITIONS: &str = "custody_ingest_partitions";
 
@@ -63,6 +65,11 @@ pub fn describe() {
         Unit::Count,
         "Duties whose deadline passed, by finding"
     );
+    describe_counter!(
+        STATES_LOST,
+        Unit::Count,
+        "States of persons that could not be read"
+    );
     describe_gauge!(PARTITIONS, Unit::Count, "Partitions that are fed");
 }
 
@@ -88,6 +95,10 @@ pub(crate) fn rejudged(entries: u64) {
 
 pub(crate) fn overdue(finding: &'static str) {
     counter!(OVERDUE, "finding" => finding).increment(1);
+}
+
+pub(crate) fn state_lost() {
+    counter!(STATES_LOST).increment(1);
 }
 
 pub(crate) fn gap(cause: GapCause, offsets: i64) {

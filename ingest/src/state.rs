@@ -17,7 +17,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use effect::{Effect, Origin, Review, is_judged, request_id, request_tag};
+pub(crate) use effect::{Effect, Origin, Review, is_judged, request_id, request_tag, to_policy};
 pub(crate) use settle::Settled;
 pub(crate) use store::{Batch, JudgedRow, Position, Store, encode_at, from_sortable, sortable};
 

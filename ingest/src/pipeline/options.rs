@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use custody_ledger::EntryRef;
 use custody_policy::{Ruleset, Settings, Tag, VerifyingKey, Waivers};
 use regex::Regex;
 
 use super::waivers::SharedWaivers;
 use crate::DecodeLimits;
 use crate::overdue::{Deadlines, Statutory};
+use crate::state::to_policy;
 
 /// Nanoseconds since 1970 UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -63,12 +65,14 @@ pub struct PipelineOptions {
 }
 
 impl PipelineOptions {
-    /// What the judge is told beside rules, event and state. `parents` are tags
-    /// of the events that the event's data came from.
+    /// What the judge is told beside rules, event and state. `at` is where the
+    /// event's entry stands, `parents` are tags of the events that its data came
+    /// from.
     pub(crate) fn settings<'a>(
         &self,
         waivers: &'a Waivers,
         recorded_ns: i64,
+        at: EntryRef,
         parents: &'a [Tag],
     ) -> Settings<'a> {
         Settings {
@@ -76,7 +80,7 @@ impl PipelineOptions {
             waivers: (!waivers.is_empty()).then_some(waivers),
             recorded_ns,
             parents,
-            entry: None,
+            entry: Some(to_policy(at)),
         }
     }
 }

@@ -222,6 +222,10 @@ impl Shared {
         let store = self.states.store();
         let from_ns = group.iter().map(|review| review.from_ns).min();
         let (state, set) = self.states.now(first.subject)?;
+        // Judged by less than was known, everything would look better. They are
+        // begun again when the states are made again.
+        let is_lost = self.states.is_lost(&set);
+        let set = if is_lost { Vec::new() } else { set };
         let mut entries = Vec::new();
         let (mut judged, mut differing) = (0_u64, 0_u64);
         for subject in set {
@@ -289,7 +293,7 @@ impl Shared {
         };
         let waivers = self.options.waivers.now();
         let parents: Vec<Tag> = entry.parent_tags.iter().map(|tag| tag.0).collect();
-        let settings = self.options.settings(&waivers, (self.clock)(), &parents);
+        let settings = self.options.settings(&waivers, (self.clock)(), row.at, &parents);
         let verdict = judge(&self.options.ruleset, &facts, state, &settings);
         let mut now = judgement(verdict.to_stored(&self.options.ruleset));
         now.late = entry.judgement.late;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use custody_ledger::{
     Entry, EntryRef, EventTag, HouseRecord, Judgement, Kind, ShardId, SubjectReference,
 };
-use custody_policy::{Facts, SubjectState, Tag, judge};
+use custody_policy::{Facts, SubjectState, judge};
 use custody_vault::{Admission, EntryContext};
 use tracing::info_span;
 
@@ -161,7 +161,7 @@ impl Stage {
                 .states
                 .enter(subject.0, admission.is_new, !admission.linked.is_empty())?;
         if is_judged {
-            entry.judgement = self.judgement(&facts, session.state(), origin.parents());
+            entry.judgement = self.judgement(&facts, session.state(), &origin);
         }
         entry.judgement.late = session.is_late(event.time_ns());
         let duties = overdue::changes(
@@ -178,10 +178,11 @@ impl Stage {
         Ok(effect.does_something().then_some(effect))
     }
 
-    fn judgement(&self, facts: &Facts<'_>, state: &SubjectState, parents: &[Tag]) -> Judgement {
+    fn judgement(&self, facts: &Facts<'_>, state: &SubjectState, origin: &Origin) -> Judgement {
         let options = &self.shared.options;
         let waivers = options.waivers.now();
-        let settings = options.settings(&waivers, (self.shared.clock)(), parents);
+        let settings =
+            options.settings(&waivers, (self.shared.clock)(), origin.at, origin.parents());
         let verdict = judge(&options.ruleset, facts, state, &settings);
         judgement(verdict.to_stored(&options.ruleset))
     }

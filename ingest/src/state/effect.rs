@@ -1,7 +1,9 @@
 //! What an event does beyond its entry.
 
+use std::sync::Arc;
+
 use custody_ledger::{Entry, EntryRef, Kind};
-use custody_policy::{Facts, Provenance};
+use custody_policy::{Facts, Provenance, SubjectState};
 use custody_proto::event::event::Act;
 use custody_vault::Person;
 
@@ -121,6 +123,50 @@ impl Op {
 /// Whether an event can change a person's state at all.
 pub(crate) fn changes(facts: &Facts<'_>) -> bool {
     custody_policy::SubjectState::changes_judgement(facts)
+}
+
+/// What applying an event did to a person's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// It is another state now.
+    pub(super) changed: bool,
+    /// Entries that were judged before may be judged otherwise by it.
+    pub(super) bears: bool,
+}
+
+/// No event's tag.
+const NO_TAG: [u8; 16] = [0xff; 16];
+
+/// Applies an event whose facts [can change](changes) a state.
+pub(super) fn apply(state: &mut Arc<SubjectState>, facts: &Facts<'_>, origin: &Origin) -> Applied {
+    if !origin.is_retraction() {
+        Arc::make_mut(state).apply(facts, origin.provenance());
+        return Applied {
+            changed: true,
+            bears: true,
+        };
+    }
+    let before = Arc::clone(state);
+    Arc::make_mut(state).apply(facts, origin.provenance());
+    if before == *state {
+        *state = before;
+        return Applied::default();
+    }
+    // What is taken back is remembered in any case. Most events that are taken
+    // back are of kinds that nothing rests on: then nothing went but for that,
+    // as when an event is taken back that never was.
+    let mut nothing_went = SubjectState::clone(&before);
+    nothing_went.apply(
+        facts,
+        Provenance {
+            retracts: Some(NO_TAG),
+            ..origin.provenance()
+        },
+    );
+    Applied {
+        changed: true,
+        bears: state.encode().len() != nothing_went.encode().len(),
+    }
 }
 
 /// What an entry does beyond itself, to be written when its block is durable.

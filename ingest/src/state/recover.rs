@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 
 use custody_ledger::{Block, Digest, Entry, EntryRef, Kind, Ledger, ShardId};
 use custody_policy::SubjectState;
 use custody_vault::{EntryContext, Person};
 use tracing::{info, warn};
 
-use super::effect::{Effect, Origin, Review, changes, is_judged};
+use super::effect::{Effect, Origin, Review, apply, changes, is_judged};
 use super::settle::Settled;
 use super::store::{Batch, Store};
 use super::{Reference, StateError, SubjectStates};
@@ -44,7 +45,7 @@ struct Replay<'a> {
     states: &'a SubjectStates,
     ledger: &'a Ledger,
     /// The states that the batch changes.
-    changed: HashMap<Reference, SubjectState>,
+    changed: HashMap<Reference, Arc<SubjectState>>,
     /// What the batch takes in of each shard, up to its last block.
     blocks: HashMap<ShardId, Settled>,
     bytes: usize,
@@ -267,16 +268,12 @@ impl Replay<'_> {
         let state = match self.changed.entry(reference) {
             std::collections::hash_map::Entry::Occupied(state) => state.into_mut(),
             std::collections::hash_map::Entry::Vacant(empty) => {
-                empty.insert(self.states.stored(&reference)?)
+                empty.insert(Arc::new(self.states.stored(&reference)?))
             }
         };
-        let before = origin.is_retraction().then(|| state.clone());
-        state.apply(&facts, origin.provenance());
-        if before.is_some_and(|before| before == *state) {
-            return Ok(());
-        }
-        effect.changes = true;
-        if origin.is_retraction() || entry.judgement.late {
+        let applied = apply(state, &facts, &origin);
+        effect.changes = applied.changed;
+        if applied.bears && (origin.is_retraction() || entry.judgement.late) {
             effect.review = Some(Review {
                 cause: effect.at,
                 subject: reference,

@@ -6,7 +6,7 @@ use custody_policy::{Facts, SubjectState};
 use parking_lot::MutexGuard;
 
 use super::Reference;
-use super::effect::{self, Effect, Op, Origin, Review};
+use super::effect::{self, Applied, Effect, Op, Origin, Review};
 use super::table::{Known, NEVER, Part, Slot, SubjectStates, index};
 use crate::normalise::NormalisedEvent;
 
@@ -44,7 +44,7 @@ pub(crate) struct Session<'a> {
     /// Gone once something was applied.
     view: Option<Arc<SubjectState>>,
     latest_judged_ns: i64,
-    changed: bool,
+    applied: Applied,
 }
 
 impl<'a> Session<'a> {
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
             others,
             view: Some(view),
             latest_judged_ns,
-            changed: false,
+            applied: Applied::default(),
         }
     }
 
@@ -103,15 +103,7 @@ impl<'a> Session<'a> {
         // So that the state need not be copied for this pointer's sake.
         self.view = None;
         if let Some(slot) = self.guards.slot(&self.reference) {
-            let state = &mut slot.known.state;
-            let before = origin.is_retraction().then(|| Arc::clone(state));
-            Arc::make_mut(state).apply(facts, origin.provenance());
-            match before {
-                // Most events that are taken back are of kinds that nothing
-                // rests on.
-                Some(before) if before == *state => *state = before,
-                _ => self.changed = true,
-            }
+            self.applied = effect::apply(&mut slot.known.state, facts, origin);
         }
     }
 
@@ -131,10 +123,10 @@ impl<'a> Session<'a> {
                 slot.known.latest_judged_ns = slot.known.latest_judged_ns.max(time_ns);
                 slot.judged.push((time_ns, at));
             }
-            if self.changed {
+            if self.applied.changed {
                 slot.ops.push(Op::new(event, origin));
             }
-            if judged || self.changed {
+            if judged || self.applied.changed {
                 slot.waiting += 1;
             }
         }
@@ -143,7 +135,7 @@ impl<'a> Session<'a> {
             time_ns,
             subject: Some(self.reference),
             judged,
-            changes: self.changed,
+            changes: self.applied.changed,
             review,
             duties: Vec::new(),
         };
@@ -158,7 +150,7 @@ impl<'a> Session<'a> {
         } else {
             time_ns
         };
-        if !self.changed || self.latest_judged_ns <= from_ns {
+        if !self.applied.bears || self.latest_judged_ns <= from_ns {
             return None;
         }
         let mut wait = Vec::new();

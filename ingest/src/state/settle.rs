@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use custody_ledger::{EntryRef, Head};
 use custody_policy::SubjectState;
+use custody_vault::SealError;
 
 use super::effect::{Effect, Review};
 use super::store::{Batch, JudgedRow, Position};
@@ -114,8 +115,16 @@ impl SubjectStates {
         subject: &Reference,
         state: &SubjectState,
     ) -> Result<(), StateError> {
-        if let Some(person) = self.vault.person(subject)? {
-            batch.state(subject, person.seal_state(self.ledger, &state.encode())?);
+        let Some(person) = self.vault.person(subject)? else {
+            return Ok(());
+        };
+        match person.seal_state(self.ledger, &state.encode()) {
+            Ok(sealed) => batch.state(subject, sealed),
+            // No source of events may stop all others by one person's.
+            Err(problem @ SealError::TooLarge { .. }) => {
+                self.lose(subject, &problem)?;
+            }
+            Err(problem) => return Err(problem.into()),
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use custody_ledger::{Digest, EntryRef, Head, LedgerId, ShardId};
+use custody_policy::SubjectState;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use tracing::warn;
 
 use super::{Reference, StateError};
 
@@ -18,7 +20,18 @@ impl From<fjall::Error> for StateError {
     }
 }
 
-const FORMAT: &str = "custody state 1";
+const FORMAT: &str = "custody state 2";
+
+/// In `meta`: the store is to be made anew when it is opened again.
+const MAKE_AGAIN: &str = "make-again";
+
+/// What a store of a ledger says of itself: our rows, and the encoding of the
+/// states in them.
+fn stamp(ledger: LedgerId) -> String {
+    let codec = SubjectState::default().encode();
+    let codec = codec.first().copied().unwrap_or_default();
+    format!("{FORMAT}.{codec} {ledger}")
+}
 
 /// How far a shard is in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,18 +86,26 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the store; empties it where it is of another format or ledger.
+    /// Opens the store; empties it where it is of another format or ledger, or
+    /// holds what could not be read.
     pub(crate) fn open(dir: &Path, ledger: LedgerId) -> Result<Self, StateError> {
-        let stamp = format!("{FORMAT} {ledger}");
         let store = Self::open_as_is(dir)?;
         match store.meta.get("format")? {
-            Some(format) if *format == *stamp.as_bytes() => return Ok(store),
+            Some(format)
+                if *format == *stamp(ledger).as_bytes()
+                    && !store.meta.contains_key(MAKE_AGAIN)? =>
+            {
+                return Ok(store);
+            }
             None if store.positions.is_empty()? => {
-                store.meta.insert("format", stamp)?;
+                store.meta.insert("format", stamp(ledger))?;
                 return Ok(store);
             }
             _ => {}
         }
+        warn!(
+            "the subject states are of another format or ledger, or damaged; they are made again"
+        );
         drop(store);
         Self::anew(dir, ledger)
     }
@@ -93,7 +114,7 @@ impl Store {
     pub(crate) fn anew(dir: &Path, ledger: LedgerId) -> Result<Self, StateError> {
         std::fs::remove_dir_all(dir).map_err(fjall::Error::from)?;
         let store = Self::open_as_is(dir)?;
-        store.meta.insert("format", format!("{FORMAT} {ledger}"))?;
+        store.meta.insert("format", stamp(ledger))?;
         Ok(store)
     }
 
@@ -112,6 +133,16 @@ impl Store {
             positions: open("positions")?,
             database,
         })
+    }
+
+    /// Has the store made anew when it is opened again.
+    pub(crate) fn make_again(&self) -> Result<(), StateError> {
+        Ok(self.meta.insert(MAKE_AGAIN, "")?)
+    }
+
+    #[cfg(test)]
+    pub(super) fn stamp_as(&self, stamp: &str) {
+        self.meta.insert("format", stamp).unwrap();
     }
 
     pub(crate) fn batch(&self) -> Batch<'_> {

@@ -9,20 +9,23 @@
 //! lost. Of persons who are linked the locks of all parts are held, taken in
 //! order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use custody_ledger::{EntryRef, Ledger};
 use custody_policy::SubjectState;
 use custody_vault::Vault;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
+use tracing::error;
 
 use super::effect::Op;
 use super::session::{Guards, Session};
 use super::store::Store;
 use super::{Reference, StateError};
+use crate::metric;
 
 /// Parts of the table, so that shards seldom wait for each other.
 const PARTS: usize = 64;
@@ -38,6 +41,10 @@ pub(crate) struct SubjectStates {
     pub(super) parts: Box<[Mutex<Part>]>,
     idle: Cache<Reference, Arc<Known>>,
     pub(super) settling: Mutex<()>,
+    /// Persons of whom something is not known that was: their stored state could
+    /// not be read. It is made again on the next start.
+    lost: Mutex<HashSet<Reference>>,
+    has_lost: AtomicBool,
 }
 
 pub(super) type Part = HashMap<Reference, Slot>;
@@ -96,6 +103,8 @@ impl SubjectStates {
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
             idle: Cache::new(cache_states),
             settling: Mutex::default(),
+            lost: Mutex::default(),
+            has_lost: AtomicBool::new(false),
         })
     }
 
@@ -182,8 +191,8 @@ impl SubjectStates {
         })
     }
 
-    /// The state in the store; an empty one where there is none, or where the
-    /// person's key is gone.
+    /// The state in the store; an empty one where there is none, where the
+    /// person's key is gone, or where it cannot be read.
     pub(super) fn stored(&self, reference: &Reference) -> Result<SubjectState, StateError> {
         let Some(sealed) = self.store.state(reference)? else {
             return Ok(SubjectState::default());
@@ -191,8 +200,38 @@ impl SubjectStates {
         let Some(person) = self.vault.person(reference)? else {
             return Ok(SubjectState::default());
         };
-        let plain = person.open_state(self.ledger, sealed.as_ref())?;
-        SubjectState::decode(&plain).map_err(|_| StateError::Malformed { place: "states" })
+        let opened = person.open_state(self.ledger, sealed.as_ref());
+        match opened.map(|plain| SubjectState::decode(&plain)) {
+            Ok(Ok(state)) => Ok(state),
+            Ok(Err(problem)) => self.lose(reference, &problem),
+            Err(problem) => self.lose(reference, &problem),
+        }
+    }
+
+    /// Goes on without what was known of a person: one row that cannot be read
+    /// must not stop the events of all others. The store is made anew on the
+    /// next start.
+    pub(super) fn lose(
+        &self,
+        reference: &Reference,
+        problem: &dyn std::error::Error,
+    ) -> Result<SubjectState, StateError> {
+        metric::state_lost();
+        self.lost.lock().insert(*reference);
+        if !self.has_lost.swap(true, Ordering::AcqRel) {
+            error!(%problem, "a person's state cannot be read; events are judged without it until the states are made again on the next start");
+        }
+        self.store.make_again()?;
+        Ok(SubjectState::default())
+    }
+
+    /// Whether something of one of these persons was lost, so that nothing of
+    /// theirs is to be judged again.
+    pub(crate) fn is_lost(&self, references: &[Reference]) -> bool {
+        self.has_lost.load(Ordering::Acquire) && {
+            let lost = self.lost.lock();
+            references.iter().any(|reference| lost.contains(reference))
+        }
     }
 
     /// Locks the parts of a whole set of linked references, in order, and sees

@@ -216,7 +216,7 @@ fn states_that_left_memory_are_read_again() {
 /// waits for ever.
 #[test]
 fn threads_that_meet_one_person_lose_nothing() {
-    const EVENTS: u64 = 200;
+    const EVENTS: u64 = 150;
     let world = World::new(2);
     world.person(&["account:1"]);
     world.person(&["account:2"]);
@@ -286,6 +286,62 @@ fn a_store_of_another_ledger_is_made_anew() {
         states.stored(&person.reference()).unwrap(),
         SubjectState::default()
     );
+}
+
+#[test]
+fn a_state_that_cannot_be_read_stops_nobody_and_is_made_again() {
+    let World {
+        dir,
+        ledger,
+        vault,
+        mut states,
+    } = World::new(10);
+    let path = dir.path().join("state");
+    let admit = |id: &str| vault.admit(&[id]).unwrap().person;
+    let [damaged, old, whole] = ["account:1", "account:2", "account:3"].map(admit);
+    let seal = |person: &Person, plain: &[u8]| person.seal_state(ledger.id().0, plain).unwrap();
+    for (person, row) in [
+        (&damaged, vec![7; 100]),
+        // What an earlier encoding wrote.
+        (&old, seal(&old, &[1, 0, 0, 0])),
+    ] {
+        let good = seal(&whole, &SubjectState::default().encode());
+        let mut batch = states.store.batch();
+        batch.state(&person.reference(), row);
+        batch.state(&whole.reference(), good);
+        batch.commit().unwrap();
+        assert_eq!(
+            states.stored(&whole.reference()).unwrap(),
+            SubjectState::default()
+        );
+        assert!(!states.is_lost(&[person.reference(), whole.reference()]));
+        assert!(states.now(person.reference()).unwrap().0.is_empty());
+        assert!(states.is_lost(&[whole.reference(), person.reference()]));
+        assert!(!states.is_lost(&[whole.reference()]));
+        for _ in 0..2 {
+            drop(states);
+            states = SubjectStates::open(&path, &ledger, vault.clone(), 10).unwrap();
+            assert!(states.store.state(&person.reference()).unwrap().is_none());
+            assert!(!states.is_lost(&[person.reference()]));
+        }
+    }
+}
+
+#[test]
+fn a_store_of_an_earlier_format_is_made_again() {
+    let World {
+        dir,
+        ledger,
+        vault,
+        states,
+    } = World::new(10);
+    let mut batch = states.store.batch();
+    batch.state(&[1; 16], vec![7; 100]);
+    batch.commit().unwrap();
+    states.store.stamp_as("custody state 1");
+    drop(states);
+    let states = SubjectStates::open(&dir.path().join("state"), &ledger, vault, 10).unwrap();
+    assert!(states.store.state(&[1; 16]).unwrap().is_none());
 }
 
 #[derive(Clone, Debug)]

@@ -146,7 +146,13 @@ fn omniscient(house: &House) -> HashMap<EntryRef, Vec<(String, Vec<EntryRef>)>> 
             if !matches!(entry.kind(), Some(Kind::Use | Kind::Collection)) {
                 continue;
             }
-            let settings = Settings::default();
+            let settings = Settings {
+                entry: Some(custody_policy::EntryRef {
+                    shard: at.shard.0,
+                    sequence: at.sequence,
+                }),
+                ..Settings::default()
+            };
             let ruleset = Ruleset::builtin();
             let verdict = judge(ruleset, facts, &state, &settings).to_stored(ruleset);
             let findings = verdict.findings.into_iter().map(|finding| {
