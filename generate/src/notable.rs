@@ -13,8 +13,8 @@ use crate::profile::{Profile, ProfileError};
 /// not have to be generated twice.
 const MAX_EVENTS: u64 = 200_000;
 
-/// Persons worth showing, by primary identifier. Deterministic; a field is
-/// `None` where the profile has no such person.
+/// Persons worth showing, by primary identifier, each another one.
+/// Deterministic; a field is `None` where the profile has no such person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notable {
     /// Buys, clears customs and is marketed to.
@@ -56,14 +56,18 @@ impl Notable {
                 persons.entry(person).or_default().note(&draft);
             }
         }
-        // The first of the best.
-        let best = |score: &dyn Fn(&Seen) -> u32| {
-            persons
+        // The first of the best, each person once.
+        let mut chosen: Vec<u32> = Vec::new();
+        let mut best = |score: &dyn Fn(&Seen) -> u32| {
+            let index = persons
                 .iter()
+                .filter(|(index, _)| !chosen.contains(index))
                 .map(|(index, seen)| (score(seen), std::cmp::Reverse(*index)))
                 .filter(|(score, _)| *score > 0)
                 .max()
-                .map(|(_, index)| Person::new(profile, index.0).primary().to_owned())
+                .map(|(_, index)| index.0)?;
+            chosen.push(index);
+            Some(Person::new(profile, index).primary().to_owned())
         };
         Ok(Self {
             buyer: best(&|s| s.orders.min(9) * s.customs.min(9) * s.marketing.min(9)),

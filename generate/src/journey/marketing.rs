@@ -75,9 +75,9 @@ fn consent(scene: &mut Scene<'_>, scope: Vec<String>, expires_at: Option<Timesta
     } else {
         GivenBy::Subject
     };
-    // Alibaba Cloud promises an explicit one.
-    let cloud = scene.person.service == Service::AlibabaCloud;
-    let method = if scene.dice.permille(900) || cloud {
+    // Alibaba Cloud promises an explicit one, and so does European law.
+    let asks = scene.person.service == Service::AlibabaCloud || scene.region().is_gdpr();
+    let method = if scene.dice.permille(900) || asks {
         Method::Explicit
     } else {
         Method::Implied
