@@ -80,6 +80,25 @@ impl Shared {
     pub(super) fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
     }
+
+    /// Starts a thread that works for all shards. Where it fails or panics the
+    /// pipeline does.
+    pub(super) fn helper(
+        self: Arc<Self>,
+        name: &'static str,
+        work: impl FnOnce() -> Result<(), PipelineError> + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || match catch_unwind(AssertUnwindSafe(work)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.fail(&error),
+                Err(_) => {
+                    let reason = format!("the {name} thread panicked");
+                    self.fail(&PipelineError::Failed(reason));
+                }
+            })
+    }
 }
 
 /// Takes raw messages to durable blocks.
@@ -200,10 +219,11 @@ impl Pipeline {
     fn end_helpers(&self) {
         let helpers = std::mem::take(&mut *self.helpers.lock());
         let (stops, threads): (Vec<_>, Vec<_>) = helpers.into_iter().unzip();
+        self.shared.keeper.end();
         drop(stops);
         self.shared.reviews.wake();
         for thread in threads {
-            // A panic in it has been seen as a failure.
+            // A panic in it was a failure of the pipeline.
             let _ = thread.join();
         }
     }

@@ -6,7 +6,7 @@
 //! waits here is bounded as they are.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -34,6 +34,8 @@ pub(super) struct Keeper {
     blocks: Sender<Kept>,
     /// Blocks handed over that are not written.
     waiting: Arc<AtomicUsize>,
+    /// The pipeline ends, and the keeper with it.
+    ending: AtomicBool,
 }
 
 /// The keeper's end of the way.
@@ -46,6 +48,7 @@ impl Keeper {
         let ours = Self {
             blocks,
             waiting: Arc::clone(&waiting),
+            ending: AtomicBool::new(false),
         };
         (ours, KeeperQueue(queue, waiting))
     }
@@ -56,11 +59,23 @@ impl Keeper {
         self.waiting.load(Ordering::Acquire) == 0
     }
 
-    /// Hands a block over. Never waits. After the end nothing is taken any
-    /// more, and is read from the ledger on the next start.
-    pub(super) fn keep(&self, block: Kept) {
+    /// Hands a block over. Never waits. After [`end`](Self::end) nothing is
+    /// taken any more, and is read from the ledger on the next start.
+    ///
+    /// # Errors
+    /// [`PipelineError::Failed`] where the keeper has ended before.
+    pub(super) fn keep(&self, block: Kept) -> Result<(), PipelineError> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _ = self.blocks.send(block);
+        if self.blocks.send(block).is_err() && !self.ending.load(Ordering::Acquire) {
+            let reason = "the state-keeper has ended".to_owned();
+            return Err(PipelineError::Failed(reason));
+        }
+        Ok(())
+    }
+
+    /// Says that the keeper is about to end.
+    pub(super) fn end(&self) {
+        self.ending.store(true, Ordering::Release);
     }
 }
 
@@ -70,22 +85,18 @@ pub(super) fn start(
     queue: KeeperQueue,
     stop: Receiver<()>,
 ) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("state-keeper".to_owned())
-        .spawn(move || {
-            loop {
-                crossbeam_channel::select! {
-                    recv(queue.0) -> block => {
-                        let Ok(block) = block else { return };
-                        match write(&shared, &queue.0, block) {
-                            Ok(written) => queue.1.fetch_sub(written, Ordering::AcqRel),
-                            Err(error) => return shared.fail(&error),
-                        };
-                    }
-                    recv(stop) -> _ => return,
+    shared.clone().helper("state-keeper", move || {
+        loop {
+            crossbeam_channel::select! {
+                recv(queue.0) -> block => {
+                    let Ok(block) = block else { return Ok(()) };
+                    let written = write(&shared, &queue.0, block)?;
+                    queue.1.fetch_sub(written, Ordering::AcqRel);
                 }
+                recv(stop) -> _ => return Ok(()),
             }
-        })
+        }
+    })
 }
 
 fn write(shared: &Shared, queue: &Receiver<Kept>, first: Kept) -> Result<usize, PipelineError> {

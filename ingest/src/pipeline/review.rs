@@ -103,18 +103,14 @@ impl Reviews {
 
 /// Starts the thread, which ends after the review at hand when `stop` does.
 pub(super) fn start(shared: Arc<Shared>, stop: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("review".to_owned())
-        .spawn(move || {
-            let is_stopped =
-                || stop.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected);
-            while !is_stopped() && shared.failure().is_none() {
-                if let Err(error) = shared.work_off(&is_stopped) {
-                    shared.fail(&error);
-                }
-                shared.reviews.wait();
-            }
-        })
+    shared.clone().helper("review", move || {
+        let is_stopped = || stop.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected);
+        while !is_stopped() && shared.failure().is_none() {
+            shared.work_off(&is_stopped)?;
+            shared.reviews.wait();
+        }
+        Ok(())
+    })
 }
 
 impl Shared {
@@ -293,7 +289,9 @@ impl Shared {
         };
         let waivers = self.options.waivers.now();
         let parents: Vec<Tag> = entry.parent_tags.iter().map(|tag| tag.0).collect();
-        let settings = self.options.settings(&waivers, (self.clock)(), row.at, &parents);
+        let settings = self
+            .options
+            .settings(&waivers, (self.clock)(), row.at, &parents);
         let verdict = judge(&self.options.ruleset, &facts, state, &settings);
         let mut now = judgement(verdict.to_stored(&self.options.ruleset));
         now.late = entry.judgement.late;

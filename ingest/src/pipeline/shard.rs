@@ -350,8 +350,7 @@ impl ShardWorker {
                         head,
                         effects,
                         flight,
-                    });
-                    Ok(())
+                    })
                 });
                 if let Err(error) = done {
                     shared.fail(&error);

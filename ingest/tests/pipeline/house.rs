@@ -52,6 +52,16 @@ impl House {
     }
 
     pub(crate) fn with(data: &Path, now_ns: i64, options: PipelineOptions) -> Self {
+        Self::ticking(data, now_ns, options, || ())
+    }
+
+    /// With something done whenever somebody asks for the time.
+    pub(crate) fn ticking(
+        data: &Path,
+        now_ns: i64,
+        options: PipelineOptions,
+        tick: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let vault = Vault::open(
             &data.join("vault"),
             &data.join("root.key"),
@@ -76,7 +86,10 @@ impl House {
                 .unwrap(),
             dead_letters: Arc::clone(&letters) as Arc<dyn DeadLetters>,
             state_dir: data.join("state"),
-            clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+            clock: Arc::new(move || {
+                tick();
+                clock.load(Ordering::Relaxed)
+            }),
             ledger: ledger.clone(),
             options,
             vault: vault.clone(),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod failure;
 mod house;
 mod late;
 mod offsets;
