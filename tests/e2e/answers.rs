@@ -156,6 +156,8 @@ fn typed_json_and_binary_protobuf_land_and_both_clients_agree() {
                         client
                             .list_events(v1::ListEventsRequest {
                                 subject,
+                                // As the command line asks.
+                                with_clauses: true,
                                 ..v1::ListEventsRequest::default()
                             })
                             .await

@@ -11,6 +11,7 @@ mod kafka;
 mod answers;
 mod demo;
 mod exactly_once;
+mod judged;
 mod limits;
 mod malformed;
 mod outages;
