@@ -187,7 +187,6 @@ impl Version {
     pub(crate) fn asks_basis(self, jurisdiction: &str) -> bool {
         match Region::of(jurisdiction) {
             Region::Eea | Region::Uk => self != Self::Alc2017,
-            Region::Brazil => self == Self::Alb2025,
             _ => false,
         }
     }

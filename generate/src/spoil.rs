@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use custody_proto::event::{ActingAs, Event, Party, collection::Origin, event::Act};
+use custody_proto::event::{ActingAs, Category, Event, Party, collection::Origin, event::Act};
 
 use crate::dice::Dice;
 use crate::draft::Draft;
@@ -173,10 +173,10 @@ fn policy_mismatch(s: &mut Spoiling<'_>) {
 fn undeclared_category(s: &mut Spoiling<'_>) {
     let terms = ["pd:Religion", "pd:PoliticalOpinion", "pd:Ethnicity"];
     let term = s.dice.pick(&terms).copied().unwrap_or("pd:Religion");
-    if let Some(category) = s.event.categories.last_mut() {
-        term.clone_into(&mut category.term);
-        category.fields.clear();
-    }
+    s.event.categories.push(Category {
+        term: term.to_owned(),
+        fields: Vec::new(),
+    });
 }
 
 /// What another policy does.

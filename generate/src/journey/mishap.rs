@@ -15,10 +15,11 @@ const DAYS: i64 = RETENTION_DAYS as i64;
 /// What goes wrong here, by weight. Data that is older than ALB-2025 is rare.
 pub(super) fn choose(scene: &mut Scene<'_>) -> Episode {
     let unasked = !scene.memory.researched;
-    let older = scene.version() == Version::Alb2025
+    let member = !scene.person.is_visitor();
+    let older = member
+        && scene.version() == Version::Alb2025
         && scene.memory.since_ms < Version::Alb2025.in_force_ms()
         && !scene.memory.scored;
-    let member = !scene.person.is_visitor();
     let mishaps: [(Episode, u32); 8] = [
         (consent_missing, if unasked { 10 } else { 0 }),
         (consent_withdrawn, 10),
@@ -149,12 +150,12 @@ fn forgotten_copy(scene: &mut Scene<'_>) {
 /// Scoring, which ALB-2020 did not know, of data from its time.
 fn terms_reduced(scene: &mut Scene<'_>) {
     let words = scene.words();
-    let from = [scene.memory.account];
+    // Whoever does not say what it comes from is judged by the oldest.
     let about = About {
         purposes: &[words.credit],
         categories: &[words.contact],
         why: Why::Interest,
-        from: &from,
+        from: &[],
     };
     scene.use_data(App::Risk, "dpv:Assess", "credit-score", &about);
     scene.expect("terms_reduced");

@@ -14,7 +14,7 @@
 //! removed when the house entries that it brought are durable. One that is done
 //! twice finds nothing the second time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use custody_ledger::{
     Act, Block, Digest, Entry, EntryRef, HouseRecord, Judgement, Kind, ShardDescriptor, ShardId,
 };
 use custody_policy::{SubjectState, Tag, Waiver, judge};
-use custody_vault::EntryContext;
+use custody_vault::{EntryContext, Person};
 use parking_lot::{Condvar, Mutex};
 use tracing::debug;
 
@@ -41,6 +41,8 @@ use crate::state::{JudgedRow, Reference, Review, StateError, Store};
 const RECENT: usize = 32;
 /// House entries appended at a time.
 const APPEND: usize = 256;
+/// Judged entries of a person taken at a time.
+const ROWS: usize = 4_096;
 /// Duties looked at at a time.
 const LOOK: usize = 1_000;
 /// How long something that is on its way to the disk may take.
@@ -51,12 +53,46 @@ const IDLE: Duration = Duration::from_millis(200);
 /// Reviews that are to be done.
 #[derive(Default)]
 pub(super) struct Reviews {
-    queue: Mutex<VecDeque<Review>>,
+    queue: Mutex<Queue>,
     added: Condvar,
     /// Held by whoever works on reviews or on duties.
     working: Mutex<()>,
     /// Blocks that were read last, the newest at the end.
     recent: Mutex<Vec<Arc<Block>>>,
+}
+
+/// Of a person with many late events the entries are read once.
+#[derive(Default)]
+struct Queue {
+    /// Whoever has waited longest comes first.
+    subjects: VecDeque<Reference>,
+    /// The causes of each of them.
+    causes: HashMap<Reference, Vec<Review>>,
+    /// Those above and those at work.
+    pending: usize,
+}
+
+impl Queue {
+    fn add(&mut self, reviews: impl IntoIterator<Item = Review>) {
+        for review in reviews {
+            self.pending += 1;
+            self.push(review);
+        }
+    }
+
+    fn push(&mut self, review: Review) {
+        let causes = self.causes.entry(review.subject).or_default();
+        if causes.is_empty() {
+            self.subjects.push_back(review.subject);
+        }
+        causes.push(review);
+    }
+
+    /// Everything of one person. It counts as pending until it is done.
+    fn take(&mut self) -> Option<Vec<Review>> {
+        let subject = self.subjects.pop_front()?;
+        self.causes.remove(&subject)
+    }
 }
 
 impl Reviews {
@@ -67,25 +103,26 @@ impl Reviews {
             cause: row.cause,
             subject: row.subject,
             from_ns: row.from_ns,
-            wait: Vec::new(),
+            wait: BTreeMap::new(),
         });
+        let mut queue = Queue::default();
+        queue.add(rows);
         Ok(Self {
-            queue: Mutex::new(rows.collect()),
+            queue: Mutex::new(queue),
             ..Self::default()
         })
     }
 
     pub(super) fn add(&self, reviews: Vec<Review>) {
         if !reviews.is_empty() {
-            self.queue.lock().extend(reviews);
+            self.queue.lock().add(reviews);
             self.added.notify_all();
         }
     }
 
     /// How many are not done yet.
     pub(super) fn pending(&self) -> usize {
-        // One at work is still in the queue.
-        self.queue.lock().len()
+        self.queue.lock().pending
     }
 
     /// Ends a wait early.
@@ -96,7 +133,7 @@ impl Reviews {
     fn wait(&self) {
         let mut queue = self.queue.lock();
         // What is not ready will be in a moment.
-        let most = if queue.is_empty() { IDLE } else { SOON };
+        let most = if queue.pending == 0 { IDLE } else { SOON };
         self.added.wait_for(&mut queue, most);
     }
 }
@@ -167,33 +204,33 @@ impl Shared {
     fn work_off(&self, is_stopped: &dyn Fn() -> bool) -> Result<(), PipelineError> {
         let working = self.reviews.working.lock();
         self.follow_house()?;
-        let waiting = self.reviews.queue.lock().len();
+        let waiting = self.reviews.queue.lock().subjects.len();
         for _ in 0..waiting {
             if is_stopped() {
                 break;
             }
-            let (next, others) = {
-                let mut queue = self.reviews.queue.lock();
-                let Some(next) = queue.pop_front() else { break };
-                let same = queue.iter().filter(|other| other.subject == next.subject);
-                let others: Vec<Review> = same.cloned().collect();
-                // Still there for whoever counts.
-                queue.push_back(next.clone());
-                (next, others)
+            let Some(causes) = self.reviews.queue.lock().take() else {
+                break;
             };
-            if !self.is_ready(&next)? {
-                continue;
-            }
-            // Of a person with many late events the entries are read once.
-            let mut group = vec![next];
-            for other in others {
-                if self.is_ready(&other)? {
-                    group.push(other);
+            let (mut group, mut rest) = (Vec::new(), Vec::new());
+            for cause in causes {
+                if self.is_ready(&cause)? {
+                    group.push(cause);
+                } else {
+                    rest.push(cause);
                 }
             }
-            self.review(&group)?;
-            let is_done = |review: &Review| group.iter().any(|done| done.cause == review.cause);
-            self.reviews.queue.lock().retain(|review| !is_done(review));
+            let mut done = 0;
+            if self.review(&group, is_stopped)? {
+                done = group.len();
+            } else {
+                rest.append(&mut group);
+            }
+            let mut queue = self.reviews.queue.lock();
+            queue.pending = queue.pending.saturating_sub(done);
+            for review in rest {
+                queue.push(review);
+            }
         }
         drop(working);
         Ok(())
@@ -201,19 +238,24 @@ impl Shared {
 
     /// Whether everything that was judged before the cause is in the store.
     fn is_ready(&self, review: &Review) -> Result<bool, PipelineError> {
-        for at in &review.wait {
-            let position = self.states.store().position(at.shard)?;
-            if position.is_none_or(|position| position.size <= at.sequence) {
+        for (shard, sequence) in &review.wait {
+            let position = self.states.store().position(*shard)?;
+            if position.is_none_or(|position| position.size <= *sequence) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Does reviews of one person.
-    fn review(&self, group: &[Review]) -> Result<(), PipelineError> {
+    /// Does reviews of one person. `false` where it was stopped: they are to be
+    /// done again.
+    fn review(
+        &self,
+        group: &[Review],
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<bool, PipelineError> {
         let Some(first) = group.first() else {
-            return Ok(());
+            return Ok(true);
         };
         let store = self.states.store();
         let from_ns = group.iter().map(|review| review.from_ns).min();
@@ -222,23 +264,37 @@ impl Shared {
         // begun again when the states are made again.
         let is_lost = self.states.is_lost(&set);
         let set = if is_lost { Vec::new() } else { set };
+        // What was in force before may be forgotten.
+        let since_ns = state.known_since_ns().unwrap_or(i64::MIN);
+        let (mut judged, mut differing) = (0, 0);
         let mut entries = Vec::new();
-        let (mut judged, mut differing) = (0_u64, 0_u64);
         for subject in set {
-            for row in store.judged_after(&subject, from_ns.unwrap_or(i64::MIN)) {
-                let row = row?;
-                let concerns =
-                    |review: &&Review| review.from_ns < row.time_ns && review.cause != row.at;
-                let Some(cause) = group.iter().find(concerns) else {
-                    continue;
-                };
-                judged += 1;
-                if let Some(entry) = self.judge_again(cause.cause, subject, &row, &state)? {
-                    differing += 1;
-                    entries.push(entry);
+            let mut rows = store.judged_after(&subject, from_ns.unwrap_or(i64::MIN));
+            loop {
+                let mut some = Vec::new();
+                for row in rows.by_ref().take(ROWS) {
+                    some.push(row?);
                 }
-                if entries.len() >= APPEND {
-                    self.append(std::mem::take(&mut entries))?;
+                if some.is_empty() {
+                    break;
+                }
+                some.retain(|row| row.time_ns >= since_ns);
+                // A block is read and gone through once.
+                some.sort_unstable_by_key(|row| row.at);
+                let of_block =
+                    |a: &JudgedRow, b: &JudgedRow| (a.at.shard, a.height) == (b.at.shard, b.height);
+                for rows in some.chunk_by(of_block) {
+                    if is_stopped() {
+                        return Ok(false);
+                    }
+                    let again = self.review_block(group, subject, rows, &state)?;
+                    judged += rows.len();
+                    differing += again.len() as u64;
+                    entries.extend(again);
+                    while entries.len() >= APPEND {
+                        let rest = entries.split_off(APPEND);
+                        self.append(std::mem::replace(&mut entries, rest))?;
+                    }
                 }
             }
         }
@@ -251,7 +307,48 @@ impl Shared {
         metric::rejudged(differing);
         debug!(shard = %first.cause.shard, sequence = first.cause.sequence,
             causes = group.len(), judged, differing, "judged again what came before late events");
-        Ok(())
+        Ok(true)
+    }
+
+    /// Judges entries of one person in one block again. `rows` are in order.
+    fn review_block(
+        &self,
+        group: &[Review],
+        subject: Reference,
+        rows: &[JudgedRow],
+        state: &SubjectState,
+    ) -> Result<Vec<Entry>, PipelineError> {
+        let mut found = Vec::new();
+        let (Some(first), Some(person)) = (rows.first(), self.vault.person(&subject)?) else {
+            return Ok(found);
+        };
+        let Some(block) = self.block(first.at.shard, first.height)? else {
+            return Ok(found);
+        };
+        // What was judged by other rules is left as it was judged: these are
+        // not the rules of its time.
+        if block.header.ruleset.0 != self.options.ruleset.digest() {
+            return Ok(found);
+        }
+        let recorded_ns = block.header.recorded_time_ns;
+        let mut rows = rows.iter().peekable();
+        for stored in block.stored_entries() {
+            let (sequence, bytes) = stored?;
+            let Some(row) = rows.next_if(|row| row.at.sequence == sequence) else {
+                continue;
+            };
+            let concerns =
+                |review: &&Review| review.from_ns < row.time_ns && review.cause != row.at;
+            let Some(review) = group.iter().find(concerns) else {
+                continue;
+            };
+            // Only these are decoded.
+            let entry = Entry::decode(bytes)?;
+            let again =
+                self.judge_again(review.cause, &person, row.at, (recorded_ns, &entry), state)?;
+            found.extend(again);
+        }
+        Ok(found)
     }
 
     fn append(&self, entries: Vec<Entry>) -> Result<(), PipelineError> {
@@ -265,23 +362,18 @@ impl Shared {
     fn judge_again(
         &self,
         cause: EntryRef,
-        subject: Reference,
-        row: &JudgedRow,
+        person: &Person,
+        at: EntryRef,
+        (recorded_ns, entry): (i64, &Entry),
         state: &SubjectState,
     ) -> Result<Option<Entry>, PipelineError> {
-        let Some(person) = self.vault.person(&subject)? else {
-            return Ok(None);
-        };
-        let Some((recorded_ns, entry)) = self.entry(row.at, row.height)? else {
-            return Ok(None);
-        };
         let context = EntryContext {
             ledger: self.ledger.id().0,
-            shard: row.at.shard.0,
-            sequence: row.at.sequence,
+            shard: at.shard.0,
+            sequence: at.sequence,
         };
         // An entry that does not open was erased, or is for `verify` to name.
-        let Some(event) = reread::normalised(&person, &context, &entry.sealed, recorded_ns) else {
+        let Some(event) = reread::normalised(person, &context, &entry.sealed, recorded_ns) else {
             return Ok(None);
         };
         let Ok(facts) = event.facts() else {
@@ -291,11 +383,11 @@ impl Shared {
         let parents: Vec<Tag> = entry.parent_tags.iter().map(|tag| tag.0).collect();
         let settings = self
             .options
-            .settings(&waivers, (self.clock)(), row.at, &parents);
+            .settings(&waivers, (self.clock)(), at, &parents);
         let verdict = judge(&self.options.ruleset, &facts, state, &settings);
         let mut now = judgement(verdict.to_stored(&self.options.ruleset));
         now.late = entry.judgement.late;
-        let last = match self.states.store().rejudged(row.at)? {
+        let last = match self.states.store().rejudged(at)? {
             Some((height, sequence)) => self.rejudged(height, sequence)?,
             None => None,
         };
@@ -305,8 +397,8 @@ impl Shared {
         let mut again = Entry::new(Kind::Rejudged, entry.event_time_ns);
         again.subject = entry.subject;
         again.act = Act::House(HouseRecord::Rejudged {
-            shard: row.at.shard,
-            sequence: row.at.sequence,
+            shard: at.shard,
+            sequence: at.sequence,
             cause,
             judgement: now,
         });

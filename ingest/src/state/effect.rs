@@ -1,8 +1,9 @@
 //! What an event does beyond its entry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use custody_ledger::{Entry, EntryRef, Kind};
+use custody_ledger::{Entry, EntryRef, Kind, ShardId};
 use custody_policy::{Facts, Provenance, SubjectState};
 use custody_proto::event::event::Act;
 use custody_vault::Person;
@@ -199,8 +200,9 @@ pub(crate) struct Review {
     pub(crate) subject: Reference,
     /// Entries with a later event time may be concerned.
     pub(crate) from_ns: i64,
-    /// Entries that were judged and not durable when the cause came.
-    pub(crate) wait: Vec<EntryRef>,
+    /// The last entry of each shard that was judged and not durable when the
+    /// cause came.
+    pub(crate) wait: BTreeMap<ShardId, u64>,
 }
 
 impl Review {

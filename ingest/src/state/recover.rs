@@ -1,7 +1,7 @@
 //! Brings the states up to the ledger: deletes what does not belong to it, and
 //! reads again what is missing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -282,7 +282,7 @@ impl Replay<'_> {
                 } else {
                     effect.time_ns
                 },
-                wait: Vec::new(),
+                wait: BTreeMap::new(),
             });
         }
         Ok(())

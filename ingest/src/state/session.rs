@@ -1,5 +1,6 @@
 //! One person, held by who judges an event of theirs.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use custody_policy::{Facts, SubjectState};
@@ -153,12 +154,14 @@ impl<'a> Session<'a> {
         if !self.applied.bears || self.latest_judged_ns <= from_ns {
             return None;
         }
-        let mut wait = Vec::new();
+        let mut wait = BTreeMap::new();
         let others = self.others.clone().unwrap_or_default();
         for member in std::iter::once(&self.reference).chain(others.iter()) {
             if let Some(slot) = self.guards.slot(member) {
-                let later = slot.judged.iter().filter(|(time, _)| *time > from_ns);
-                wait.extend(later.map(|(_, at)| *at));
+                for (_, at) in slot.judged.iter().filter(|(time, _)| *time > from_ns) {
+                    let last = wait.entry(at.shard).or_insert(at.sequence);
+                    *last = at.sequence.max(*last);
+                }
             }
         }
         Some(Review {

@@ -1,6 +1,11 @@
 //! Events that come after what they should have been known for.
 
+use std::sync::Arc;
+
+use custody_ingest::pipeline::PipelineOptions;
 use custody_ledger::{Act, EntryRef, HouseRecord, Judgement, Kind};
+
+use custody_policy::Ruleset;
 
 use crate::house::{COLLECTION, ERASURE, House, START_NS, USE, codes, said, shard, totals};
 
@@ -221,4 +226,65 @@ fn linked_references_are_one_person_to_the_judge() {
     );
     house.close();
     assert_eq!(totals(dir.path()).0, 7);
+}
+
+#[test]
+fn what_was_judged_by_other_rules_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let pack = Ruleset::builtin().policies().next().unwrap().pack().clone();
+    let options = PipelineOptions {
+        ruleset: Arc::new(Ruleset::compile(vec![pack]).unwrap()),
+        ..PipelineOptions::default()
+    };
+    let house = House::with(data, START_NS, options);
+    house.send(0, &[said("u-0", "use", AFTER, &["account:1"], USE)]);
+    house.reviewed();
+    house.close();
+    let house = House::open(data, START_NS);
+    house.send(0, &[said("u-1", "use", AFTER, &["account:1"], USE)]);
+    house.send(1, &[said("e", "erasure", NOON, &["account:1"], ERASURE)]);
+    house.reviewed();
+    let again: Vec<EntryRef> = rejudged(&house).into_iter().map(|(of, ..)| of).collect();
+    assert_eq!(again, [at(0, 1)]);
+    house.close();
+}
+
+#[test]
+fn what_happened_before_something_was_forgotten_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = House::open(dir.path(), START_NS);
+    house.send(
+        0,
+        &[
+            said("u-0", "use", BEFORE, &["account:1"], USE),
+            said("u-1", "use", AFTER, &["account:1"], USE),
+        ],
+    );
+    let restrictions: Vec<String> = (0..100)
+        .map(|n| {
+            let time = format!("2024-05-01T{:02}:{:02}:00Z", 9 + n / 60, n % 60);
+            let more = r#","restriction":{}"#;
+            said(
+                &format!("r-{n}"),
+                "restriction",
+                &time,
+                &["account:1"],
+                more,
+            )
+        })
+        .collect();
+    house.send(0, &restrictions);
+    house.reviewed();
+    let before = rejudged(&house).len();
+    let early = "2024-05-01T07:00:00Z";
+    house.send(1, &[said("e", "erasure", early, &["account:1"], ERASURE)]);
+    house.reviewed();
+    let again: Vec<EntryRef> = rejudged(&house)
+        .into_iter()
+        .skip(before)
+        .map(|(of, ..)| of)
+        .collect();
+    assert_eq!(again, [at(0, 1)]);
+    house.close();
 }
