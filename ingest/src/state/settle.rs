@@ -1,7 +1,7 @@
 //! What became durable goes into the store.
 
-use std::collections::HashMap;
 use std::collections::hash_map;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use custody_ledger::{EntryRef, Head};
@@ -56,8 +56,8 @@ impl Settled {
 #[derive(Default)]
 struct Of {
     count: usize,
-    ops: Vec<EntryRef>,
-    judged: Vec<EntryRef>,
+    ops: HashSet<EntryRef>,
+    judged: HashSet<EntryRef>,
 }
 
 impl SubjectStates {
@@ -83,10 +83,10 @@ impl SubjectStates {
                 let of = persons.entry(subject).or_default();
                 of.count += 1;
                 if effect.judged {
-                    of.judged.push(effect.at);
+                    of.judged.insert(effect.at);
                 }
                 if effect.changes {
-                    of.ops.push(effect.at);
+                    of.ops.insert(effect.at);
                 }
             }
             block.put(&mut batch);
@@ -131,7 +131,7 @@ impl SubjectStates {
 
     /// The state as the store is to have it: with these events, and without
     /// those that are not durable.
-    fn durable(&self, subject: &Reference, ops: &[EntryRef]) -> Option<Arc<SubjectState>> {
+    fn durable(&self, subject: &Reference, ops: &HashSet<EntryRef>) -> Option<Arc<SubjectState>> {
         let mut part = self.part(subject).lock();
         let slot = match part.entry(*subject) {
             hash_map::Entry::Occupied(slot) => slot.into_mut(),
