@@ -69,17 +69,11 @@ impl Checker<'_> {
             again: None,
             entry: None,
         };
-        let Some(began) = &duty.began else {
-            return Ok(looked);
-        };
-        let Some((due_ns, source)) = self.deadline(due.key.owed, began, duty.extended) else {
+        let Some((began, due_ns, source)) = self.owed(&due, &duty)? else {
             return Ok(looked);
         };
         let done_ns = self.done(&due.key, &duty, began)?;
         if done_ns.is_some_and(|done| done < due_ns) {
-            return Ok(looked);
-        }
-        if !self.is_owed(&due.key, began, due_ns)? {
             return Ok(looked);
         }
         if due_ns > now_ns {
@@ -134,25 +128,54 @@ impl Checker<'_> {
         Ok(done.filter(|done| *done >= began.time_ns))
     }
 
-    /// Whether it still matters: not where what began it was taken back, or the
-    /// account was opened again.
-    fn is_owed(&self, key: &DutyKey, began: &Began, due_ns: i64) -> Result<bool, StateError> {
+    /// What began the duty, and when it is due by which rule; `None` where it
+    /// does not matter any more. What was taken back began nothing. Of requests
+    /// and breaches the earliest event counts; an account may be closed, opened
+    /// and closed again, and data be kept after the last time.
+    fn owed<'a>(
+        &self,
+        due: &DueKey,
+        duty: &'a Duty,
+    ) -> Result<Option<(&'a Began, i64, &'static str)>, StateError> {
+        let mut standing = Vec::new();
+        for began in &duty.began {
+            if !self.is_taken_back(&due.key, began)? {
+                standing.push(began);
+            }
+        }
+        let extended = duty.extended;
+        if due.key.owed != Owed::Erasure {
+            let first = standing.first().copied();
+            return Ok(first.and_then(|began| {
+                self.deadline(due.key.owed, began, extended)
+                    .map(|(due_ns, source)| (began, due_ns, source))
+            }));
+        }
+        let this = |began: &&Began| began.time_ns == due.time_ns;
+        let Some(began) = standing.iter().copied().rfind(this) else {
+            return Ok(None);
+        };
+        let Some((due_ns, source)) = self.deadline(due.key.owed, began, extended) else {
+            return Ok(None);
+        };
+        let later = |other: &&Began| other.time_ns > began.time_ns && other.time_ns < due_ns;
+        if standing.iter().any(later) {
+            // Each closing has a row of its own.
+            return Ok(None);
+        }
+        let (state, _) = self.states.now(due.key.subject)?;
+        let is_closed = state.account_closed(due_ns).is_some();
+        Ok(is_closed.then_some((began, due_ns, source)))
+    }
+
+    fn is_taken_back(&self, key: &DutyKey, began: &Began) -> Result<bool, StateError> {
         let taken_back = DutyKey {
             owed: Owed::Nothing,
             subject: key.subject,
             tag: began.tag,
         };
-        if Duty::load(self.states.store(), &taken_back)?
-            .done_ns
-            .is_some()
-        {
-            return Ok(false);
-        }
-        if key.owed != Owed::Erasure {
-            return Ok(true);
-        }
-        let (state, _) = self.states.now(key.subject)?;
-        Ok(state.account_closed(due_ns).is_some())
+        let taken_back = Duty::load(self.states.store(), &taken_back)?;
+        Ok(taken_back.done_ns.is_some())
     }
 
     fn entry(&self, key: &DutyKey, began: &Began, due_ns: i64, source: &str) -> Entry {

@@ -15,6 +15,12 @@ const OUTCOME_EXTENDED: u8 = 4;
 /// As numbered in `custody.event.v1.Breach.Notified`.
 const NOTIFIED_AUTHORITY: u8 = 1;
 
+/// Events kept that began one duty.
+const BEGINNINGS: usize = 32;
+
+/// The longest duty that is read. Each text of an event is short.
+const MAX_DUTY_BYTES: usize = 1 << 20;
+
 /// What is owed. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -121,8 +127,8 @@ pub(crate) struct Began {
 /// entries, and so is that but for the tag of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Duty {
-    /// The earliest event that began it.
-    pub(crate) began: Option<Began>,
+    /// The events that began it, the earliest first: some may be taken back.
+    pub(crate) began: Vec<Began>,
     /// When it was done: for the first time, or, of an erasure, for the last.
     pub(crate) done_ns: Option<i64>,
     /// Whether the time to answer was extended.
@@ -135,7 +141,7 @@ impl Duty {
             return Ok(Self::default());
         };
         let bad = StateError::Malformed { place: "duties" };
-        let config = bincode::config::legacy().with_limit::<65_536>();
+        let config = bincode::config::legacy().with_limit::<MAX_DUTY_BYTES>();
         match bincode::decode_from_slice(row.as_ref(), config) {
             Ok((duty, read)) if read == row.as_ref().len() => Ok(duty),
             _ => Err(bad),
@@ -151,8 +157,12 @@ impl Duty {
     fn take(&mut self, key: &DutyKey, change: Change) {
         match change {
             Change::Begins(began) => {
-                if self.began.as_ref().is_none_or(|known| began < *known) {
-                    self.began = Some(began);
+                if let Err(place) = self.began.binary_search(&began) {
+                    self.began.insert(place, began);
+                }
+                if self.began.len() > BEGINNINGS {
+                    // The first and the last ones are what may count.
+                    self.began.remove(1);
                 }
             }
             Change::Done(time_ns) => {
@@ -319,14 +329,9 @@ impl<'a> Duties<'a> {
                     empty.insert(Duty::load(self.store, &change.key)?)
                 }
             };
-            let began = duty.began.clone();
             duty.take(&change.key, change.change.clone());
             // Looked at when it is due. What is done by then is found then.
-            if let Some(now) = duty
-                .began
-                .as_ref()
-                .filter(|now| Some(*now) != began.as_ref())
-            {
+            if let Change::Begins(now) = &change.change {
                 let due_ns = match change.key.owed {
                     Owed::Response => {
                         let deadlines = self.deadlines;

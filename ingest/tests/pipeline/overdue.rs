@@ -138,6 +138,57 @@ fn a_request_without_an_answer_is_overdue_once() {
 }
 
 #[test]
+fn a_request_that_was_taken_back_and_made_again_is_owed() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = open(dir.path(), None);
+    let block = r#","rights_request":{"right":"eu-gdpr:A15","request_id":"r"}"#;
+    let say = |id: &str, time: &str| said(id, "rights_request", time, &["account:1"], block);
+    let back = r#","retraction":{"of":{"source":"//model.example","id":"first"}}"#;
+    house.send(
+        0,
+        &[
+            say("first", "2024-01-01T00:00:00Z"),
+            said(
+                "back",
+                "retraction",
+                "2024-01-03T00:00:00Z",
+                &["account:1"],
+                back,
+            ),
+            say("second", "2024-01-11T00:00:00Z"),
+        ],
+    );
+    house.reviewed();
+    assert_eq!(house.pipeline.check_overdue(day(40) - 1).unwrap(), 0);
+    assert_eq!(house.pipeline.check_overdue(day(40)).unwrap(), 1);
+    assert_eq!(house.pipeline.check_overdue(day(99)).unwrap(), 0);
+    assert_eq!(found(&house), [("response_overdue".to_owned(), day(40))]);
+    house.close();
+}
+
+#[test]
+fn an_account_that_is_closed_again_is_dated_from_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = open(dir.path(), Some(60));
+    let ids = ["account:1"];
+    let again = r#","purposes":["custody:account"],"collection":{"origin":"subject"}"#;
+    house.send(
+        0,
+        &[
+            said("c-1", "account_closed", "2024-01-01T00:00:00Z", &ids, ""),
+            said("o", "collection", "2024-01-11T00:00:00Z", &ids, again),
+            said("c-2", "account_closed", "2024-01-21T00:00:00Z", &ids, ""),
+        ],
+    );
+    house.reviewed();
+    assert_eq!(house.pipeline.check_overdue(day(80) - 1).unwrap(), 0);
+    assert_eq!(house.pipeline.check_overdue(day(80)).unwrap(), 1);
+    assert_eq!(house.pipeline.check_overdue(day(99)).unwrap(), 0);
+    assert_eq!(found(&house), [("retention_exceeded".to_owned(), day(80))]);
+    house.close();
+}
+
+#[test]
 fn an_answer_under_another_reference_of_the_person_counts() {
     let dir = tempfile::tempdir().unwrap();
     let house = open(dir.path(), None);
