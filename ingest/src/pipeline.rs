@@ -59,6 +59,19 @@ pub enum PipelineError {
         /// The id.
         id: String,
     },
+    /// A waiver of a finding that a passed deadline makes and no judgement: there
+    /// is nothing in its record that could say so.
+    #[error("{code} cannot be waived: what is overdue is recorded without waivers")]
+    WaiverOfDuty {
+        /// The finding.
+        code: &'static str,
+    },
+    /// A revocation is of another waiver than was said.
+    #[error("the note revokes the waiver {id}")]
+    OtherWaiver {
+        /// The id in the note.
+        id: String,
+    },
     /// The subject states could not be deleted.
     #[error("cannot delete the subject states: {0}")]
     StateDirectory(std::io::Error),

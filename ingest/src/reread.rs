@@ -10,7 +10,7 @@ use crate::message::RawMessage;
 use crate::normalise::{NormalisedEvent, normalise};
 
 /// The event in a sealed record.
-pub(crate) fn decoded(plain: &[u8], recorded_ns: i64) -> Option<DecodedEvent> {
+pub(crate) fn decoded(plain: &[u8]) -> Option<DecodedEvent> {
     let sealed = SealedMessage::from_bytes(plain).ok()?;
     let message = RawMessage {
         topic: Arc::from(""),
@@ -25,8 +25,10 @@ pub(crate) fn decoded(plain: &[u8], recorded_ns: i64) -> Option<DecodedEvent> {
             .collect(),
         payload: Some(sealed.payload),
     };
-    // It passed the limits of its day, which may have been wider.
-    decode(&message, &DecodeLimits::NONE, recorded_ns).ok()
+    // It passed the limits of its day, which may have been wider, and was not in
+    // the future by a clock that may have stepped back before the block was
+    // recorded.
+    decode(&message, &DecodeLimits::NONE, i64::MAX).ok()
 }
 
 /// The event in the sealed part of an entry. `None` where it does not open, or
@@ -35,8 +37,25 @@ pub(crate) fn normalised(
     person: &Person,
     context: &EntryContext,
     sealed: &[u8],
-    recorded_ns: i64,
 ) -> Option<NormalisedEvent> {
     let plain = person.open(context, sealed).ok()?;
-    normalise(decoded(&plain, recorded_ns)?).ok()
+    normalise(decoded(&plain)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use custody_proto::sealed::SealedMessage;
+
+    use super::decoded;
+
+    #[test]
+    fn a_message_is_read_again_whatever_the_clock_said() {
+        let payload = r#"{"specversion":"1.0","id":"e","source":"//model.example","type":"custody.notice.v1","time":"2199-01-01T00:00:00Z","data":{"notice":{}}}"#;
+        let sealed = SealedMessage {
+            key: None,
+            headers: Vec::new(),
+            payload: payload.as_bytes().to_vec(),
+        };
+        assert!(decoded(&sealed.to_bytes()).is_some());
+    }
 }

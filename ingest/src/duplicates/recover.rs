@@ -106,7 +106,7 @@ fn take_in(
         };
         let event = person
             .and_then(|person| person.open(&context, &entry.sealed).ok())
-            .and_then(|plain| reread::decoded(&plain, header.recorded_time_ns));
+            .and_then(|plain| reread::decoded(&plain));
         match event {
             Some(event) => events.push(Digests::new(
                 &event.source,

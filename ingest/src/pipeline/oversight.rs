@@ -26,21 +26,30 @@ impl Pipeline {
 
     /// Gives a waiver, a signed note (see [`custody_policy::Waiver`]): it is in
     /// the house shard, durably, and in force when this returns. Tells its id.
+    /// Of what [`check_overdue`](Self::check_overdue) finds nothing is waived,
+    /// so that a waiver of `response_overdue` or `notice_overdue` is refused;
+    /// one of `retention_exceeded` is for the use of data after its period.
     ///
     /// # Errors
     /// [`PipelineError::Waiver`] where it is not signed with one of
     /// [`waiver_keys`](super::PipelineOptions::waiver_keys) or malformed;
-    /// [`PipelineError::WaiverKnown`] where there is one of that id already; or
+    /// [`PipelineError::WaiverOfDuty`] where it is of a finding that only a
+    /// passed deadline makes; [`PipelineError::WaiverKnown`] where there is one of that id already; or
     /// the ledger fails.
     pub fn give_waiver(&self, note: &str) -> Result<String, PipelineError> {
         self.shared.give_waiver(note)
     }
 
     /// Takes a waiver back, from now on, also for events that happened before.
-    /// `note` says so in the operator's words and is kept as it is.
+    /// `note` is signed (see [`custody_policy::Revocation`]) and is kept as it
+    /// is. A revocation that stands in the ledger counts whoever signed it: keys
+    /// change, and a waiver must not come into force again by that.
     ///
     /// # Errors
-    /// [`PipelineError`] where the ledger fails.
+    /// [`PipelineError::Waiver`] where the note is not signed with one of
+    /// [`waiver_keys`](super::PipelineOptions::waiver_keys) or malformed;
+    /// [`PipelineError::OtherWaiver`] where it is of another waiver; or the
+    /// ledger fails.
     pub fn revoke_waiver(&self, id: &str, note: &str) -> Result<(), PipelineError> {
         self.shared.revoke_waiver(id, note)
     }

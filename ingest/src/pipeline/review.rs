@@ -23,7 +23,7 @@ use crossbeam_channel::Receiver;
 use custody_ledger::{
     Act, Block, Digest, Entry, EntryRef, HouseRecord, Judgement, Kind, ShardDescriptor, ShardId,
 };
-use custody_policy::{SubjectState, Tag, Waiver, judge};
+use custody_policy::{FindingCode, Revocation, SubjectState, Tag, Waiver, judge};
 use custody_vault::{EntryContext, Person};
 use parking_lot::{Condvar, Mutex};
 use tracing::debug;
@@ -169,6 +169,10 @@ impl Shared {
 
     pub(super) fn give_waiver(&self, note: &str) -> Result<String, PipelineError> {
         let waiver = Waiver::open(note, &self.options.waiver_keys)?;
+        let overdue = [FindingCode::ResponseOverdue, FindingCode::NoticeOverdue];
+        if let Some(code) = waiver.codes.iter().find(|code| overdue.contains(code)) {
+            return Err(PipelineError::WaiverOfDuty { code: code.name() });
+        }
         let _working = self.reviews.working.lock();
         self.follow_house()?;
         let id = waiver.id;
@@ -191,6 +195,10 @@ impl Shared {
     }
 
     pub(super) fn revoke_waiver(&self, id: &str, note: &str) -> Result<(), PipelineError> {
+        let revocation = Revocation::open(note, &self.options.waiver_keys)?;
+        if revocation.id != id {
+            return Err(PipelineError::OtherWaiver { id: revocation.id });
+        }
         let _working = self.reviews.working.lock();
         let record = HouseRecord::WaiverRevoked {
             id: id.to_owned(),
@@ -330,7 +338,6 @@ impl Shared {
         if block.header.ruleset.0 != self.options.ruleset.digest() {
             return Ok(found);
         }
-        let recorded_ns = block.header.recorded_time_ns;
         let mut rows = rows.iter().peekable();
         for stored in block.stored_entries() {
             let (sequence, bytes) = stored?;
@@ -344,8 +351,7 @@ impl Shared {
             };
             // Only these are decoded.
             let entry = Entry::decode(bytes)?;
-            let again =
-                self.judge_again(review.cause, &person, row.at, (recorded_ns, &entry), state)?;
+            let again = self.judge_again(review.cause, &person, row.at, &entry, state)?;
             found.extend(again);
         }
         Ok(found)
@@ -364,7 +370,7 @@ impl Shared {
         cause: EntryRef,
         person: &Person,
         at: EntryRef,
-        (recorded_ns, entry): (i64, &Entry),
+        entry: &Entry,
         state: &SubjectState,
     ) -> Result<Option<Entry>, PipelineError> {
         let context = EntryContext {
@@ -373,7 +379,7 @@ impl Shared {
             sequence: at.sequence,
         };
         // An entry that does not open was erased, or is for `verify` to name.
-        let Some(event) = reread::normalised(person, &context, &entry.sealed, recorded_ns) else {
+        let Some(event) = reread::normalised(person, &context, &entry.sealed) else {
             return Ok(None);
         };
         let Ok(facts) = event.facts() else {

@@ -58,7 +58,8 @@ struct Behind {
     shard: ShardId,
     height: u64,
     end: u64,
-    /// Whether nothing of it was in the store.
+    /// Whether nothing of it was in the store, or the store was begun from
+    /// nothing and that was cut short.
     from_scratch: bool,
     read: VecDeque<Block>,
 }
@@ -90,6 +91,7 @@ impl SubjectStates {
         ruleset: Digest,
         mut more: impl FnMut(&mut Batch<'_>, &[Settled]) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
+        let from_nothing = self.store.is_from_nothing()?;
         let mut behind = Vec::new();
         for (descriptor, head) in ledger.shards() {
             let known = self.store.position(head.shard)?;
@@ -102,7 +104,7 @@ impl SubjectStates {
                 shard: head.shard,
                 height,
                 end: head.blocks,
-                from_scratch: known.is_none(),
+                from_scratch: from_nothing || known.is_none(),
                 read: VecDeque::new(),
             });
         }
@@ -135,6 +137,7 @@ impl SubjectStates {
             }
         }
         replay.write(&mut more)?;
+        self.store.caught_up()?;
         if replay.unreadable > 0 {
             warn!(
                 entries = replay.unreadable,
@@ -222,13 +225,12 @@ impl Replay<'_> {
             effect.subject = None;
             return Ok(None);
         };
-        self.open(block, entry, kind, &person, &mut effect)?;
+        self.open(entry, kind, &person, &mut effect)?;
         Ok(Some(effect))
     }
 
     fn open(
         &mut self,
-        block: &Block,
         entry: &Entry,
         kind: Kind,
         person: &Person,
@@ -239,8 +241,7 @@ impl Replay<'_> {
             shard: effect.at.shard.0,
             sequence: effect.at.sequence,
         };
-        let recorded_ns = block.header.recorded_time_ns;
-        let Some(event) = reread::normalised(person, &context, &entry.sealed, recorded_ns) else {
+        let Some(event) = reread::normalised(person, &context, &entry.sealed) else {
             self.unreadable += 1;
             return Ok(());
         };

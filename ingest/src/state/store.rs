@@ -20,10 +20,13 @@ impl From<fjall::Error> for StateError {
     }
 }
 
-const FORMAT: &str = "custody state 2";
+const FORMAT: &str = "custody state 3";
 
 /// In `meta`: the store is to be made anew when it is opened again.
 const MAKE_AGAIN: &str = "make-again";
+
+/// In `meta`: the store was begun from nothing and is not up to the ledger yet.
+const FROM_NOTHING: &str = "from-nothing";
 
 /// What a store of a ledger says of itself: our rows, and the encoding of the
 /// states in them.
@@ -98,7 +101,7 @@ impl Store {
                 return Ok(store);
             }
             None if store.positions.is_empty()? => {
-                store.meta.insert("format", stamp(ledger))?;
+                store.begin(ledger)?;
                 return Ok(store);
             }
             _ => {}
@@ -114,7 +117,7 @@ impl Store {
     pub(crate) fn anew(dir: &Path, ledger: LedgerId) -> Result<Self, StateError> {
         std::fs::remove_dir_all(dir).map_err(fjall::Error::from)?;
         let store = Self::open_as_is(dir)?;
-        store.meta.insert("format", stamp(ledger))?;
+        store.begin(ledger)?;
         Ok(store)
     }
 
@@ -133,6 +136,23 @@ impl Store {
             positions: open("positions")?,
             database,
         })
+    }
+
+    /// The mark comes first: without a format the store is begun once more.
+    fn begin(&self, ledger: LedgerId) -> Result<(), StateError> {
+        self.meta.insert(FROM_NOTHING, "")?;
+        Ok(self.meta.insert("format", stamp(ledger))?)
+    }
+
+    /// Whether it was begun from nothing and was never up to the ledger since,
+    /// in this process or an earlier one.
+    pub(crate) fn is_from_nothing(&self) -> Result<bool, StateError> {
+        Ok(self.meta.contains_key(FROM_NOTHING)?)
+    }
+
+    /// Says that the store is up to the ledger.
+    pub(crate) fn caught_up(&self) -> Result<(), StateError> {
+        Ok(self.meta.remove(FROM_NOTHING)?)
     }
 
     /// Has the store made anew when it is opened again.

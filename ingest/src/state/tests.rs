@@ -340,8 +340,17 @@ fn a_store_of_an_earlier_format_is_made_again() {
     batch.commit().unwrap();
     states.store.stamp_as("custody state 1");
     drop(states);
-    let states = SubjectStates::open(&dir.path().join("state"), &ledger, vault, 10).unwrap();
-    assert!(states.store.state(&[1; 16]).unwrap().is_none());
+    let open =
+        || SubjectStates::open(&dir.path().join("state"), &ledger, vault.clone(), 10).unwrap();
+    // One that was cut short is still one from nothing.
+    for _ in 0..2 {
+        let states = open();
+        assert!(states.store.state(&[1; 16]).unwrap().is_none());
+        assert!(states.store.is_from_nothing().unwrap());
+    }
+    let ruleset = Digest([0; 32]);
+    open().catch_up(&ledger, ruleset, |_, _| Ok(())).unwrap();
+    assert!(!open().store.is_from_nothing().unwrap());
 }
 
 #[derive(Clone, Debug)]

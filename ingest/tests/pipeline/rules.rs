@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use custody_ingest::pipeline::{PipelineError, PipelineOptions};
 use custody_ledger::{Act, Entry, HouseRecord, Kind, Outcome, ShardDescriptor};
-use custody_policy::{Ruleset, SigningKey, VerifyingKey, Waiver};
+use custody_policy::{Revocation, Ruleset, SigningKey, VerifyingKey, Waiver};
 
 use crate::house::{House, START_NS, USE, codes, said, shard, totals};
 
@@ -71,6 +71,15 @@ fn waiver(id: &str, key: &SigningKey) -> String {
     Waiver::draft(&text).unwrap().sign(key).unwrap()
 }
 
+fn revocation(id: &str, key: &SigningKey) -> String {
+    let revocation = Revocation {
+        id: id.to_owned(),
+        reason: "No longer".to_owned(),
+        signer: String::new(),
+    };
+    revocation.sign(key).unwrap()
+}
+
 fn judged(house: &House) -> Vec<(Outcome, Option<String>)> {
     let entries = house.entries(&shard(0)).into_iter();
     entries
@@ -101,6 +110,14 @@ fn a_waiver_lets_findings_pass_until_it_is_revoked() {
         house.pipeline.give_waiver(&waiver("w-1", &other)),
         Err(PipelineError::Waiver(_))
     ));
+    let duty = waiver("w-0", &key);
+    let (duty, _) = duty.rsplit_once("\n\n").unwrap();
+    let duty = duty.replace("no_policy", "no_policy,response_overdue") + "\n";
+    let duty = Waiver::draft(&duty).unwrap().sign(&key).unwrap();
+    assert!(matches!(
+        house.pipeline.give_waiver(&duty),
+        Err(PipelineError::WaiverOfDuty { .. })
+    ));
     house.send(0, &event(1));
     assert_eq!(
         house.pipeline.give_waiver(&waiver("w-1", &key)).unwrap(),
@@ -116,7 +133,18 @@ fn a_waiver_lets_findings_pass_until_it_is_revoked() {
     // It is known again after a start.
     let house = open();
     house.send(0, &event(3));
-    house.pipeline.revoke_waiver("w-1", "no longer").unwrap();
+    for note in ["no longer", &revocation("w-1", &other)] {
+        assert!(matches!(
+            house.pipeline.revoke_waiver("w-1", note),
+            Err(PipelineError::Waiver(_))
+        ));
+    }
+    let note = revocation("w-1", &key);
+    assert!(matches!(
+        house.pipeline.revoke_waiver("w-2", &note),
+        Err(PipelineError::OtherWaiver { .. })
+    ));
+    house.pipeline.revoke_waiver("w-1", &note).unwrap();
     house.send(0, &event(4));
     house.close();
     let house = open();
