@@ -144,9 +144,10 @@ fn with_pipeline(
     let data = DataDir::open_existing(config)?;
     let pipeline = pipeline(config, &data, rules, Arc::new(Nothing))?;
     let done = work(&pipeline).map_err(|error| match error {
-        PipelineError::Waiver(_) | PipelineError::WaiverKnown { .. } => {
-            CommandError::Usage(error.to_string())
-        }
+        PipelineError::Waiver(_)
+        | PipelineError::WaiverKnown { .. }
+        | PipelineError::WaiverOfDuty { .. }
+        | PipelineError::OtherWaiver { .. } => CommandError::Usage(error.to_string()),
         other => CommandError::Stopped {
             what: "the ledger",
             reason: other.to_string(),
