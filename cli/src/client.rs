@@ -217,7 +217,7 @@ where
 
 async fn finding_pages<T>(
     client: OversightServiceClient<T>,
-    mut request: OversightListRequest,
+    request: OversightListRequest,
 ) -> Result<ListFindingsResponse, Status>
 where
     T: GrpcService<Body>,
@@ -226,15 +226,35 @@ where
     <T::ResponseBody as tonic::codegen::Body>::Error: Into<StdError> + Send,
 {
     let mut client = client.max_decoding_message_size(MAX_PAGE_BYTES);
+    all_pages(
+        request,
+        |request| &mut request.page_token,
+        |page: &mut ListFindingsResponse| (&mut page.findings, &mut page.next_page_token),
+        async |request| client.list_findings(request).await,
+    )
+    .await
+}
+
+/// Asks for page after page: the last one, with the rows of all. `token` is
+/// where a request names its page, `parts` are a page's rows and the token of
+/// the page after it.
+async fn all_pages<Q: Clone, P, R>(
+    mut request: Q,
+    token: impl Fn(&mut Q) -> &mut String,
+    parts: impl Fn(&mut P) -> (&mut Vec<R>, &mut String),
+    mut call: impl AsyncFnMut(Q) -> Result<tonic::Response<P>, Status>,
+) -> Result<P, Status> {
     let mut rows = Vec::new();
     loop {
-        let mut page = client.list_findings(request.clone()).await?.into_inner();
-        rows.append(&mut page.findings);
-        request.page_token = std::mem::take(&mut page.next_page_token);
-        if request.page_token.is_empty() {
-            page.findings = rows;
+        let mut page = call(request.clone()).await?.into_inner();
+        let (found, next) = parts(&mut page);
+        rows.append(found);
+        let next = std::mem::take(next);
+        if next.is_empty() {
+            *parts(&mut page).0 = rows;
             return Ok(page);
         }
+        *token(&mut request) = next;
     }
 }
 
@@ -327,7 +347,7 @@ where
             Ok(AnyAnswer::Summary(Box::new(answer)))
         }
         View::Recipients => {
-            let mut request = ListRecipientsRequest {
+            let request = ListRecipientsRequest {
                 subject: question.subject,
                 filter: Some(question.filter),
                 page_size: PAGE_SIZE,
@@ -335,19 +355,18 @@ where
                 at_least: None,
                 as_of: question.as_of,
             };
-            let mut rows = Vec::new();
-            loop {
-                let mut page = client.list_recipients(request.clone()).await?.into_inner();
-                rows.append(&mut page.recipients);
-                request.page_token = std::mem::take(&mut page.next_page_token);
-                if request.page_token.is_empty() {
-                    page.recipients = rows;
-                    return Ok(AnyAnswer::Recipients(page));
-                }
-            }
+            let page = all_pages(
+                request,
+                |request| &mut request.page_token,
+                |page: &mut ListRecipientsResponse| {
+                    (&mut page.recipients, &mut page.next_page_token)
+                },
+                async |request| client.list_recipients(request).await,
+            );
+            Ok(AnyAnswer::Recipients(page.await?))
         }
         View::Timeline => {
-            let mut request = ListEventsRequest {
+            let request = ListEventsRequest {
                 subject: question.subject,
                 filter: Some(question.filter),
                 page_size: PAGE_SIZE,
@@ -358,19 +377,16 @@ where
                 with_clauses: true,
                 ..ListEventsRequest::default()
             };
-            let mut rows = Vec::new();
-            loop {
-                let mut page = client.list_events(request.clone()).await?.into_inner();
-                rows.append(&mut page.entries);
-                request.page_token = std::mem::take(&mut page.next_page_token);
-                if request.page_token.is_empty() {
-                    page.entries = rows;
-                    return Ok(AnyAnswer::Timeline(page));
-                }
-            }
+            let page = all_pages(
+                request,
+                |request| &mut request.page_token,
+                |page: &mut ListEventsResponse| (&mut page.entries, &mut page.next_page_token),
+                async |request| client.list_events(request).await,
+            );
+            Ok(AnyAnswer::Timeline(page.await?))
         }
         View::Transfers => {
-            let mut request = ListTransfersRequest {
+            let request = ListTransfersRequest {
                 subject: question.subject,
                 filter: Some(question.filter),
                 page_size: PAGE_SIZE,
@@ -378,19 +394,16 @@ where
                 at_least: None,
                 as_of: question.as_of,
             };
-            let mut rows = Vec::new();
-            loop {
-                let mut page = client.list_transfers(request.clone()).await?.into_inner();
-                rows.append(&mut page.transfers);
-                request.page_token = std::mem::take(&mut page.next_page_token);
-                if request.page_token.is_empty() {
-                    page.transfers = rows;
-                    return Ok(AnyAnswer::Transfers(page));
-                }
-            }
+            let page = all_pages(
+                request,
+                |request| &mut request.page_token,
+                |page: &mut ListTransfersResponse| (&mut page.transfers, &mut page.next_page_token),
+                async |request| client.list_transfers(request).await,
+            );
+            Ok(AnyAnswer::Transfers(page.await?))
         }
         View::Findings => {
-            let mut request = ListFindingsRequest {
+            let request = ListFindingsRequest {
                 subject: question.subject,
                 filter: Some(question.filter),
                 page_size: PAGE_SIZE,
@@ -400,16 +413,13 @@ where
                 findings: Some(question.findings),
                 with_clauses: true,
             };
-            let mut rows = Vec::new();
-            loop {
-                let mut page = client.list_findings(request.clone()).await?.into_inner();
-                rows.append(&mut page.findings);
-                request.page_token = std::mem::take(&mut page.next_page_token);
-                if request.page_token.is_empty() {
-                    page.findings = rows;
-                    return Ok(AnyAnswer::Findings(page));
-                }
-            }
+            let page = all_pages(
+                request,
+                |request| &mut request.page_token,
+                |page: &mut ListFindingsResponse| (&mut page.findings, &mut page.next_page_token),
+                async |request| client.list_findings(request).await,
+            );
+            Ok(AnyAnswer::Findings(page.await?))
         }
     }
 }
