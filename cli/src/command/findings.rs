@@ -1,15 +1,15 @@
 //! `custody findings`: what the judge found, over everybody.
 
 use std::io;
-use std::path::PathBuf;
 
-use custody_proto::v1::{EntryFilter, FindingFilter};
+use custody_proto::v1::FindingFilter;
 
 use crate::args::Global;
 use crate::client::{self, FindingQuestion};
-use crate::config::Flag;
 use crate::error::{CommandError, Exit};
-use crate::output::{Format, Look, Rendering, Zone, parse_moment, write_answer};
+use crate::output::{Format, Look, Rendering, Zone, write_answer};
+
+use super::asking::{EntryFlags, Source, moment};
 
 /// Lists what the judge found, over all persons
 ///
@@ -41,43 +41,16 @@ pub struct Args {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Where to ask")]
-struct Source {
-    /// The server
-    #[arg(long, value_name = "ADDR", env = "CUSTODY_SERVER", default_value = client::DEFAULT_SERVER)]
-    server: String,
-    /// Reads this data directory instead; no server may have it open
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-}
-
-#[derive(clap::Args)]
 #[command(next_help_heading = "Narrow")]
 struct Narrow {
-    /// What happened from then on: a day or an RFC 3339 time
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// What happened before then
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    #[command(flatten)]
+    entries: EntryFlags,
     /// What was found from then on
     #[arg(long, value_name = "TIME")]
     found_from: Option<String>,
     /// What was found before then
     #[arg(long, value_name = "TIME")]
     found_to: Option<String>,
-    /// Kinds of events, such as `disclosure`
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    kind: Vec<String>,
-    /// Purposes, and narrower ones
-    #[arg(long, value_name = "TERM", value_delimiter = ',')]
-    purpose: Vec<String>,
-    /// Data categories, and narrower ones
-    #[arg(long, value_name = "TERM", value_delimiter = ',')]
-    category: Vec<String>,
-    /// Recipients' ids
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    recipient: Vec<String>,
     /// Services
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     service: Vec<String>,
@@ -134,17 +107,7 @@ impl Args {
             look: Look::detected(),
             zone,
         };
-        let config = match &self.source.data {
-            None => None,
-            Some(dir) => {
-                let flag = Flag {
-                    flag: "--data",
-                    key: "data_dir",
-                    value: Some(dir.display().to_string()),
-                };
-                Some(global.load(&[flag])?.config)
-            }
-        };
+        let config = self.source.files(global)?;
         let mut out = io::stdout().lock();
         let place = match &config {
             Some(config) => client::Place::Files(config),
@@ -162,25 +125,13 @@ impl Args {
 
     fn question(&self, zone: &Zone) -> Result<FindingQuestion, CommandError> {
         let narrow = &self.narrow;
-        let moment = |flag: &str, text: &Option<String>| {
-            parse_moment(zone, text.as_deref())
-                .map_err(|problem| CommandError::Usage(format!("{flag}: {problem}")))
-        };
         Ok(FindingQuestion {
-            filter: EntryFilter {
-                from: moment("--from", &narrow.from)?,
-                to: moment("--to", &narrow.to)?,
-                kinds: narrow.kind.clone(),
-                purposes: narrow.purpose.clone(),
-                categories: narrow.category.clone(),
-                recipients: narrow.recipient.clone(),
-                ..EntryFilter::default()
-            },
+            filter: narrow.entries.filter(zone)?,
             findings: FindingFilter {
                 services: narrow.service.clone(),
                 jurisdictions: narrow.jurisdiction.clone(),
-                recorded_from: moment("--found-from", &narrow.found_from)?,
-                recorded_to: moment("--found-to", &narrow.found_to)?,
+                recorded_from: moment("--found-from", zone, narrow.found_from.as_deref())?,
+                recorded_to: moment("--found-to", zone, narrow.found_to.as_deref())?,
                 ..self.findings.filter()
             },
         })

@@ -7,6 +7,8 @@ pub mod generate;
 pub mod import;
 pub mod serve;
 
+mod asking;
+
 pub mod findings;
 pub mod policy;
 pub mod waiver;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use custody_proto::v1::{AsOf, EntryFilter, EntryView};
 
+use super::asking::{EntryFlags, Source, moment};
 use super::findings::FindingFlags;
 use crate::args::Global;
 use crate::client::{self, Question, View};
-use crate::config::Flag;
 use crate::error::{CommandError, Exit};
-use crate::output::{Answer, Format, Look, Rendering, Zone, parse_moment, write_answer};
+use crate::output::{Answer, Format, Look, Rendering, Zone, write_answer};
 
 /// Shows what the ledger holds about a person
 ///
@@ -44,37 +44,10 @@ pub struct Args {
 }
 
 #[derive(clap::Args)]
-#[command(next_help_heading = "Where to ask")]
-struct Source {
-    /// The server
-    #[arg(long, value_name = "ADDR", env = "CUSTODY_SERVER", default_value = client::DEFAULT_SERVER)]
-    server: String,
-    /// Reads this data directory instead; no server may have it open
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-}
-
-#[derive(clap::Args)]
 #[command(next_help_heading = "Narrow")]
 struct Filter {
-    /// What happened from then on: a day or an RFC 3339 time
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// What happened before then
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
-    /// Kinds, such as `disclosure`
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    kind: Vec<String>,
-    /// Purposes, and narrower ones
-    #[arg(long, value_name = "TERM", value_delimiter = ',')]
-    purpose: Vec<String>,
-    /// Data categories, and narrower ones
-    #[arg(long, value_name = "TERM", value_delimiter = ',')]
-    category: Vec<String>,
-    /// Recipients' ids
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
-    recipient: Vec<String>,
+    #[command(flatten)]
+    entries: EntryFlags,
     /// Countries of destination, such as `US`
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     country: Vec<String>,
@@ -139,17 +112,9 @@ impl Args {
             look: Look::detected(),
             zone,
         };
-        let answer = match &self.source.data {
+        let answer = match self.source.files(global)? {
             None => client::ask_server(&self.source.server, self.show, question)?,
-            Some(dir) => {
-                let flag = Flag {
-                    flag: "--data",
-                    key: "data_dir",
-                    value: Some(dir.display().to_string()),
-                };
-                let config = global.load(&[flag])?.config;
-                client::ask_files(&config, self.show, question)?
-            }
+            Some(config) => client::ask_files(&config, self.show, question)?,
         };
         let mut out = io::stdout().lock();
         match answer {
@@ -170,16 +135,10 @@ fn write(answer: &impl Answer, out: &mut dyn Write, rendering: &Rendering) -> io
 impl Filter {
     fn filter(&self, zone: &Zone) -> Result<EntryFilter, CommandError> {
         Ok(EntryFilter {
-            from: moment("--from", zone, self.from.as_deref())?,
-            to: moment("--to", zone, self.to.as_deref())?,
-            kinds: self.kind.clone(),
-            purposes: self.purpose.clone(),
-            categories: self.category.clone(),
-            recipients: self.recipient.clone(),
             countries: self.country.clone(),
             controllers: self.controller.clone(),
-            policies: Vec::new(),
             judgements: self.judgement.clone(),
+            ..self.entries.filter(zone)?
         })
     }
 
@@ -193,14 +152,6 @@ impl Filter {
             }),
         )
     }
-}
-
-fn moment(
-    flag: &str,
-    zone: &Zone,
-    text: Option<&str>,
-) -> Result<Option<custody_proto::Timestamp>, CommandError> {
-    parse_moment(zone, text).map_err(|problem| CommandError::Usage(format!("{flag}: {problem}")))
 }
 
 /// The identifier itself, or what standard input or a file holds.
