@@ -69,6 +69,14 @@ pub struct Clause {
     pub addendum: Option<String>,
     /// For whom: groups and ISO 3166 codes; empty for everybody.
     pub jurisdictions: Vec<String>,
+    /// For whom not, of those.
+    pub except: Vec<String>,
+    /// From when, where it has a day of its own, nanoseconds since 1970 UTC.
+    pub from_ns: Option<i64>,
+    /// Of a clause that says who decides: the controllers' ids.
+    pub controllers: Vec<String>,
+    /// Codes of the recipients that it is limited to.
+    pub recipients: Vec<String>,
     /// Terms that it covers beside its code.
     pub covers: Vec<String>,
     /// With what kind of thing its list goes on.
@@ -138,6 +146,27 @@ impl Pack {
         self.file.policy.effective.start_ns()
     }
 
+    /// The version before, where it names one.
+    pub fn succeeds(&self) -> Option<&str> {
+        let succeeds = self.file.policy.succeeds.as_ref()?;
+        Some(succeeds.get_ref())
+    }
+
+    /// Where each act needs a basis: groups and ISO 3166 codes.
+    pub fn basis_required(&self) -> impl Iterator<Item = &str> {
+        texts(&self.file.policy.basis_required)
+    }
+
+    /// Where the lists of bases are closed.
+    pub fn bases_closed(&self) -> impl Iterator<Item = &str> {
+        texts(&self.file.policy.bases_closed)
+    }
+
+    /// Whose data needs a mechanism to leave.
+    pub fn safeguard_required(&self) -> impl Iterator<Item = &str> {
+        texts(&self.file.policy.safeguard_required)
+    }
+
     /// The services that it is for.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.file
@@ -171,4 +200,8 @@ impl Pack {
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
+}
+
+fn texts(list: &[Said]) -> impl Iterator<Item = &str> {
+    list.iter().map(|said| said.get_ref().as_str())
 }

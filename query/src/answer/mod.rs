@@ -28,7 +28,6 @@ mod dry_run;
 mod events;
 mod findings;
 mod oversight;
-mod pack_text;
 mod policies;
 mod recipients;
 mod summary;

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use custody_ledger::Digest;
-use custody_policy::{Clause, Policy, Ruleset};
+use custody_policy::{Clause, ClauseKind, Policy, Ruleset};
 use custody_proto::v1;
 
 use super::at_least::Wanted;
 use super::error::{Faults, QueryError};
 use super::filter::is_id;
 use super::moment::{self, timestamp};
-use super::pack_text::PackText;
 use super::{Ask, QueryState};
 use crate::read_model::Visible;
 
@@ -48,7 +47,7 @@ impl Ask for v1::ListPoliciesRequest {
         let policies = rules
             .policies()
             .filter(|policy| in_force(policy) && for_service(policy))
-            .map(|policy| head(rules, policy, &PackText::of(policy.pack())));
+            .map(|policy| head(rules, policy));
         Ok(v1::ListPoliciesResponse {
             policies: policies.collect(),
             ruleset: digest(rules),
@@ -76,13 +75,26 @@ impl Ask for v1::GetPolicyRequest {
             .policy_of(&self.id)
             .ok_or(QueryError::PolicyNotFound)?;
         let policy = rules.policy(policy);
-        let text = PackText::of(policy.pack());
-        let mut shown = head(rules, policy, &text);
+        let mut shown = head(rules, policy);
         let mut clauses: Vec<&Clause> = policy.clauses().iter().collect();
         clauses.sort_by(|a, b| a.id.cmp(&b.id));
-        shown.clauses = clauses.into_iter().map(|it| clause(it, &text)).collect();
-        shown.controllers = text.controllers();
-        shown.exclusions = text.exclusions();
+        shown.clauses = clauses.into_iter().map(clause).collect();
+        // In the order of the file, which decides who the controller is.
+        let of_kind = |kind| policy.clauses().iter().filter(move |it| it.kind == kind);
+        shown.controllers = of_kind(ClauseKind::Controller)
+            .map(|clause| v1::PolicyController {
+                controllers: clause.controllers.clone(),
+                r#where: clause.jurisdictions.clone(),
+                clause: clause.id.clone(),
+            })
+            .collect();
+        shown.exclusions = of_kind(ClauseKind::Exclusion)
+            .map(|clause| v1::PolicyExclusion {
+                r#where: clause.jurisdictions.clone(),
+                recipients: clause.recipients.clone(),
+                clause: clause.id.clone(),
+            })
+            .collect();
         Ok(v1::GetPolicyResponse {
             policy: Some(shown),
         })
@@ -103,7 +115,9 @@ fn ends_ns(rules: &Ruleset, policy: &Policy) -> Option<i64> {
 }
 
 /// A version without its clauses.
-fn head(rules: &Ruleset, policy: &Policy, text: &PackText) -> v1::Policy {
+fn head(rules: &Ruleset, policy: &Policy) -> v1::Policy {
+    let pack = policy.pack();
+    let owned = str::to_owned;
     let mut by_treatment: HashMap<String, u64> = HashMap::new();
     for clause in policy.clauses() {
         *by_treatment
@@ -115,18 +129,18 @@ fn head(rules: &Ruleset, policy: &Policy, text: &PackText) -> v1::Policy {
         title: policy.title().to_owned(),
         effective_at: timestamp(policy.effective_ns()),
         family: policy.family().to_owned(),
-        services: policy.pack().services().map(str::to_owned).collect(),
+        services: pack.services().map(owned).collect(),
         ends_at: ends_ns(rules, policy).and_then(timestamp),
-        succeeds: text.of_policy("succeeds"),
-        basis_required: text.list_of_policy("basis_required"),
-        bases_closed: text.list_of_policy("bases_closed"),
-        safeguard_required: text.list_of_policy("safeguard_required"),
+        succeeds: pack.succeeds().unwrap_or_default().to_owned(),
+        basis_required: pack.basis_required().map(owned).collect(),
+        bases_closed: pack.bases_closed().map(owned).collect(),
+        safeguard_required: pack.safeguard_required().map(owned).collect(),
         clauses_by_treatment: by_treatment,
         ..v1::Policy::default()
     }
 }
 
-fn clause(clause: &Clause, text: &PackText) -> v1::Clause {
+fn clause(clause: &Clause) -> v1::Clause {
     v1::Clause {
         id: clause.id.clone(),
         section: clause.section.clone(),
@@ -138,8 +152,8 @@ fn clause(clause: &Clause, text: &PackText) -> v1::Clause {
         covers: clause.covers.clone(),
         open: clause.open.clone().unwrap_or_default(),
         r#where: clause.jurisdictions.clone(),
-        except: text.list(&clause.id, "except"),
-        from: text.day(&clause.id, "from"),
+        except: clause.except.clone(),
+        from: clause.from_ns.and_then(timestamp),
         addendum: clause.addendum.clone().unwrap_or_default(),
         note: clause.note.clone().unwrap_or_default(),
     }
