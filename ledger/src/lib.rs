@@ -47,11 +47,8 @@
 //! ```
 
 pub mod error;
-pub mod id;
 
-mod chain;
 mod durable;
-pub mod entry;
 mod fault;
 mod shard;
 
@@ -75,8 +72,10 @@ pub use block::{
     GapCause, HEADER_BYTES, LENGTH_BYTES, MAX_BLOCK_BYTES, MAX_BODY_BYTES, TARGET_BODY_BYTES,
     TRAILER_BYTES,
 };
+pub use custody_proof::entry::*;
+pub use custody_proof::{chain, entry, id};
+
 pub use chain::link;
-pub use entry::*;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};

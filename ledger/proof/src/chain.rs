@@ -7,7 +7,7 @@ use crate::id::{Digest, LedgerId};
 
 /// Before the first entry of a shard: `BLAKE3("custody genesis v1" ‖ ledger id
 /// ‖ identity bytes of the shard)`.
-pub(crate) fn genesis(ledger: LedgerId, identity: &[u8]) -> Digest {
+pub fn genesis(ledger: LedgerId, identity: &[u8]) -> Digest {
     digest(b"custody genesis v1", &[ledger.as_bytes(), identity])
 }
 
@@ -20,12 +20,12 @@ pub fn link(previous: Digest, entry: &[u8]) -> Digest {
 }
 
 /// The digest of a block: `BLAKE3("custody block v1" ‖ header ‖ body)`.
-pub(crate) fn block(header_and_body: &[u8]) -> Digest {
+pub fn block(header_and_body: &[u8]) -> Digest {
     digest(b"custody block v1", &[header_and_body])
 }
 
 /// `BLAKE3(domain ‖ parts)`.
-pub(crate) fn digest(domain: &[u8], parts: &[&[u8]]) -> Digest {
+pub fn digest(domain: &[u8], parts: &[&[u8]]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     hasher.update(domain);
     for part in parts {

@@ -1,0 +1,14 @@
+//! What a third party needs to check the evidence of a Custody ledger.
+//!
+//! Pure: no input or output, no clock, no storage engine. It takes untrusted
+//! bytes, and builds for `wasm32-unknown-unknown`.
+
+pub mod error;
+pub mod id;
+
+pub mod chain;
+pub mod entry;
+
+pub mod tree;
+
+pub use error::DecodeError;
