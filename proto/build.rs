@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "custody/event/v1/event.proto",
     "custody/event/v1/sealed.proto",
     "custody/v1/entry.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 8] = [
     "custody/v1/evidence.proto",
     "custody/v1/rights.proto",
     "custody/v1/policy.proto",
+    "custody/v1/operation.proto",
 ];
 
 /// Messages that hold identifiers, free text or what else was sealed:

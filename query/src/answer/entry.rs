@@ -188,5 +188,6 @@ pub(crate) fn checkpoint(
             shards: shards.collect(),
         }),
         visible: Some(ledger_head(visible)),
+        ..v1::GetCheckpointResponse::default()
     }
 }
