@@ -9,6 +9,7 @@
 mod house;
 mod judgement;
 mod kind;
+mod outline;
 mod v1;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::id::{EventTag, SubjectReference};
 pub use house::HouseRecord;
 pub use judgement::{EntryRef, Finding, Judgement, Outcome};
 pub use kind::Kind;
+pub use outline::Outline;
 
 /// The version byte that [`Entry::encode`] writes.
 pub const ENTRY_VERSION: u8 = 2;
