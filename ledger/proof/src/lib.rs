@@ -9,6 +9,9 @@ pub mod id;
 pub mod chain;
 pub mod entry;
 
+mod sha256;
 pub mod tree;
 
-pub use error::DecodeError;
+pub mod map;
+
+pub use error::{DecodeError, ProofError};
