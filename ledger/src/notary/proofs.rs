@@ -7,12 +7,13 @@ use custody_proof::evidence::{ConsistencyProof, Evidence, InclusionProof};
 use custody_proof::map::{Record, ShardMapProof};
 use custody_proof::tree::Hash;
 
-use crate::error::LedgerError;
 use crate::id::{ShardId, SubjectReference};
 use crate::ledger::Ledger;
+use crate::notary::ProveError;
 use crate::notary::leaves::LogLeaves;
+use crate::notary::logs::{LedgerReader, ShardReader};
 use crate::notary::published::{Published, PublishedShard};
-use crate::notary::{ProveError, log::ShardLog};
+use crate::tree::{Leaves, Tiles};
 
 /// What every shard holds of some references, proved against one checkpoint.
 #[derive(Clone, Debug)]
@@ -93,15 +94,15 @@ impl Ledger {
         let published = self.published().ok_or(ProveError::NoCheckpoint)?;
         let signed = shard_of(&published, shard)?;
         let path = self.inclusion_path(shard, sequence, signed)?;
-        let (previous, entry) = self.stored_entry(shard, sequence)?;
+        let linked = LogLeaves::new(self.shared(), shard).entry(sequence)?;
         Ok(InclusionProof {
             ledger_checkpoint: published.note.clone(),
             manifest: published.manifest_text.clone(),
             checkpoint: signed.note.clone(),
             shard,
             sequence,
-            previous,
-            entry,
+            previous: linked.previous,
+            entry: linked.bytes,
             path,
         })
     }
@@ -119,10 +120,10 @@ impl Ledger {
                 signed: size,
             });
         }
-        self.log(shard, |log| {
-            let leaves = LogLeaves::new(self.shared(), shard);
-            log.tree.inclusion(sequence, size, &leaves).map_err(derived)
-        })
+        let leaves = LogLeaves::new(self.shared(), shard);
+        let tiles = self.reader(shard)?.tiles;
+        let mut prover = tiles.prover(size, &leaves).map_err(derived)?;
+        prover.inclusion(sequence).map_err(derived)
     }
 
     /// That the tree of `to` leaves continues the one of `from` (RFC 6962,
@@ -154,11 +155,14 @@ impl Ledger {
             return Err(ProveError::Order { from, to });
         }
         let path = match log {
-            Some(shard) => self.log(shard, |log| {
+            Some(shard) => {
                 let leaves = LogLeaves::new(self.shared(), shard);
-                log.tree.consistency(from, to, &leaves).map_err(derived)
-            })?,
-            None => self.ledger_log(|tree| tree.consistency_stored(from, to).map_err(derived))?,
+                consistency(&self.reader(shard)?.tiles, &leaves, from, to)?
+            }
+            None => {
+                let log = self.ledger_reader()?;
+                consistency(&log.tiles, &*log.leaves, from, to)?
+            }
         };
         Ok(ConsistencyProof {
             checkpoint: Some(note.clone()).filter(|_| to == signed),
@@ -183,17 +187,22 @@ impl Ledger {
         let mut parts = Vec::with_capacity(references.len() * published.shards.len());
         for (shard, signed) in &published.shards {
             let roots = &signed.checkpoint.map;
-            for reference in references {
-                let proof = self.log(*shard, |log| log.map.prove(reference).map_err(derived))?;
-                // Whatever the maps on disk say, no proof leaves that does not
-                // hold.
-                let record = proof
+            let (_, _, proved) = self
+                .reader(*shard)?
+                .map
+                .prove(references)
+                .map_err(derived)?;
+            for (reference, proved) in references.iter().zip(proved) {
+                // Against the roots that are signed: no proof leaves that does
+                // not hold.
+                let record = proved
+                    .proof
                     .verify(&roots.base, &roots.recent, reference)
                     .map_err(derived)?;
                 parts.push(CompletenessPart {
                     shard: *shard,
                     reference: *reference,
-                    proof,
+                    proof: proved.proof,
                     record,
                 });
             }
@@ -201,24 +210,24 @@ impl Ledger {
         Ok(Completeness { published, parts })
     }
 
-    fn log<T>(
-        &self,
-        shard: ShardId,
-        ask: impl FnOnce(&mut ShardLog) -> Result<T, ProveError>,
-    ) -> Result<T, ProveError> {
-        let log = self.shared().logs.of(shard);
-        let log = log.ok_or(ProveError::UnknownShard { shard })?;
-        ask(&mut log.lock())
+    fn reader(&self, shard: ShardId) -> Result<ShardReader, ProveError> {
+        let reader = self.shared().logs.of(shard);
+        reader.ok_or(ProveError::UnknownShard { shard })
     }
 
-    /// The chain before an entry, and the entry's stored bytes.
-    fn stored_entry(
-        &self,
-        shard: ShardId,
-        sequence: u64,
-    ) -> Result<(crate::id::Digest, Vec<u8>), LedgerError> {
-        LogLeaves::new(self.shared(), shard).entry(sequence)
+    fn ledger_reader(&self) -> Result<LedgerReader, ProveError> {
+        self.shared().logs.ledger().ok_or(ProveError::NoCheckpoint)
     }
+}
+
+fn consistency<L: Leaves>(
+    tiles: &Tiles,
+    leaves: &L,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Hash>, ProveError> {
+    let mut prover = tiles.prover(to, leaves).map_err(derived)?;
+    prover.consistency(from).map_err(derived)
 }
 
 pub(super) fn shard_of(
