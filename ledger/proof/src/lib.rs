@@ -9,6 +9,7 @@ pub mod id;
 pub mod chain;
 pub mod entry;
 
+pub mod map;
 pub mod tree;
 
 pub mod note;
@@ -19,5 +20,6 @@ pub mod manifest;
 pub mod tiles;
 
 mod field;
+mod sha256;
 
-pub use error::DecodeError;
+pub use error::{DecodeError, ProofError};
