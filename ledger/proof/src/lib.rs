@@ -18,6 +18,9 @@ pub mod checkpoint;
 pub mod cosignature;
 pub mod manifest;
 pub mod tiles;
+pub mod witness;
+
+pub mod evidence;
 
 mod field;
 mod sha256;
