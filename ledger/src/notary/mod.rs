@@ -26,6 +26,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use custody_proof::checkpoint::ledger_log_origin;
+
 use crate::error::Step;
 use crate::id::ShardId;
 use crate::ledger::{Rereader, Shared, Steps, Subscription};
@@ -55,6 +57,7 @@ pub(crate) struct Notary {
     anchor: SignedAnchor,
     commits: Subscription,
     reread: Rereader,
+    /// The ledger's origin in the epoch of its own log.
     origin: String,
     /// The epoch of the ledger's own log.
     epoch: u32,
@@ -75,7 +78,10 @@ impl Notary {
             dir: shared.dir.clone(),
             commits: shared.commits.subscribe(),
             reread: Rereader::new(Arc::clone(&shared)),
-            origin: options.origin().unwrap_or_default().to_owned(),
+            origin: ledger_log_origin(
+                options.origin().unwrap_or_default(),
+                anchor.state().epoch,
+            ),
             epoch: anchor.state().epoch,
             shared,
             options,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use custody_proof::checkpoint::{
-    Checkpoint, Kafka, LedgerCheckpoint, MapRoots, ShardCheckpoint, ledger_log_origin, shard_origin,
+    Checkpoint, Kafka, LedgerCheckpoint, MapRoots, ShardCheckpoint, shard_origin,
 };
 use custody_proof::manifest::{Manifest, ShardLine};
 use custody_proof::note::SigningKey;
@@ -90,7 +90,7 @@ impl Notary {
         self.logs.get(&shard).is_some_and(|log| {
             log.head.blocks != known.blocks
                 || log.head.epoch != known.epoch
-                || !known.checkpoint.origin.starts_with(&self.origin)
+                || known.checkpoint.origin != shard_origin(&self.origin, &shard, log.head.epoch)
         })
     }
 
@@ -240,7 +240,7 @@ impl Notary {
             size,
             root,
         });
-        let origin = ledger_log_origin(&self.origin, self.epoch);
+        let origin = self.origin.clone();
         let checkpoint = LedgerCheckpoint {
             checkpoint: Checkpoint {
                 origin: origin.clone(),
