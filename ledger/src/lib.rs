@@ -65,7 +65,7 @@ mod store;
 
 pub mod tree;
 
-// pub mod map;
+pub mod map;
 
 mod ledger;
 mod verify;
