@@ -60,6 +60,8 @@ mod succession;
 mod anchor;
 mod identity;
 mod lock;
+mod segment;
+mod sources;
 mod stamp;
 mod store;
 
@@ -85,6 +87,7 @@ pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
-pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Subscription};
+pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
+pub use segment::Compression;
 pub use shard::{Head, ShardDescriptor};
 pub use verify::{Progress, ShardReport, VerifyOptions, VerifyReport, verify};
