@@ -398,8 +398,14 @@ fn golden() {
     // 130 persons in 4 buckets.
     assert_eq!(base.len(), 176 + 130 * 56 + 4 * 16 + 7 * 32);
     assert_eq!(recent.len(), 112 + 10 * 56 + 32);
-    assert_eq!(blake3::hash(&base).to_string(), "fa50b34b27982e591039e1aee5d8455e55499ce43c9515ea7e805b8defe32c9f");
-    assert_eq!(blake3::hash(&recent).to_string(), "e9fb15433e56fc8239d9f1030e323f95eca853544687069c47a290d61a878707");
+    assert_eq!(
+        blake3::hash(&base).to_string(),
+        "fa50b34b27982e591039e1aee5d8455e55499ce43c9515ea7e805b8defe32c9f"
+    );
+    assert_eq!(
+        blake3::hash(&recent).to_string(),
+        "e9fb15433e56fc8239d9f1030e323f95eca853544687069c47a290d61a878707"
+    );
 }
 
 #[test]
