@@ -65,6 +65,7 @@ mod sources;
 mod stamp;
 mod store;
 
+mod archive;
 mod ledger;
 mod verify;
 
@@ -79,11 +80,15 @@ pub use block::{
 pub use custody_proof::entry::*;
 pub use custody_proof::{chain, entry, id};
 
+pub use archive::Archive;
 pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
-pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
+pub use ledger::{
+    BackupProgress, BackupReport, Barrier, FaultInjector, Ledger, LedgerOptions, Rereader,
+    Subscription, restore,
+};
 pub use segment::Compression;
 pub use shard::{Head, ShardDescriptor};
 pub use verify::{Progress, ShardReport, VerifyOptions, VerifyReport, verify};

@@ -147,6 +147,7 @@ fn start(
         id: manifest.ledger,
         dir: dir.to_owned(),
         segment_bytes,
+        compression: options.compression,
         queue: Queue::new(options.queue_bytes),
         shards: RwLock::new(joined.shards),
         view: RwLock::new(Some(Arc::new(View {
@@ -161,7 +162,6 @@ fn start(
     let steps = Steps::new(options.faults.clone());
     let sealer = Sealer {
         shared: Arc::clone(&shared),
-        compression: options.compression,
         steps: steps.clone(),
     };
     let sealer = std::thread::Builder::new()

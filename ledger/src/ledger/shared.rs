@@ -14,7 +14,7 @@ use crate::ledger::queue::Queue;
 use crate::ledger::sealing::Sealing;
 use crate::ledger::subscription::Commits;
 use crate::ledger::view::View;
-use crate::segment::Manifest;
+use crate::segment::{Compression, Manifest};
 use crate::shard::{Head, ShardDescriptor};
 
 /// A shard and its last durable head.
@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) dir: PathBuf,
     /// The segment size of databases.
     pub(super) segment_bytes: usize,
+    /// How segments are compressed.
+    pub(super) compression: Compression,
     pub(super) queue: Queue,
     /// Durable heads only.
     pub(super) shards: RwLock<BTreeMap<ShardId, OpenShard>>,
