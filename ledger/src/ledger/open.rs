@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::anchor::Anchor;
+use crate::anchor::{Anchor, AnchorState};
 use crate::durable;
 use crate::error::{DecodeError, OpenError};
-use crate::id::LedgerId;
+use crate::id::{LedgerId, ShardId};
 use crate::identity::Identity;
 use crate::ledger::create::{MARKER, create, remove_dir};
 use crate::ledger::fill::Fill;
@@ -28,9 +28,9 @@ use crate::ledger::subscription::Commits;
 use crate::ledger::view::{Database, View};
 use crate::ledger::writer::Writer;
 use crate::lock::Lock;
-use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor};
+use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor, SignedState};
 use crate::segment::{self, Catalogue, DatabaseInfo, Manifest};
-use crate::shard::Head;
+use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
 use crate::store::{self, Copy, Store, StoreError, dir_name};
 
@@ -155,6 +155,7 @@ fn start(
         id: manifest.ledger,
         dir: dir.to_owned(),
         segment_bytes,
+        compression: options.compression,
         queue: Queue::new(options.queue_bytes),
         shards: RwLock::new(joined.shards),
         view: RwLock::new(Some(Arc::new(View {
@@ -175,7 +176,6 @@ fn start(
     };
     let sealer = Sealer {
         shared: Arc::clone(&shared),
-        compression: options.compression,
         steps: steps.clone(),
     };
     let sealer = std::thread::Builder::new()
@@ -197,6 +197,32 @@ fn start(
         notary,
     };
     Ok((shared, writer))
+}
+
+/// The heads of the shards of a ledger that may have lost their ends, from
+/// copies of its databases.
+pub(super) fn survey(
+    dir: &Path,
+    identity: &Identity,
+    anchor: &AnchorState,
+    signed: &SignedState,
+    may_lose: &BTreeSet<ShardId>,
+) -> Result<Vec<(ShardDescriptor, Head)>, OpenError> {
+    let manifest = read_manifest(dir, identity.ledger)?;
+    let catalogue = Catalogue::new(dir, identity.ledger, manifest.shards.clone());
+    catalogue.check()?;
+    let join = Join {
+        dir,
+        ledger: identity.ledger,
+        catalogue: &catalogue,
+        anchor,
+        signed,
+        accept_lost: may_lose,
+    };
+    remove_copies(dir)?;
+    let joined = probe(&join, identity, &manifest.databases)?;
+    let shards = joined.shards.into_values();
+    Ok(shards.map(|open| (open.descriptor, open.head)).collect())
 }
 
 fn start_notary(
@@ -315,7 +341,7 @@ fn probe(
     join: &Join<'_>,
     identity: &Identity,
     databases: &[DatabaseInfo],
-) -> Result<(), OpenError> {
+) -> Result<Joined, OpenError> {
     const CACHE_BYTES: u64 = 16 << 20;
     let dir = join.dir;
     let mut copies = Vec::with_capacity(databases.len());
@@ -331,10 +357,10 @@ fn probe(
     }
     // Every block, not only the last ones: sled goes on without a page that it
     // cannot read, and would write over what is left of it.
-    join.all(&stores, true)?;
+    let joined = join.all(&stores, true)?;
     drop(stores);
     drop(copies);
-    Ok(())
+    Ok(joined)
 }
 
 /// Tells what the machine lacks from what is wrong with the stored bytes.
