@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod at_rest;
+mod backup;
 mod damage;
 mod faults;
 mod fixture;
 mod model;
 mod operation;
 mod process;
+mod reread;
 mod rotation;
+mod rotation_faults;
