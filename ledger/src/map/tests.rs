@@ -151,7 +151,7 @@ fn reopened(dir: &Path, log: &Log, sealed: u64) -> ShardMap {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn as_the_model_through_merges_and_crashes(steps in prop::collection::vec(step(), 1..25), others in prop::collection::vec(reference(), 4)) {
