@@ -81,7 +81,9 @@ impl Join<'_> {
     /// which was put back to an older state then.
     fn has_all_that_was_signed(&self, joined: &Joined) -> Result<(), OpenError> {
         for given_up in &self.signed.abandoned {
-            let shard = given_up.shard.filter(|shard| !self.accept_lost.contains(shard));
+            let shard = given_up
+                .shard
+                .filter(|shard| !self.accept_lost.contains(shard));
             let epoch = shard.and_then(|shard| Some(joined.shards.get(&shard)?.head.epoch));
             if let (Some(shard), Some(epoch)) = (shard, epoch)
                 && epoch <= given_up.head.epoch

@@ -24,6 +24,7 @@ use crate::lock::Lock;
 use crate::notary::{self, GivenUp, SignedAnchor, SignedState, checkpoint_of};
 use crate::segment::Manifest;
 use crate::shard::{Head, ShardDescriptor};
+use crate::stamp::Stamp;
 use crate::store::{dir_name, generations};
 use crate::tree::StoredLeaves;
 
@@ -94,7 +95,13 @@ pub fn lost_ends(dir: &Path, options: &LedgerOptions) -> Result<Vec<LostEnd>, Op
     let signed = SignedAnchor::open(signed_dir(dir, options), identity.ledger)?;
     let mut known: BTreeSet<ShardId> = anchor.state().heads.keys().copied().collect();
     known.extend(signed.state().shards.keys());
-    known.extend(signed.state().abandoned.iter().filter_map(|head| head.shard));
+    known.extend(
+        signed
+            .state()
+            .abandoned
+            .iter()
+            .filter_map(|head| head.shard),
+    );
     let found = survey(dir, &identity, anchor.state(), signed.state(), &known)?;
     let mut lost = Vec::new();
     for (descriptor, head) in found {
@@ -204,7 +211,18 @@ pub fn resume(dir: &Path, options: &ResumeOptions) -> Result<Vec<LostEnd>, Resum
     {
         return Err(ResumeError::Another { shard: other.shard });
     }
-    keep(dir, options)?;
+    {
+        let _lock = Lock::exclusive(dir)?;
+        match Stamp::check(dir)? {
+            Some(faults) if !faults.is_empty() => {
+                return Err(OpenError::Changed { faults }.into());
+            }
+            _ => {}
+        }
+        keep(dir, options)?;
+        // The signed anchor may be among the files that it covers.
+        Stamp::remove(dir)?;
+    }
     give_up(dir, &options.ledger, &lost)?;
     let ledger = Ledger::open(
         dir,
@@ -249,9 +267,12 @@ fn record(end: &LostEnd, options: &ResumeOptions) -> Entry {
 /// Keeps the files that are about to change.
 fn keep(dir: &Path, options: &ResumeOptions) -> Result<(), OpenError> {
     let io = |what: &'static str, path: PathBuf| move |source| OpenError::Io { what, path, source };
-    let kept = dir
-        .join(KEPT_DIR)
-        .join(options.recorded_time_ns.to_string());
+    // What an attempt that was cut short has kept stays as it is.
+    let kept = (0..)
+        .map(|attempt| format!("{}.{attempt}", options.recorded_time_ns))
+        .map(|name| dir.join(KEPT_DIR).join(name))
+        .find(|kept| !kept.exists())
+        .unwrap_or_else(|| dir.join(KEPT_DIR));
     fs::create_dir_all(&kept).map_err(io("create", kept.clone()))?;
     for generation in generations(dir).map_err(io("read", dir.to_owned()))? {
         let name = dir_name(generation);
@@ -260,7 +281,11 @@ fn keep(dir: &Path, options: &ResumeOptions) -> Result<(), OpenError> {
     }
     let signed_dir = signed_dir(dir, &options.ledger);
     let files = anchor::FILES.iter().map(|name| dir.join(name));
-    let files = files.chain(notary::SIGNED_FILES.iter().map(|name| signed_dir.join(name)));
+    let files = files.chain(
+        notary::SIGNED_FILES
+            .iter()
+            .map(|name| signed_dir.join(name)),
+    );
     for path in files.chain([dir.join(Manifest::path())]) {
         if let Some(name) = path.file_name().filter(|_| path.exists()) {
             fs::copy(&path, kept.join(name)).map_err(io("keep", path.clone()))?;

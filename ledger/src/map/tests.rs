@@ -9,6 +9,9 @@ use super::shard_map::{BASE_FILE, RECENT_FILE};
 use super::*;
 use crate::id::{Digest, ShardId, SubjectReference};
 
+mod files;
+mod measure;
+
 const SHARD: ShardId = ShardId([4; 16]);
 const GENESIS: Digest = Digest([9; 32]);
 
@@ -148,7 +151,7 @@ fn reopened(dir: &Path, log: &Log, sealed: u64) -> ShardMap {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn as_the_model_through_merges_and_crashes(steps in prop::collection::vec(step(), 1..25), others in prop::collection::vec(reference(), 4)) {
@@ -272,6 +275,7 @@ fn an_entry_counts_once() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn a_merge_after_the_last_save_makes_the_save_worthless() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(300, 100);
@@ -409,6 +413,8 @@ fn golden() {
 }
 
 #[test]
+=======
+>>>>>>> ledger4-tree
 fn a_merge_is_due_when_it_is_worth_it() {
     let policy = MergePolicy::default();
     assert!(!policy.is_due(4095, 0));
@@ -457,122 +463,4 @@ fn proofs_are_had_while_versions_are_sealed_and_merged() {
         ended.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(prover.join().unwrap() > 0);
     });
-}
-
-#[test]
-#[ignore = "a measurement: run with --release --nocapture"]
-fn microseconds_a_person() {
-    use std::time::Instant;
-    const PERSONS: usize = 1_000_000;
-    const BATCH: usize = 10_000;
-    let dir = tempfile::tempdir().unwrap();
-    let people: Vec<SubjectReference> = (0..PERSONS as u64).map(person).collect();
-    let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();
-    let mut sequence = 0;
-    let mut touch = |map: &mut ShardMap, reference: SubjectReference| {
-        map.touch(reference, sequence, Digest([6; 32])).unwrap();
-        sequence += 1;
-        sequence
-    };
-
-    // All once: what a rebuild costs.
-    let policy = MergePolicy::default();
-    let started = Instant::now();
-    let mut merges = 0;
-    for chunk in people.chunks(BATCH) {
-        let size = chunk
-            .iter()
-            .map(|one| touch(&mut map, *one))
-            .last()
-            .unwrap();
-        map.roots(size, GENESIS).unwrap();
-        if map.merge_due(&policy) {
-            map.merge().unwrap();
-            merges += 1;
-        }
-    }
-    println!(
-        "rebuilt: {} ns a new person, {merges} merges among them",
-        started.elapsed().as_nanos() / PERSONS as u128
-    );
-    let started = Instant::now();
-    map.merge().unwrap();
-    println!(
-        "a merge of {:?} persons: {:?}",
-        map.persons(),
-        started.elapsed()
-    );
-    map.roots(PERSONS as u64, GENESIS).unwrap();
-    println!(
-        "base: {:.2} bytes a person in memory",
-        map.allocated_bytes() as f64 / PERSONS as f64
-    );
-
-    // Zipf with exponent 0.99 over all of them.
-    let mut sums = Vec::with_capacity(PERSONS);
-    let mut sum = 0.0;
-    for n in 1..=PERSONS {
-        sum += (n as f64).powf(-0.99);
-        sums.push(sum);
-    }
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let at = (state >> 11) as f64 / (1_u64 << 53) as f64 * sum;
-        people[sums.partition_point(|sum| *sum < at).min(PERSONS - 1)]
-    };
-    for batch in [1_000, 10_000, 50_000] {
-        let (mut touching, mut sealing, mut worst) = (0, 0, 0);
-        let rounds = 1_000_000 / batch;
-        for _ in 0..rounds {
-            let chosen: Vec<SubjectReference> = (0..batch).map(|_| next()).collect();
-            let started = Instant::now();
-            let size = chosen
-                .iter()
-                .map(|one| touch(&mut map, *one))
-                .last()
-                .unwrap();
-            touching += started.elapsed().as_nanos();
-            let started = Instant::now();
-            map.roots(size, GENESIS).unwrap();
-            sealing += started.elapsed().as_nanos();
-            worst = worst.max(started.elapsed().as_micros());
-        }
-        let touches = (batch * rounds) as u128;
-        println!(
-            "{batch} touches a checkpoint: {} ns a touch, {} ns a touch to seal, {} us a checkpoint, {worst} at worst; recent {} persons, {:.1} bytes each",
-            touching / touches,
-            sealing / touches,
-            sealing / rounds as u128 / 1000,
-            map.persons().0,
-            map.reader().0.read().recent.allocated_bytes() as f64 / map.persons().0 as f64,
-        );
-    }
-    let started = Instant::now();
-    map.save_recent().unwrap();
-    println!("saved in {:?}", started.elapsed());
-    let started = Instant::now();
-    let opened = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
-    println!("opened in {:?}", started.elapsed());
-    assert_eq!(opened.sealed(), map.sealed());
-    let started = Instant::now();
-    let mut bytes = 0;
-    for one in people.iter().step_by(1000) {
-        let (_, _, proved) = map.reader().prove(&[*one]).unwrap();
-        bytes += proved[0].proof.encode().len();
-    }
-    println!(
-        "{} us a proof of {} bytes",
-        started.elapsed().as_micros() / 1000,
-        bytes / 1000
-    );
-    let started = Instant::now();
-    map.merge().unwrap();
-    println!(
-        "a merge of {:?} persons: {:?}",
-        map.persons(),
-        started.elapsed()
-    );
 }
