@@ -90,6 +90,9 @@ if [ -z "$bench" ]; then
 	cargo build --release --manifest-path "$root/Cargo.toml" -p custody-bench
 	bench=${CARGO_TARGET_DIR:-$root/target}/release/custody-bench
 fi
+if [[ ,$sides, == *,custody,* ]]; then
+	"$bench" append-once --help >/dev/null 2>&1 || die "$bench cannot append: leave custody out with -p"
+fi
 
 "$bench" workload --events "$events" --seed "$seed" --out "$work/events.jsonl"
 sha256sum "$work/events.jsonl" | cut -d' ' -f1

@@ -90,6 +90,8 @@ func bounded(ctx context.Context, s settings) (*figures.Figures, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // Before the directory goes: Tessera goes on reading it.
 	type result struct {
 		found *figures.Figures
 		err   error
