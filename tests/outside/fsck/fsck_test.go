@@ -45,13 +45,22 @@ func signer(t *testing.T, name string, seed []byte) (note.Signer, string) {
 	return signer, public
 }
 
-// writeLog lets Tessera write, or continue, a log of 32-byte entries.
+// writeLog lets Tessera write, or continue, a log of so many entries.
 func writeLog(t *testing.T, dir, origin string, entries int) {
 	t.Helper()
-	writeEntries(t, dir, origin, 0, entries)
+	writeEntries(t, dir, origin, numbered(0, entries))
 }
 
-func writeEntries(t *testing.T, dir, origin string, first, entries int) {
+// numbered are entries of 32 bytes.
+func numbered(first, entries int) [][]byte {
+	var all [][]byte
+	for i := range entries {
+		all = append(all, entry(first+i))
+	}
+	return all
+}
+
+func writeEntries(t *testing.T, dir, origin string, entries [][]byte) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -67,13 +76,14 @@ func writeEntries(t *testing.T, dir, origin string, first, entries int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	futures := make([]tessera.IndexFuture, entries)
-	for i := range entries {
-		futures[i] = appender.Add(ctx, tessera.NewEntry(entry(first+i)))
+	futures := make([]tessera.IndexFuture, len(entries))
+	for i, entry := range entries {
+		futures[i] = appender.Add(ctx, tessera.NewEntry(entry))
 	}
-	for _, future := range futures {
-		if _, err := future(); err != nil {
-			t.Fatal(err)
+	for want, future := range futures {
+		// One caller's entries are numbered in order.
+		if got, err := future(); err != nil || got.Index < uint64(want) {
+			t.Fatal(got, err)
 		}
 	}
 	if err := shutdown(ctx); err != nil {
@@ -86,14 +96,58 @@ func entry(i int) []byte {
 	return hash[:]
 }
 
-// export is a ledger's directory: its own log and a shard's.
+// export is a ledger's directory: its own log, its manifest, and a shard's
+// log.
 func export(t *testing.T) (dir, key string) {
 	t.Helper()
+	return exportOf(t, numbered(0, 1500))
+}
+
+func exportOf(t *testing.T, entries [][]byte) (dir, key string) {
+	t.Helper()
 	dir = t.TempDir()
-	writeLog(t, dir, ledgerOrigin, 3)
-	writeLog(t, filepath.Join(dir, shardName), shardOrigin, 1500)
-	_, key = signer(t, ledgerOrigin, seed)
+	shard := filepath.Join(dir, shardName)
+	writeEntries(t, shard, shardOrigin, entries)
+	text := fmt.Sprintf("custody.manifest/v1\nledger %s\nsequence 2\nshard %s 0 %d %s %[4]s %[4]s\n",
+		ledgerOrigin[len("custody/"):], shardName, len(entries), rootOf(t, shard))
+	writeFile(t, filepath.Join(dir, "manifest"), text)
+	leaf := sha256.Sum256([]byte("custody manifest v1" + text))
+	writeEntries(t, dir, ledgerOrigin, append(numbered(0, 2), leaf[:]))
+	// Tessera signs no more than origin, size and root.
+	sign, key := signer(t, ledgerOrigin, seed)
+	signCheckpoint(t, dir, sign, fmt.Sprintf("%s\n3\n%s\nmanifest %x\n", ledgerOrigin, rootOf(t, dir), leaf))
 	return dir, key
+}
+
+// rootOf is the third line of a checkpoint.
+func rootOf(t *testing.T, dir string) string {
+	t.Helper()
+	return strings.Split(readFile(t, filepath.Join(dir, "checkpoint")), "\n")[2]
+}
+
+func signCheckpoint(t *testing.T, dir string, sign note.Signer, text string) {
+	t.Helper()
+	signed, err := note.Sign(&note.Note{Text: text}, sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "checkpoint"), string(signed))
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -122,31 +176,28 @@ func TestAWholeExportIsInOrder(t *testing.T) {
 	text := ask(t, 0, "ledger", "-dir", dir, "-key", key)
 	contains(t, text, "ok "+ledgerOrigin+" 3 ")
 	contains(t, text, "ok "+shardOrigin+" 1500 ")
+	contains(t, text, "ok manifest of 1 shards")
 
 	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	defer server.Close()
 	contains(t, ask(t, 0, "log", "-url", server.URL+"/"+shardName, "-origin", shardOrigin, "-key", key),
 		"ok "+shardOrigin+" 1500 ")
 	contains(t, ask(t, 0, "note", "-key", key, filepath.Join(dir, "checkpoint")), "ok "+ledgerOrigin+"+")
+	// The ledger's key answers for the shard too.
+	contains(t, ask(t, 0, "note", "-key", key, filepath.Join(dir, shardName, "checkpoint")), "ok "+shardOrigin+"+")
 }
 
 func TestALogExtendsAnEarlierCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	_, key := signer(t, shardOrigin, seed)
 	writeLog(t, dir, shardOrigin, 300)
-	old, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	kept := filepath.Join(t.TempDir(), "kept")
-	if err := os.WriteFile(kept, old, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, kept, readFile(t, filepath.Join(dir, "checkpoint")))
 	writeLog(t, dir, shardOrigin, 400)
 	ask(t, 0, "log", "-dir", dir, "-key", key, "-since", kept)
 
 	other := t.TempDir()
-	writeEntries(t, other, shardOrigin, 1, 310)
+	writeEntries(t, other, shardOrigin, numbered(1, 310))
 	contains(t, ask(t, 1, "log", "-dir", other, "-key", key, "-since", kept), "root")
 	shorter := t.TempDir()
 	writeLog(t, shorter, shardOrigin, 299)
@@ -161,6 +212,8 @@ func TestEveryFaultIsSeen(t *testing.T) {
 		return func(b []byte) []byte { b[at] ^= 1; return b }
 	}
 	whole, key := export(t)
+	shorter, _ := exportOf(t, numbered(0, 512))
+	older := readFile(t, filepath.Join(shorter, shardName, "checkpoint"))
 	for _, c := range []struct {
 		name, file string
 		change     func([]byte) []byte
@@ -179,6 +232,12 @@ func TestEveryFaultIsSeen(t *testing.T) {
 		{"the size", filepath.Join(shardName, "checkpoint"), func(b []byte) []byte {
 			return bytes.Replace(b, []byte("\n1500\n"), []byte("\n1499\n"), 1)
 		}, "signature"},
+		{"no shard", shardName, nil, "is missing"},
+		{"no manifest", "manifest", nil, "no such file"},
+		{"the manifest", "manifest", flip(90), "names another manifest"},
+		{"a shard's head of another time", filepath.Join(shardName, "checkpoint"), func([]byte) []byte {
+			return []byte(older)
+		}, "the manifest names"},
 		{"the ledger's root", "checkpoint", flip(len(ledgerOrigin) + 6), "signature"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -188,17 +247,11 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			}
 			path := filepath.Join(dir, c.file)
 			if c.change == nil {
-				if err := os.Remove(path); err != nil {
+				if err := os.RemoveAll(path); err != nil {
 					t.Fatal(err)
 				}
 			} else {
-				bytes, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, c.change(bytes), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				writeFile(t, path, string(c.change([]byte(readFile(t, path)))))
 			}
 			contains(t, ask(t, 1, "ledger", "-dir", dir, "-key", key), c.says)
 		})
@@ -212,9 +265,7 @@ func TestItEndsThoughFsckHangs(t *testing.T) {
 	_, key := signer(t, shardOrigin, seed)
 	for _, tile := range []string{"000", "001"} {
 		path := filepath.Join(dir, "tile/0", tile)
-		if err := os.WriteFile(path, make([]byte, 256*32), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, path, string(make([]byte, 256*32)))
 	}
 	started := time.Now()
 	contains(t, ask(t, 1, "log", "-dir", dir, "-key", key, "-workers", "1"), "did not end")
@@ -266,26 +317,21 @@ func TestProofs(t *testing.T) {
 	ask(t, 1, args("2", fmt.Sprintf("%x", entry(1499)), path)...)
 	ask(t, 2, args("2", "xyz", path)...)
 
-	// The ledger's log of three leaves, to its first two: signed here, since
-	// Tessera published only the last.
-	first, err := client.GetEntryBundle(t.Context(), client.FileFetcher{Root: dir}.ReadEntryBundle, 0, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var leaves [][]byte
-	for _, entry := range first.Entries {
+	for _, entry := range numbered(0, 2) {
 		leaves = append(leaves, rfc6962.DefaultHasher.HashLeaf(entry))
 	}
-	root := rfc6962.DefaultHasher.HashChildren(leaves[0], leaves[1])
-	sign, _ := signer(t, ledgerOrigin, seed)
-	old, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n2\n%s\n", ledgerOrigin, base64.StdEncoding.EncodeToString(root))}, sign)
+	ledger, err := client.GetEntryBundle(t.Context(), client.FileFetcher{Root: dir}.ReadEntryBundle, 0, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	oldPath := filepath.Join(t.TempDir(), "old")
-	if err := os.WriteFile(oldPath, old, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	leaves = append(leaves, rfc6962.DefaultHasher.HashLeaf(ledger.Entries[2]))
+	// The ledger's log when it had two leaves.
+	root := rfc6962.DefaultHasher.HashChildren(leaves[0], leaves[1])
+	sign, _ := signer(t, ledgerOrigin, seed)
+	former := t.TempDir()
+	signCheckpoint(t, former, sign, fmt.Sprintf("%s\n2\n%s\n", ledgerOrigin, base64.StdEncoding.EncodeToString(root)))
+	oldPath := filepath.Join(former, "checkpoint")
 	now := filepath.Join(dir, "checkpoint")
 	ask(t, 0, "consistency", "-key", key, "-old", oldPath, "-new", now, "-proof", writePath(t, leaves[2:]))
 	ask(t, 1, "consistency", "-key", key, "-old", oldPath, "-new", now, "-proof", writePath(t, leaves[1:2]))
@@ -299,13 +345,7 @@ func TestEmptyAndExtendedCheckpoints(t *testing.T) {
 	empty := rfc6962.DefaultHasher.EmptyRoot()
 	text := fmt.Sprintf("%s\n0\n%s\nshard %s epoch 0\ncounts 0 0 0 0 0 0\n",
 		shardOrigin, base64.StdEncoding.EncodeToString(empty), shardName)
-	signed, err := note.Sign(&note.Note{Text: text}, sign)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "checkpoint"), signed, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	signCheckpoint(t, dir, sign, text)
 	contains(t, ask(t, 0, "log", "-dir", dir, "-key", key), "ok "+shardOrigin+" 0 ")
 	contains(t, ask(t, 0, "note", "-key", key, filepath.Join(dir, "checkpoint")), "counts 0 0 0 0 0 0")
 }
@@ -332,9 +372,7 @@ func TestWitnesses(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(t.TempDir(), "checkpoint")
-		if err := os.WriteFile(file, signed, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, file, string(signed))
 		ask(t, want, "note", "-key", key, "-key", witnessKey, file)
 	}
 }
@@ -363,8 +401,6 @@ func writePath(t *testing.T, hashes [][]byte) string {
 		fmt.Fprintln(&text, base64.StdEncoding.EncodeToString(hash))
 	}
 	file := filepath.Join(t.TempDir(), "path")
-	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, file, text.String())
 	return file
 }

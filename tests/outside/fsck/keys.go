@@ -62,21 +62,26 @@ func (k keyFlag) verifier(origin string) (note.Verifier, error) {
 		}
 	}
 	for _, key := range k {
-		if !strings.HasPrefix(origin, key.name+"/") {
-			continue
+		if text, ok := key.below(origin); ok {
+			return note.NewVerifier(text)
 		}
-		parts := strings.SplitN(key.text, "+", 3)
-		public, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
-		if err != nil || len(public) == 0 || public[0] != algEd25519 {
-			continue
-		}
-		text, err := note.NewEd25519VerifierKey(origin, public[1:])
-		if err != nil {
-			return nil, unaskable{err}
-		}
-		return note.NewVerifier(text)
 	}
 	return nil, unaskable{fmt.Errorf("no key for the origin %q", origin)}
+}
+
+// below is a log's key under the name of an origin below its own; false if it
+// is not a log's key, or the origin is not below.
+func (k key) below(origin string) (string, bool) {
+	if !strings.HasPrefix(origin, k.name+"/") {
+		return "", false
+	}
+	parts := strings.SplitN(k.text, "+", 3)
+	public, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(public) == 0 || public[0] != algEd25519 {
+		return "", false
+	}
+	text, err := note.NewEd25519VerifierKey(origin, public[1:])
+	return text, err == nil
 }
 
 // read is os.ReadFile, where - is the standard input.
@@ -91,6 +96,12 @@ func read(path string) ([]byte, error) {
 	return text, nil
 }
 
+// firstLine of a checkpoint is its origin.
+func firstLine(text []byte) string {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return string(line)
+}
+
 // readCheckpoint reads and verifies a checkpoint of an origin; of whichever it
 // names if origin is empty.
 func readCheckpoint(path string, keys keyFlag, origin string) (*f_log.Checkpoint, error) {
@@ -99,8 +110,7 @@ func readCheckpoint(path string, keys keyFlag, origin string) (*f_log.Checkpoint
 		return nil, err
 	}
 	if origin == "" {
-		first, _, _ := bytes.Cut(text, []byte("\n"))
-		origin = string(first)
+		origin = firstLine(text)
 	}
 	verifier, err := keys.verifier(origin)
 	if err != nil {
@@ -125,7 +135,11 @@ func printNote(out io.Writer, path string, keys keyFlag) error {
 	}
 	verifiers := make([]note.Verifier, 0, len(keys))
 	for _, key := range keys {
-		verifier, err := f_note.NewVerifier(key.text)
+		vkey := key.text
+		if below, ok := key.below(firstLine(text)); ok {
+			vkey = below
+		}
+		verifier, err := f_note.NewVerifier(vkey)
 		if err != nil {
 			return unaskable{err}
 		}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ const usage = `usage:
   fsck note        -key KEY [-key KEY …] FILE
   fsck inclusion   -key KEY -checkpoint FILE -index N -entry HEX -proof FILE
   fsck consistency -key KEY -old FILE -new FILE -proof FILE
+  fsck document    -key KEY [-old FILE] FILE
 
 KEY is a verifier key, name+hash+base64, or @FILE with one a line.
 A FILE of - is the standard input. "fsck COMMAND -h" lists a command's flags.
@@ -61,6 +63,7 @@ func run(args []string, out, errs io.Writer) int {
 		"note":        runNote,
 		"inclusion":   runInclusion,
 		"consistency": runConsistency,
+		"document":    runDocument,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(errs, usage)
@@ -166,24 +169,29 @@ func runLedger(args []string, out, errs io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), check.timeout)
 	defer cancel()
+	heads := map[string]head{}
 	var failed []string
-	for _, log := range logs {
-		// The signature, by a key of the asker's, is over this origin too.
-		origin, err := statedOrigin(log)
+	for _, name := range logs {
+		// A key of the asker's must have signed for this origin too.
+		path := filepath.Join(*dir, name)
+		origin, err := statedOrigin(path)
 		if err == nil {
-			var head head
-			if head, err = checkStated(ctx, log, origin, keys, check); err == nil {
-				fmt.Fprintln(out, head)
-			}
+			heads[name], err = checkStated(ctx, path, origin, keys, check)
 		}
 		if err != nil {
-			failed = append(failed, fmt.Sprintf("%s: %v", log, err))
+			failed = append(failed, fmt.Sprintf("%s: %v", path, err))
+			continue
 		}
+		fmt.Fprintln(out, heads[name])
 	}
-	if failed != nil {
-		return errors.New(strings.Join(failed, "\nFAILED "))
+	if failed == nil {
+		if err := checkManifest(ctx, *dir, heads); err != nil {
+			return fmt.Errorf("%s: %w", *dir, err)
+		}
+		fmt.Fprintf(out, "ok manifest of %d shards\n", len(heads)-1)
+		return nil
 	}
-	return nil
+	return errors.New(strings.Join(failed, "\nFAILED "))
 }
 
 func runNote(args []string, out, errs io.Writer) error {

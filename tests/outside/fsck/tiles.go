@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +31,8 @@ type head struct {
 	origin string
 	size   uint64
 	root   []byte
+	// rest is the checkpoint's extension lines.
+	rest []byte
 }
 
 func (h head) String() string { return fmt.Sprintf("ok %s %d %x", h.origin, h.size, h.root) }
@@ -58,8 +59,8 @@ func open(dir, address string) (fsck.Fetcher, error) {
 	return fetcher, nil
 }
 
-// findLogs lists the directories with a checkpoint: an export's own log, and
-// its shards'.
+// findLogs names the directories with a checkpoint below an export's: "" of
+// its own log, and its shards'.
 func findLogs(dir string) ([]string, error) {
 	below, err := filepath.Glob(filepath.Join(dir, "*", "checkpoint"))
 	if err != nil {
@@ -70,9 +71,9 @@ func findLogs(dir string) ([]string, error) {
 	if _, err := os.Stat(own); err != nil {
 		return nil, unaskable{err}
 	}
-	logs := []string{dir}
+	logs := []string{""}
 	for _, checkpoint := range below {
-		logs = append(logs, filepath.Dir(checkpoint))
+		logs = append(logs, filepath.Base(filepath.Dir(checkpoint)))
 	}
 	return logs, nil
 }
@@ -83,8 +84,7 @@ func statedOrigin(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	origin, _, _ := bytes.Cut(text, []byte("\n"))
-	return string(origin), nil
+	return firstLine(text), nil
 }
 
 func checkStated(ctx context.Context, dir, origin string, keys keyFlag, check checkFlags) (head, error) {
@@ -199,11 +199,11 @@ func (w *watchedFetcher) head(origin string, verifier note.Verifier, err error) 
 	if err != nil {
 		return head{}, err
 	}
-	checkpoint, _, _, err := f_log.ParseCheckpoint(w.checkpoint, origin, verifier)
+	checkpoint, rest, _, err := f_log.ParseCheckpoint(w.checkpoint, origin, verifier)
 	if err != nil {
 		return head{}, err
 	}
-	return head{origin, checkpoint.Size, checkpoint.Hash}, nil
+	return asHead(checkpoint, rest), nil
 }
 
 // leafHashes parses an entry bundle (C2SP tlog-tiles) into RFC 6962 leaf
