@@ -7,10 +7,14 @@
 //!
 //! `cargo run --release -p custody-bench -- judge` judges generated events and
 //! needs no broker.
+//!
+//! `cargo run --release -p custody-bench -- workload --out FILE` writes the
+//! events that `bench/peers/run.sh` gives to every side.
 #![allow(clippy::print_stdout)] // The figures are the output.
 
 mod ingest;
 mod judge;
+mod workload;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -28,6 +32,8 @@ enum What {
     Ingest(ingest::IngestArgs),
     /// The judgement of generated events, beside a bare decode of the same ones.
     Judge(judge::JudgeArgs),
+    /// A file of events, the same for the same seed, for `bench/peers/run.sh`.
+    Workload(workload::WorkloadArgs),
     /// One measurement of `ingest`; started by it.
     #[command(hide = true)]
     IngestOnce(ingest::OnceArgs),
@@ -37,6 +43,7 @@ fn main() -> Result<()> {
     match Args::parse().what {
         What::Ingest(args) => ingest::compare(&args),
         What::Judge(args) => judge::run(&args),
+        What::Workload(args) => workload::write(&args),
         What::IngestOnce(args) => ingest::once(&args),
     }
 }
