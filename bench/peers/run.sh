@@ -103,7 +103,7 @@ one() {
 	local common=(-workload "$work/events.jsonl" -dir "$work" -round "$2" -timeout "${limit}s")
 	case $1 in
 	custody)
-		set -- "$bench" append-once --workload "$work/events.jsonl" --dir "$work" --round "$2"
+		set -- "$bench" append-once --workload "$work/events.jsonl" --events "$events" --dir "$work" --round "$2"
 		;;
 	postgresql) set -- "$work/bin/postgres" "${common[@]}" ;;
 	tessera) set -- "$work/bin/tessera" "${common[@]}" -batch 16384 -age 1s -outstanding 32768 ;;

@@ -174,7 +174,7 @@ pub(crate) fn write(args: &WorkloadArgs) -> Result<()> {
     Ok(())
 }
 
-struct Events {
+pub(crate) struct Events {
     dice: SplitMix,
     persons: Zipf,
     recipients: Zipf,
@@ -183,7 +183,7 @@ struct Events {
 }
 
 impl Events {
-    fn new(events: u64, persons: u32, seed: u64) -> Self {
+    pub(crate) fn new(events: u64, persons: u32, seed: u64) -> Self {
         Self {
             dice: SplitMix(seed),
             persons: Zipf::new(persons as usize),
