@@ -62,9 +62,11 @@ impl Ledger {
     /// or empty.
     ///
     /// A ledger that was closed is compared with its stamp first. Of one that
-    /// was not, a copy is opened first and every block in it checked, because
-    /// opening changes the files; that needs as much space again. So a damaged
-    /// ledger stays as it was found. The house shard is open.
+    /// was not, a copy of what is not sealed is opened first and every block in
+    /// it checked, because opening changes the files; that needs as much space
+    /// again. Of segments the header, the index and the end are checked, so
+    /// that opening does not take longer the more is sealed. A damaged ledger
+    /// stays as it was found. The house shard is open.
     ///
     /// # Errors
     /// [`OpenError`], which says what to do.

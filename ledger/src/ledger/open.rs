@@ -79,8 +79,7 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
         stores.push((info.clone(), store));
     }
     let joined = join.all(&stores, false)?;
-    start(
-        dir,
+    let whole = Whole {
         lock,
         anchor,
         signed,
@@ -88,115 +87,144 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
         catalogue,
         stores,
         joined,
-        segment_bytes,
-        options,
-    )
+    };
+    whole.start(dir, segment_bytes, options)
 }
 
-/// Goes on with a ledger that has been found whole.
-#[allow(clippy::too_many_arguments)]
-fn start(
-    dir: &Path,
+/// A ledger that has been found whole.
+struct Whole {
     lock: Lock,
-    mut anchor: Anchor,
+    anchor: Anchor,
     signed: SignedAnchor,
-    mut manifest: Manifest,
+    manifest: Manifest,
     catalogue: Catalogue,
-    mut stores: Vec<(DatabaseInfo, Store)>,
-    mut joined: Joined,
-    segment_bytes: usize,
-    options: LedgerOptions,
-) -> Result<(Arc<Shared>, Writer), OpenError> {
-    // What was found beyond the anchor may have come from the page cache only.
-    if let Some((_, store)) = stores.last() {
-        store
-            .flush()
-            .and_then(|()| Ok(store.sync()?))
-            .map_err(|error| store_error(dir, error))?;
-    } else {
-        // A backup has none.
-        let sizes = (segment_bytes, options.cache_bytes);
-        let database = first_database(dir, &mut manifest, &joined, sizes)?;
-        stores.push(database);
-        joined.ends.push(BTreeMap::new());
+    stores: Vec<(DatabaseInfo, Store)>,
+    joined: Joined,
+}
+
+impl Whole {
+    /// Makes it ready for appends, and starts the sealer.
+    fn start(
+        mut self,
+        dir: &Path,
+        segment_bytes: usize,
+        options: LedgerOptions,
+    ) -> Result<(Arc<Shared>, Writer), OpenError> {
+        self.make_durable(dir, segment_bytes, &options)?;
+        remove_unnamed(dir, &self.manifest)?;
+        let bytes = self.open_bytes();
+        let databases: Vec<Database> = self
+            .stores
+            .into_iter()
+            .zip(self.joined.ends)
+            .map(|((info, store), end)| Database {
+                info,
+                store: Arc::new(store),
+                end: Arc::new(end),
+            })
+            .collect();
+        let unsealed = databases.len() > 1;
+        let shared = Arc::new(Shared {
+            id: self.manifest.ledger,
+            dir: dir.to_owned(),
+            segment_bytes,
+            compression: options.compression,
+            queue: Queue::new(options.queue_bytes),
+            shards: RwLock::new(self.joined.shards),
+            view: RwLock::new(Some(Arc::new(View {
+                catalogue: Arc::new(self.catalogue),
+                databases,
+            }))),
+            manifest: Mutex::new(self.manifest),
+            sealing: Sealing::default(),
+            poisoned: Mutex::new(None),
+            commits: Arc::new(Commits::default()),
+            board: Board::default(),
+            logs: Logs::default(),
+        });
+        let steps = Steps::new(options.faults.clone());
+        let notary = match &options.notary {
+            None => None,
+            Some(notary) => Some(start_notary(&shared, self.signed, notary, &steps, dir)?),
+        };
+        let sealer = Sealer {
+            shared: Arc::clone(&shared),
+            steps: steps.clone(),
+        };
+        let sealer = std::thread::Builder::new()
+            .name("ledger-sealer".to_owned())
+            .spawn(move || sealer.run())
+            .map_err(OpenError::io("start the sealer thread of", dir))?;
+        if unsealed {
+            shared.sealing.request();
+        }
+        let writer = Writer {
+            dir: dir.to_owned(),
+            shared: Arc::clone(&shared),
+            anchor: self.anchor,
+            lock: self.lock,
+            fill: Fill::new(options.rotate_bytes, options.rotate_age, bytes),
+            options,
+            steps,
+            sealer,
+            notary,
+        };
+        Ok((shared, writer))
     }
-    remove_unnamed(dir, &manifest)?;
-    let heads: Vec<Head> = joined.shards.values().map(|open| open.head).collect();
-    if heads
-        .iter()
-        .any(|head| anchor.state().heads.get(&head.shard) != Some(head))
-    {
-        anchor
-            .write(&heads)
-            .map_err(OpenError::io("write the anchor of", dir))?;
+
+    fn heads(&self) -> Vec<Head> {
+        let shards = self.joined.shards.values();
+        shards.map(|open| open.head).collect()
     }
-    let bytes = stores.last().map_or(0, |(info, store)| {
-        let holds_blocks = heads
+
+    /// What was found beyond the anchor may have come from the page cache
+    /// only; a backup has no database yet.
+    fn make_durable(
+        &mut self,
+        dir: &Path,
+        segment_bytes: usize,
+        options: &LedgerOptions,
+    ) -> Result<(), OpenError> {
+        if let Some((_, store)) = self.stores.last() {
+            store
+                .flush()
+                .and_then(|()| Ok(store.sync()?))
+                .map_err(|error| store_error(dir, error))?;
+        } else {
+            let sizes = (segment_bytes, options.cache_bytes);
+            let database = first_database(dir, &mut self.manifest, &self.joined, sizes)?;
+            self.stores.push(database);
+            self.joined.ends.push(BTreeMap::new());
+        }
+        let heads = self.heads();
+        let known = &self.anchor.state().heads;
+        if heads
             .iter()
-            .any(|head| head.blocks > info.first(head.shard));
-        // More than its blocks have: it is sealed a little early.
-        if holds_blocks {
+            .any(|head| known.get(&head.shard) != Some(head))
+        {
+            self.anchor
+                .write(&heads)
+                .map_err(OpenError::io("write the anchor of", dir))?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes the database that is written to has, or a little more;
+    /// 0 where it has no block.
+    fn open_bytes(&self) -> u64 {
+        let Some((info, store)) = self.stores.last() else {
+            return 0;
+        };
+        let heads = self.heads();
+        if heads
+            .iter()
+            .any(|head| head.blocks > info.first(head.shard))
+        {
             store.file_bytes().max(1)
         } else {
             0
         }
-    });
-    let databases: Vec<Database> = stores
-        .into_iter()
-        .zip(joined.ends)
-        .map(|((info, store), end)| Database {
-            info,
-            store: Arc::new(store),
-            end: Arc::new(end),
-        })
-        .collect();
-    let unsealed = databases.len() > 1;
-    let shared = Arc::new(Shared {
-        id: manifest.ledger,
-        dir: dir.to_owned(),
-        segment_bytes,
-        compression: options.compression,
-        queue: Queue::new(options.queue_bytes),
-        shards: RwLock::new(joined.shards),
-        view: RwLock::new(Some(Arc::new(View {
-            catalogue: Arc::new(catalogue),
-            databases,
-        }))),
-        manifest: Mutex::new(manifest),
-        sealing: Sealing::default(),
-        poisoned: Mutex::new(None),
-        commits: Arc::new(Commits::default()),
-        board: Board::default(),
-        logs: Logs::default(),
-    });
-    let steps = Steps::new(options.faults.clone());
-    let notary = match &options.notary {
-        None => None,
-        Some(notary) => Some(start_notary(&shared, signed, notary, &steps, dir)?),
-    };
-    let sealer = Sealer {
-        shared: Arc::clone(&shared),
-        steps: steps.clone(),
-    };
-    let sealer = std::thread::Builder::new()
-        .name("ledger-sealer".to_owned())
-        .spawn(move || sealer.run())
-        .map_err(OpenError::io("start the sealer thread of", dir))?;
-    if unsealed {
-        shared.sealing.request();
     }
-    let writer = Writer {
-        dir: dir.to_owned(),
-        shared: Arc::clone(&shared),
-        anchor,
-        lock,
-        fill: Fill::new(options.rotate_bytes, options.rotate_age, bytes),
-        options,
-        steps,
-        sealer,
-        notary,
-    };
-    Ok((shared, writer))
 }
 
 /// The heads of the shards of a ledger that may have lost their ends, from
