@@ -265,7 +265,7 @@ fn persons_alone_in_their_part_of_the_base() {
     // 200 persons beside each other, so 8 buckets of which one is full, one
     // person alone in a half, and two who part late.
     let near = (0..200_u128).map(|n| n << 40);
-    let far = [1 << 127, (1 << 126) + 1, 1 << 126];
+    let far = [1 << 126, (1 << 126) + 1, 5 << 125];
     let references: Vec<SubjectReference> = near
         .chain(far)
         .map(|bits| SubjectReference(bits.to_be_bytes()))
