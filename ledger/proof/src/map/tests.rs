@@ -101,7 +101,7 @@ proptest! {
                 }
             }
             // No level more or less.
-            for level in 0..proof.siblings().len() {
+            for level in (0..proof.siblings().len()).step_by(1 + proof.siblings().len() / 8) {
                 let mut siblings = proof.siblings().to_vec();
                 let taken = siblings.remove(level);
                 if let Ok(changed) = MapProof::new(siblings, *proof.terminal()) {
@@ -217,6 +217,21 @@ fn what_no_map_has_is_refused() {
     assert!(
         ShardMapProof::decode(&[2, 0, 0]).is_err(),
         "an unknown kind"
+    );
+}
+
+#[test]
+fn a_record_in_the_wrong_place_proves_nothing() {
+    // A root that no honest map has: the record lies left, and belongs right.
+    let misplaced = record([0x80; 16], 1);
+    let beside = Hash([7; 32]);
+    let root = node_hash(&leaf_hash(&misplaced), &beside);
+    let proof = MapProof::new(vec![beside], Terminal::Leaf(misplaced)).unwrap();
+    let left = SubjectReference([0; 16]);
+    assert_eq!(proof.verify(&root, &left), Err(ProofError::Path));
+    assert_eq!(
+        proof.verify(&root, &misplaced.reference),
+        Err(ProofError::Root)
     );
 }
 
