@@ -15,4 +15,5 @@ mod judged;
 mod limits;
 mod malformed;
 mod outages;
+mod outside;
 mod topics;

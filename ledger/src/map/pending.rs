@@ -1,10 +1,11 @@
 //! Touches that no sealed version has yet.
 //!
 //! A touch is put at the end of a list. Only when the list is full, or a
-//! version is sealed, are the touches sorted by person, so that persons are
-//! looked up once each, in the order of the base map, and no lock is held.
+//! version is sealed, are the persons looked up who are new in it, once each
+//! and in the order of the base map, and no lock is held.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use custody_proof::map::{NO_ENTRIES, Record, extend};
 
@@ -28,7 +29,28 @@ struct Touch {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     listed: Vec<Touch>,
-    folded: HashMap<SubjectReference, Record>,
+    folded: HashMap<SubjectReference, Record, BuildHasherDefault<ReferenceHasher>>,
+}
+
+/// A reference looks random already, so its first bytes are its hash. Whoever
+/// could choose references could slow the map down, and nothing else; they are
+/// derived from keys that nobody outside the vault has.
+#[derive(Debug, Default)]
+struct ReferenceHasher(u64);
+
+impl Hasher for ReferenceHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // The length of an array comes first, which says nothing.
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Pending {
@@ -46,41 +68,33 @@ impl Pending {
 
     /// Extends the records of all persons that are listed. They go on from
     /// what was folded before, else from the recent map, else from the base.
-    /// After an error those that were not reached are still listed.
+    /// After an error all are still listed.
     pub(super) fn fold(&mut self, recent: Option<&Trie>, base: &Base) -> Result<(), MapError> {
-        // Stable: a person's touches stay in the order of their sequence.
-        self.listed.sort_by_key(|touch| touch.reference);
+        let folded = &mut self.folded;
+        let new = self.listed.iter().map(|touch| touch.reference);
+        let mut new: Vec<_> = new.filter(|new| !folded.contains_key(new)).collect();
+        new.sort_unstable();
+        new.dedup();
         let mut lookup = base.lookup();
-        let mut done = 0;
-        let mut result = Ok(());
-        for touches in self.listed.chunk_by(|a, b| a.reference == b.reference) {
-            let reference = touches[0].reference;
-            let known = self.folded.get(&reference);
-            let known = known.or_else(|| recent.and_then(|recent| recent.get(&reference)));
-            let known = match known {
-                Some(record) => Ok(Some(*record)),
-                None => lookup.get(&reference),
+        for reference in new {
+            let known = match recent.and_then(|recent| recent.get(&reference)) {
+                Some(record) => Some(*record),
+                None => lookup.get(&reference)?,
             };
-            let mut record = match known {
-                Ok(record) => record.unwrap_or(Record {
-                    reference,
-                    count: 0,
-                    digest: NO_ENTRIES,
-                }),
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            };
-            for touch in touches {
-                record.digest = extend(&record.digest, touch.sequence, &touch.entry);
-            }
-            record.count += touches.len() as u64;
-            self.folded.insert(reference, record);
-            done += touches.len();
+            let record = known.unwrap_or(Record {
+                reference,
+                count: 0,
+                digest: NO_ENTRIES,
+            });
+            folded.insert(reference, record);
         }
-        self.listed.drain(..done);
-        result
+        for touch in self.listed.drain(..) {
+            if let Some(record) = folded.get_mut(&touch.reference) {
+                record.digest = extend(&record.digest, touch.sequence, &touch.entry);
+                record.count += 1;
+            }
+        }
+        Ok(())
     }
 
     /// How many persons are folded.

@@ -131,7 +131,7 @@ fn golden() {
     assert_eq!(recent.len(), 112 + 10 * 56 + 32);
     assert_eq!(
         blake3::hash(&base).to_string(),
-        "1fbeee6aa4c04666c9da298184d97fb1894832a079be629311468e4b425e8247"
+        "aab557f012a1cdb6de30772c8f62b86eecf3dbebe0035bea8e99f7a4aaf23ed5"
     );
     assert_eq!(
         blake3::hash(&recent).to_string(),
