@@ -19,7 +19,7 @@ use bincode::{Decode, Encode};
 use crate::error::DecodeError;
 use crate::id::{EventTag, SubjectReference};
 
-pub use house::HouseRecord;
+pub use house::{AbandonedHead, HouseRecord, SurvivingHead};
 pub use judgement::{EntryRef, Finding, Judgement, Outcome};
 pub use kind::Kind;
 pub use outline::Outline;
