@@ -63,6 +63,10 @@ mod lock;
 mod stamp;
 mod store;
 
+pub mod tree;
+
+// pub mod map;
+
 mod ledger;
 mod verify;
 

@@ -14,4 +14,13 @@ pub mod tree;
 
 pub mod map;
 
+pub mod note;
+
+pub mod checkpoint;
+pub mod cosignature;
+pub mod manifest;
+pub mod tiles;
+
+mod field;
+
 pub use error::{DecodeError, ProofError};

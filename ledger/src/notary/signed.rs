@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use custody_proof::chain;
+use custody_proof::checkpoint::Abandoned;
 use custody_proof::tree::Hash;
 
 use crate::durable;
@@ -40,15 +41,10 @@ const _: () = assert!(FIXED_BYTES == 4 + 2 + 2 + 8 + 16 + 4 + 4);
 /// A head that was signed and then given up, because the entries up to it are
 /// lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abandoned {
+pub(crate) struct GivenUp {
     /// Whose; `None`: the ledger's own log.
-    pub shard: Option<ShardId>,
-    /// The epoch that it ended.
-    pub epoch: u32,
-    /// How many entries had been signed.
-    pub size: u64,
-    /// Their root.
-    pub root: Hash,
+    pub(crate) shard: Option<ShardId>,
+    pub(crate) head: Abandoned,
 }
 
 /// What was signed last.
@@ -66,7 +62,7 @@ pub(crate) struct SignedState {
     /// The signed checkpoint of each shard.
     pub(crate) shards: BTreeMap<ShardId, String>,
     /// Everything that was given up, oldest first.
-    pub(crate) abandoned: Vec<Abandoned>,
+    pub(crate) abandoned: Vec<GivenUp>,
 }
 
 impl SignedState {
@@ -84,8 +80,10 @@ impl SignedState {
     }
 
     /// The last head of a log that was given up.
-    pub(crate) fn abandoned_of(&self, shard: Option<ShardId>) -> Option<&Abandoned> {
-        self.abandoned.iter().rev().find(|head| head.shard == shard)
+    pub(crate) fn abandoned_of(&self, shard: Option<ShardId>) -> Option<Abandoned> {
+        let mut newest_first = self.abandoned.iter().rev();
+        let given_up = newest_first.find(|given_up| given_up.shard == shard)?;
+        Some(given_up.head)
     }
 
     /// The stored bytes, filled up with zeros to whole pages.
@@ -106,8 +104,8 @@ impl SignedState {
             put_text(&mut bytes, note);
         }
         bytes.extend_from_slice(&(self.abandoned.len() as u32).to_le_bytes());
-        for head in &self.abandoned {
-            let shard = head.shard.map_or(LEDGER_LOG, |shard| shard.0);
+        for GivenUp { shard, head } in &self.abandoned {
+            let shard = shard.map_or(LEDGER_LOG, |shard| shard.0);
             bytes.extend_from_slice(&shard);
             bytes.extend_from_slice(&head.epoch.to_le_bytes());
             bytes.extend_from_slice(&head.size.to_le_bytes());
@@ -147,11 +145,13 @@ impl SignedState {
         let mut abandoned = Vec::new();
         for _ in 0..count {
             let shard = take(&mut rest)?;
-            abandoned.push(Abandoned {
+            abandoned.push(GivenUp {
                 shard: Some(ShardId(shard)).filter(|_| shard != LEDGER_LOG),
-                epoch: u32::from_le_bytes(take(&mut rest)?),
-                size: u64::from_le_bytes(take(&mut rest)?),
-                root: Hash(take(&mut rest)?),
+                head: Abandoned {
+                    epoch: u32::from_le_bytes(take(&mut rest)?),
+                    size: u64::from_le_bytes(take(&mut rest)?),
+                    root: Hash(take(&mut rest)?),
+                },
             });
         }
         let body = &bytes[..bytes.len() - rest.len()];
@@ -318,17 +318,21 @@ mod tests {
             manifest: "custody.manifest/v1\n".to_owned(),
             shards: [(ShardId([7; 16]), "a note\n".to_owned())].into(),
             abandoned: vec![
-                Abandoned {
+                GivenUp {
                     shard: None,
-                    epoch: 0,
-                    size: 9,
-                    root: Hash([3; 32]),
+                    head: Abandoned {
+                        epoch: 0,
+                        size: 9,
+                        root: Hash([3; 32]),
+                    },
                 },
-                Abandoned {
+                GivenUp {
                     shard: Some(ShardId([7; 16])),
-                    epoch: 0,
-                    size: 12,
-                    root: Hash([4; 32]),
+                    head: Abandoned {
+                        epoch: 0,
+                        size: 12,
+                        root: Hash([4; 32]),
+                    },
                 },
             ],
         }

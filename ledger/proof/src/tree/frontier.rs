@@ -52,14 +52,23 @@ impl Frontier {
 
     /// Appends a leaf by its [`leaf_hash`](super::leaf_hash).
     pub fn push(&mut self, leaf: Hash) {
+        self.push_with(leaf, |_, _| ());
+    }
+
+    /// [`Frontier::push`], and tells of each complete subtree that the leaf
+    /// completes its level, from 1 up, and its hash. Its index is one less
+    /// than the new size divided by 2^level.
+    #[inline]
+    pub fn push_with(&mut self, leaf: Hash, mut completed: impl FnMut(u32, &Hash)) {
         let mut hash = leaf;
         // Every bit that overflows when the size is counted up is a subtree
         // that gets its right half.
-        for _ in 0..self.size.trailing_ones() {
+        for level in 1..=self.size.trailing_ones() {
             let Some(left) = self.subtrees.pop() else {
                 break;
             };
             hash = node_hash(&left, &hash);
+            completed(level, &hash);
         }
         self.subtrees.push(hash);
         self.size += 1;
