@@ -127,10 +127,10 @@ impl Sources {
         let mut span = Span::starting_at(header.before);
         let walked = segment.walk(|_, bytes| {
             block::take_in(self.ledger, stops, &mut span, &bytes).map_err(Walk::Block)?;
-            meter.count(bytes.len() as u64, 0);
+            meter.block(0);
             Ok(())
         });
-        meter.count_file(segment.length());
+        meter.file(segment.length());
         let found = match walked {
             Err(Walk::Block(found)) => Some(found),
             Err(Walk::Segment(SegmentError::Block { height, source })) => Some(Fault {
@@ -188,7 +188,7 @@ impl Sources {
                     .map_err(|error| at(error.to_string()))?
                     .ok_or_else(|| at("it is missing".to_owned()))?;
                 block::take_in(self.ledger, stops, span, &bytes)?;
-                meter.count(bytes.len() as u64, bytes.len() as u64);
+                meter.block(bytes.len() as u64);
             }
         }
         Ok(())

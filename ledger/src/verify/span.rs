@@ -27,8 +27,12 @@ impl Stops {
     pub(super) fn add(&mut self, size: u64, blocks: Option<u64>) {
         insert(&mut self.sizes, size);
         if let Some(blocks) = blocks {
-            insert(&mut self.heights, blocks);
+            self.add_height(blocks);
         }
+    }
+
+    pub(super) fn add_height(&mut self, blocks: u64) {
+        insert(&mut self.heights, blocks);
     }
 }
 
