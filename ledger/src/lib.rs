@@ -60,12 +60,21 @@ mod succession;
 mod anchor;
 mod identity;
 mod lock;
+mod segment;
+mod sources;
 mod stamp;
 mod store;
 
 pub mod tree;
 
 // pub mod map;
+
+mod notary {
+    #[path = "signed.rs"]
+    mod signed;
+    #[allow(unused_imports)]
+    pub(crate) use signed::{FILES as SIGNED_FILES, GivenUp, SignedAnchor, SignedState};
+}
 
 mod ledger;
 mod verify;
@@ -85,6 +94,9 @@ pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
-pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Subscription};
+pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
+pub use segment::Compression;
 pub use shard::{Head, ShardDescriptor};
-pub use verify::{Progress, ShardReport, VerifyOptions, VerifyReport, verify};
+pub use verify::{
+    CheckpointReport, Progress, ShardReport, Since, VerifyOptions, VerifyReport, verify,
+};

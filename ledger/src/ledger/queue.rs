@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::thread::{self, ThreadId};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -31,6 +32,8 @@ pub(super) enum Work {
         ruleset: Digest,
     },
     OpenShard(ShardDescriptor),
+    /// The open database is to be sealed.
+    Rotate,
 }
 
 impl Work {
@@ -45,7 +48,7 @@ impl Work {
                     .iter()
                     .map(|entry| JOB_BYTES + entry.sealed.len())
                     .sum(),
-                Self::OpenShard(_) => 0,
+                Self::OpenShard(_) | Self::Rotate => 0,
             }
     }
 }
@@ -106,14 +109,22 @@ impl Queue {
     }
 
     /// Waits for jobs and takes a group of at most `limit_bytes`, at least one
-    /// job. `None` when the queue is closed and empty.
-    pub(super) fn take(&self, limit_bytes: usize) -> Option<Vec<Job>> {
+    /// job; none when `deadline` has passed. `None` when the queue is closed
+    /// and empty.
+    pub(super) fn take(&self, limit_bytes: usize, deadline: Option<Instant>) -> Option<Vec<Job>> {
         let mut state = self.state.lock();
         while state.jobs.is_empty() {
             if state.closing {
                 return None;
             }
-            self.not_empty.wait(&mut state);
+            match deadline {
+                None => self.not_empty.wait(&mut state),
+                Some(deadline) => {
+                    if self.not_empty.wait_until(&mut state, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
         }
         let mut group = Vec::new();
         let mut bytes = 0;

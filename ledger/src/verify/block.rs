@@ -199,14 +199,18 @@ impl OffsetOrder {
     }
 }
 
-/// The head after one block, for tests that change its bytes.
+/// The one block that stored bytes are, for tests that change them.
 #[cfg(test)]
-pub(crate) fn check_block(ledger: LedgerId, head: &Head, bytes: &[u8]) -> Result<Head, Fault> {
+pub(crate) fn check_block(
+    ledger: LedgerId,
+    head: &Head,
+    bytes: Vec<u8>,
+) -> Result<crate::block::Block, Fault> {
     let stops = Stops {
         deep_from: Some(0),
         ..Stops::default()
     };
     let mut span = Span::starting_at(*head);
-    take_in(ledger, &stops, &mut span, bytes)?;
-    Ok(span.head)
+    take_in(ledger, &stops, &mut span, &bytes)?;
+    crate::block::Block::from_stored(bytes).map_err(|error| block_fault(head, error.to_string()))
 }

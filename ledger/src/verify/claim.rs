@@ -17,13 +17,16 @@ pub(super) enum Origin {
     Signed,
     /// An earlier one, which somebody outside kept.
     Earlier,
+    /// One that was published, and is not the last one.
+    Published,
 }
 
 impl Origin {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Signed => "the signed checkpoint",
             Self::Earlier => "the earlier checkpoint",
+            Self::Published => "the published checkpoint",
         }
     }
 }

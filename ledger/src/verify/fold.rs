@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) descriptor: ShardDescriptor,
     /// The head that the anchor of commits names.
     pub(super) anchored: Option<Head>,
+    /// The head at the end of the segments, as the manifest names it.
+    pub(super) sealed: Head,
     pub(super) claims: Vec<Claim>,
     pub(super) stops: Stops,
     /// Where the map of the persons touched from one sequence on is wanted:
@@ -31,6 +33,7 @@ impl Plan {
     pub(super) fn new(
         descriptor: ShardDescriptor,
         anchored: Option<Head>,
+        sealed: Head,
         claims: Vec<Claim>,
         deep_from: Option<u64>,
     ) -> Self {
@@ -54,10 +57,15 @@ impl Plan {
         Self {
             descriptor,
             anchored,
+            sealed,
             claims,
             stops,
             maps,
         }
+    }
+
+    pub(super) fn origin(&self, ledger: LedgerId) -> Head {
+        self.descriptor.origin(ledger)
     }
 }
 
@@ -101,7 +109,7 @@ pub(super) struct Folded {
 
 impl<'a> Fold<'a> {
     pub(super) fn new(ledger: LedgerId, plan: &'a Plan) -> Self {
-        let head = plan.descriptor.origin(ledger);
+        let head = plan.origin(ledger);
         let mut fold = Self {
             plan,
             head,
@@ -177,14 +185,23 @@ impl<'a> Fold<'a> {
 
     fn discontinuity(&self, next: &Head) -> Fault {
         let shard = self.head.shard;
-        let path = segment::path(shard, next.blocks);
-        Fault {
-            place: Place::File { path },
-            what: format!(
+        // What is not sealed is taken to begin where the manifest says.
+        let sealed = self.plan.sealed == *next;
+        let place = if sealed {
+            Place::Shard { shard }
+        } else {
+            let path = segment::path(shard, next.blocks);
+            Place::File { path }
+        };
+        let what = if sealed {
+            "its segments do not lead to the head that the manifest names".to_owned()
+        } else {
+            format!(
                 "it does not continue what is before it: block {} is expected next",
                 self.head.blocks
-            ),
-        }
+            )
+        };
+        Fault { place, what }
     }
 
     fn note_root(&mut self) {
@@ -279,6 +296,7 @@ impl<'a> Fold<'a> {
             gaps: self.tally.gaps,
             first_offset: self.tally.first_offset,
             last_offset: self.tally.last_offset,
+            resumptions: self.epochs.len() as u64,
             bytes: self.tally.bytes,
             persons: self.persons.len(),
             signed_size,

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use custody_proof::checkpoint::LedgerCheckpoint;
 use custody_proof::tree::{Hash, leaf_hash_32};
 
-use crate::fault::{Fault, Place};
+use crate::fault::Place;
 use crate::id::LedgerId;
-use crate::tree::ArrayHeader;
+use crate::tree::{ARRAY_HEADER_BYTES, array_header, check_array_header};
 use crate::verify::range::CompactRange;
 use crate::verify::report::VerifyReport;
-use crate::verify::signed::Signed;
-use crate::verify::statement::Statement;
+use crate::verify::{Said, published};
 
 const HASH_BYTES: usize = 32;
 
@@ -22,15 +21,12 @@ fn path() -> PathBuf {
 }
 
 /// Compares the ledger's own log with what checkpoints say of it.
-pub(super) fn check(
-    dir: &Path,
-    ledger: LedgerId,
-    signed: Option<&Signed>,
-    others: &[(&Statement, Place)],
-    report: &mut VerifyReport,
-) {
-    let of_signed = signed.and_then(|signed| Some((signed.statement.as_ref()?, &signed.place)));
-    if of_signed.is_none() && others.is_empty() {
+pub(super) fn check(dir: &Path, ledger: LedgerId, said: &Said, report: &mut VerifyReport) {
+    let signed = said.signed.as_ref();
+    let signed = signed.and_then(|signed| Some((&signed.statement.as_ref()?.ledger, &signed.place)));
+    let published = said.published.ledger.as_ref();
+    let earlier = said.earlier.as_ref().map(|earlier| &earlier.ledger);
+    if signed.is_none() && published.is_none() && earlier.is_none() {
         return;
     }
     let here = Place::File { path: path() };
@@ -39,28 +35,32 @@ pub(super) fn check(
         Ok(None) => return report.fault(here, "is missing, and cannot be made again"),
         Err(what) => return report.fault(here, &what),
     };
-    if let Some((statement, place)) = of_signed {
-        if let Err(what) = compare(&leaves, &statement.ledger) {
+    if let Some((checkpoint, place)) = signed {
+        if let Err(what) = compare(&leaves, checkpoint) {
             report.fault(here, &format!("the signed checkpoint: {what}"));
         }
         // One leaf may have been written for a checkpoint that was never
         // signed.
-        let (found, covered) = (leaves.len() as u64, statement.ledger.checkpoint.size);
+        let (found, covered) = (leaves.len() as u64, checkpoint.checkpoint.size);
         if found > covered.saturating_add(1) {
             report.fault(
                 place.clone(),
                 &format!(
-                    "it is an older copy: it names {covered} manifests, and the ledger's log has {found}"
+                    "it is an older copy: it names {covered} manifests, and the ledger's own log \
+                     has {found}"
                 ),
             );
         }
     }
-    for (statement, place) in others {
-        if let Err(what) = compare(&leaves, &statement.ledger) {
-            report.faults.push(Fault {
-                place: place.clone(),
-                what,
-            });
+    let public = Place::File {
+        path: published::path(),
+    };
+    let others = [(published, public), (earlier, Place::EarlierCheckpoint)];
+    for (checkpoint, place) in others {
+        if let Some(checkpoint) = checkpoint
+            && let Err(what) = compare(&leaves, checkpoint)
+        {
+            report.fault(place, &what);
         }
     }
 }
@@ -105,11 +105,9 @@ fn read_leaves(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot(error)),
     };
-    let mut header = [0; ArrayHeader::BYTES];
+    let mut header = [0; ARRAY_HEADER_BYTES];
     file.read_exact(&mut header).map_err(cannot)?;
-    ArrayHeader::new(0, ledger.0)
-        .check(&header)
-        .map_err(|error| error.to_string())?;
+    check_array_header(&header, &array_header(0, ledger.0)).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(cannot)?;
     Ok(Some(bytes.as_chunks().0.to_vec()))

@@ -13,6 +13,7 @@ use custody_proof::note::{Limits, Note, VerifyingKey};
 use crate::fault::{Fault, Place};
 use crate::id::{LedgerId, ShardId};
 use crate::verify::claim::{Claim, Origin};
+use crate::verify::report::CheckpointReport;
 
 /// A checkpoint of a whole ledger, as it was read.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Statement {
     pub(super) ledger: LedgerCheckpoint,
     pub(super) manifest: Option<Manifest>,
     pub(super) shards: BTreeMap<ShardId, ShardCheckpoint>,
+    /// Of the keys that were given, those that have signed it.
+    signers: Vec<VerifyingKey>,
 }
 
 /// The texts of one.
@@ -64,9 +67,10 @@ impl Statement {
                 return None;
             }
         };
-        if let Err(error) = opened {
+        let signers = opened.unwrap_or_else(|error| {
             wrong(format!("the checkpoint of the ledger: {error}"));
-        }
+            Vec::new()
+        });
         let manifest = match texts.manifest {
             "" => None,
             text => match read_manifest(text, trust.ledger, &ledger) {
@@ -82,6 +86,7 @@ impl Statement {
             ledger,
             manifest,
             shards: BTreeMap::new(),
+            signers,
         };
         for (shard, note) in texts.shards {
             let mut wrong = |what: String| {
@@ -157,6 +162,25 @@ impl Statement {
         Ok(())
     }
 
+    /// What is reported of it.
+    pub(super) fn report(&self) -> CheckpointReport {
+        let claims = self.claims();
+        CheckpointReport {
+            origin: self.ledger.checkpoint.origin.clone(),
+            size: self.ledger.checkpoint.size,
+            root: self.ledger.checkpoint.root,
+            shards: claims.len() as u64,
+            entries: claims
+                .iter()
+                .fold(0, |sum: u64, claim| sum.saturating_add(claim.size)),
+            signers: self
+                .signers
+                .iter()
+                .map(|key| format!("{}+{}", key.name(), hex::encode(key.id())))
+                .collect(),
+        }
+    }
+
     /// What it says of each shard.
     pub(super) fn claims(&self) -> Vec<Claim> {
         let mut claims: Vec<Claim> = self
@@ -192,8 +216,8 @@ fn read_manifest(
     Ok(manifest)
 }
 
-/// What a note says, and whether somebody who is trusted has signed it.
-type Opened<T> = Result<(T, Result<(), CheckpointError>), CheckpointError>;
+/// What a note says, and which of those who are trusted have signed it.
+type Opened<T> = Result<(T, Result<Vec<VerifyingKey>, CheckpointError>), CheckpointError>;
 
 pub(super) fn open_ledger(note: &str, keys: &[VerifyingKey]) -> Opened<LedgerCheckpoint> {
     let parsed = Note::parse_within(note, Limits::CHECKPOINT)?;
@@ -210,10 +234,13 @@ pub(super) fn open_shard(note: &str, keys: &[VerifyingKey]) -> Opened<ShardCheck
 }
 
 /// Without keys there is nobody to trust.
-fn verify(note: &Note, origin: &str, keys: &[VerifyingKey]) -> Result<(), CheckpointError> {
+fn verify(
+    note: &Note,
+    origin: &str,
+    keys: &[VerifyingKey],
+) -> Result<Vec<VerifyingKey>, CheckpointError> {
     if keys.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    note.opened_by(&verifying_keys(origin, keys))?;
-    Ok(())
+    Ok(note.opened_by(&verifying_keys(origin, keys))?)
 }

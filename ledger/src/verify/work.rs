@@ -13,13 +13,12 @@ use crate::shard::{Head, ShardDescriptor};
 use crate::verify::claim::Claim;
 use crate::verify::fold::{Fold, Folded, Plan};
 use crate::verify::meter::Meter;
+use crate::verify::pieces::{Checker, Run};
 use crate::verify::report::VerifyReport;
-use crate::verify::sources::{Source, Sources};
 use crate::verify::span::{Resumption, Span};
 
 /// One shard while it is checked.
 struct Shard<'a> {
-    source: &'a Source,
     plan: &'a Plan,
     line: Mutex<Line<'a>>,
     /// Nothing after its first fault is looked at.
@@ -33,41 +32,44 @@ struct Line<'a> {
     done: BTreeMap<usize, (Span, Option<Fault>)>,
 }
 
-/// Checks every shard as planned.
+/// Checks every shard as planned. `complete`: what is not there is lost.
 ///
 /// The runs of one shard are begun one after another, and those of the next
 /// shard after them, so that only few wait in memory to be taken in, and the
 /// persons of few shards are held at a time.
 pub(super) fn check_all(
-    sources: &Sources,
+    checker: &Checker<'_>,
     plans: &BTreeMap<ShardId, Plan>,
     threads: usize,
-    meter: &Meter<'_>,
+    complete: bool,
 ) -> Vec<Folded> {
-    let shards: Vec<Shard<'_>> = plans
+    let shards: Vec<(Shard<'_>, Vec<Run>)> = plans
         .iter()
-        .filter_map(|(shard, plan)| {
-            Some(Shard {
-                source: sources.shards.get(shard)?,
+        .map(|(shard, plan)| {
+            let runs = checker.runs(*shard);
+            let shard = Shard {
                 plan,
                 line: Mutex::new(Line {
-                    fold: Fold::new(sources.ledger, plan),
+                    fold: Fold::new(checker.ledger, plan),
                     next: 0,
                     done: BTreeMap::new(),
                 }),
                 failed: AtomicBool::new(false),
-            })
+            };
+            (shard, runs)
         })
         .collect();
-    // Segments in order, then what is not sealed.
-    let runs: Vec<(&Shard<'_>, usize)> = shards
+    let runs: Vec<(&Shard<'_>, usize, Run)> = shards
         .iter()
-        .flat_map(|shard| (0..=shard.source.segments.len()).map(move |run| (shard, run)))
+        .flat_map(|(shard, runs)| {
+            let runs = runs.iter().enumerate();
+            runs.map(move |(index, run)| (shard, index, *run))
+        })
         .collect();
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some((shard, run)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            shard.check(sources, *run, meter);
+        while let Some((shard, index, run)) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            shard.check(checker, *index, *run);
         }
     };
     thread::scope(|scope| {
@@ -84,22 +86,18 @@ pub(super) fn check_all(
     drop(runs);
     shards
         .into_iter()
-        .map(|shard| shard.line.into_inner().fold.finish(sources.complete))
+        .map(|(shard, _)| shard.line.into_inner().fold.finish(complete))
         .collect()
 }
 
 impl Shard<'_> {
-    fn check(&self, sources: &Sources, run: usize, meter: &Meter<'_>) {
+    fn check(&self, checker: &Checker<'_>, index: usize, run: Run) {
         if self.failed.load(Ordering::Relaxed) {
             return;
         }
-        let stops = &self.plan.stops;
-        let result = match self.source.segments.get(run) {
-            Some(info) => sources.check_segment(self.source, info, stops, meter),
-            None => sources.check_tail(self.source, stops, meter),
-        };
+        let result = checker.check(self.plan, run);
         let mut line = self.line.lock();
-        line.done.insert(run, result);
+        line.done.insert(index, result);
         let line = &mut *line;
         while let Some((span, fault)) = line.done.remove(&line.next) {
             line.next += 1;
@@ -112,54 +110,53 @@ impl Shard<'_> {
     }
 }
 
-/// What is said of each shard that is there, and of those that are not.
+/// What is said of each shard that is there.
 pub(super) fn plans(
-    sources: &Sources,
+    checker: &Checker<'_>,
+    descriptors: &BTreeMap<ShardId, ShardDescriptor>,
     anchored: &BTreeMap<ShardId, Head>,
-    claims: Vec<Claim>,
+    claims: &[Claim],
     deep: bool,
-    report: &mut VerifyReport,
 ) -> BTreeMap<ShardId, Plan> {
-    let mut by_shard: BTreeMap<ShardId, Vec<Claim>> = BTreeMap::new();
-    for claim in claims {
-        by_shard.entry(claim.shard).or_default().push(claim);
-    }
-    let named: BTreeSet<ShardId> = report
-        .faults
+    let sealed = checker.sources.catalogue();
+    descriptors
         .iter()
-        .filter_map(|fault| match fault.place {
-            Place::Shard { shard } => Some(shard),
-            _ => None,
-        })
-        .collect();
-    // An empty shard may lie in the database alone.
-    if sources.complete {
-        for (shard, claims) in &by_shard {
-            if !sources.shards.contains_key(shard) && !named.contains(shard) {
-                for claim in claims.iter().take(1) {
-                    report.faults.push(claim.lost_shard());
-                }
-            }
-        }
-        for shard in anchored.keys() {
-            let known = sources.shards.contains_key(shard) || by_shard.contains_key(shard);
-            if !known && !named.contains(shard) {
-                let place = Place::Shard { shard: *shard };
-                report.fault(place, "it is missing, and the anchor names it");
-            }
-        }
-    }
-    sources
-        .shards
-        .iter()
-        .map(|(shard, source)| {
-            let claims = by_shard.remove(shard).unwrap_or_default();
+        .map(|(shard, descriptor)| {
+            let claims = claims.iter().filter(|claim| claim.shard == *shard);
+            let claims: Vec<Claim> = claims.cloned().collect();
             let deep_from = deep.then(|| Claim::verified_before(&claims));
-            let descriptor: ShardDescriptor = source.descriptor.clone();
+            let sealed = sealed.head(*shard);
+            let sealed = sealed.unwrap_or_else(|| descriptor.origin(checker.ledger));
             let anchored = anchored.get(shard).copied();
-            (*shard, Plan::new(descriptor, anchored, claims, deep_from))
+            let plan = Plan::new(descriptor.clone(), anchored, sealed, claims, deep_from);
+            (*shard, plan)
         })
         .collect()
+}
+
+/// Names the shards that are not there, and that others name.
+pub(super) fn report_missing(
+    descriptors: &BTreeMap<ShardId, ShardDescriptor>,
+    anchored: &BTreeMap<ShardId, Head>,
+    claims: &[Claim],
+    report: &mut VerifyReport,
+) {
+    let mut named: BTreeSet<ShardId> = descriptors.keys().copied().collect();
+    named.extend(report.faults.iter().filter_map(|fault| match fault.place {
+        Place::Shard { shard } => Some(shard),
+        _ => None,
+    }));
+    for claim in claims {
+        if named.insert(claim.shard) {
+            report.faults.push(claim.lost_shard());
+        }
+    }
+    for shard in anchored.keys() {
+        if named.insert(*shard) {
+            let place = Place::Shard { shard: *shard };
+            report.fault(place, "it is missing, and the anchor names it");
+        }
+    }
 }
 
 /// Whether every shard that begins a greater epoch was resumed, as the house
