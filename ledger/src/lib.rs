@@ -67,7 +67,7 @@ mod store;
 
 pub mod tree;
 
-// pub mod map;
+pub mod map;
 
 mod notary {
     #[path = "signed.rs"]
