@@ -199,6 +199,14 @@ pub enum Step {
     Reread,
     /// The database that has been sealed is removed.
     Remove,
+    /// Committed blocks are read again, to be signed.
+    Recompute,
+    /// Trees are written, and the leaf of the manifest.
+    Tree,
+    /// The signed checkpoints are written to the signed anchor and synced.
+    SignedAnchor,
+    /// They are published.
+    Publish,
 }
 
 impl Step {
@@ -223,6 +231,16 @@ impl Step {
     ];
 }
 
+impl Step {
+    /// Every step of a checkpoint, in order.
+    pub const CHECKPOINT: [Self; 4] = [
+        Self::Recompute,
+        Self::Tree,
+        Self::SignedAnchor,
+        Self::Publish,
+    ];
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -237,6 +255,10 @@ impl fmt::Display for Step {
             Self::SegmentSync => "syncing a segment",
             Self::Reread => "reading a segment again",
             Self::Remove => "removing a sealed database",
+            Self::Recompute => "reading blocks again",
+            Self::Tree => "writing trees",
+            Self::SignedAnchor => "writing the signed anchor",
+            Self::Publish => "publishing a checkpoint",
         })
     }
 }

@@ -69,14 +69,8 @@ pub mod tree;
 
 pub mod map;
 
-mod notary {
-    #[path = "signed.rs"]
-    mod signed;
-    #[allow(unused_imports)]
-    pub(crate) use signed::{FILES as SIGNED_FILES, GivenUp, SignedAnchor, SignedState};
-}
-
 mod ledger;
+mod notary;
 mod verify;
 
 #[cfg(test)]
@@ -95,6 +89,10 @@ pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
 pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
+pub use notary::{
+    Completeness, CompletenessPart, NotaryError, NotaryOptions, OnSigned, ProveError, Published,
+    PublishedShard,
+};
 pub use segment::Compression;
 pub use shard::{Head, ShardDescriptor};
 pub use verify::{

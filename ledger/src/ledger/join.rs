@@ -11,6 +11,7 @@ use crate::fault::{Fault, Place};
 use crate::id::{LedgerId, ShardId};
 use crate::ledger::open::store_error;
 use crate::ledger::shared::OpenShard;
+use crate::notary::SignedState;
 use crate::segment::{Catalogue, DatabaseInfo};
 use crate::shard::{Head, ShardDescriptor};
 use crate::store::Store;
@@ -22,6 +23,8 @@ pub(super) struct Join<'a> {
     pub(super) ledger: LedgerId,
     pub(super) catalogue: &'a Catalogue,
     pub(super) anchor: &'a AnchorState,
+    /// What was signed last.
+    pub(super) signed: &'a SignedState,
     /// Shards that may have lost their end.
     pub(super) accept_lost: &'a BTreeSet<ShardId>,
 }
@@ -70,8 +73,33 @@ impl Join<'_> {
                 found: 0,
             }),
             Some(head) => Err(damaged(head.shard, "its descriptor is missing")),
-            None => Ok(joined),
+            None => self.has_all_that_was_signed(&joined).map(|()| joined),
         }
+    }
+
+    /// The signed anchor may lie elsewhere, and know more than this ledger,
+    /// which was put back to an older state then.
+    fn has_all_that_was_signed(&self, joined: &Joined) -> Result<(), OpenError> {
+        for shard in self.signed.shards.keys() {
+            let signed = self.signed.head_of(*shard).map_err(|what| {
+                damaged(
+                    *shard,
+                    &format!("its signed checkpoint cannot be read: {what}"),
+                )
+            })?;
+            let Some(signed) = signed.filter(|_| !self.accept_lost.contains(shard)) else {
+                continue;
+            };
+            let found = joined.shards.get(shard).map_or(0, |open| open.head.blocks);
+            if found < signed.blocks {
+                return Err(OpenError::LostTail {
+                    shard: *shard,
+                    anchored: signed.blocks,
+                    found,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn descriptors(

@@ -29,10 +29,10 @@ use crate::entry::Entry;
 use crate::error::{LedgerError, OpenError};
 use crate::id::{Digest, LedgerId, ShardId};
 use crate::ledger::queue::{Job, Work};
-use crate::ledger::shared::Shared;
 use crate::shard::{Head, ShardDescriptor};
 
 pub(crate) use open::store_error;
+pub(crate) use shared::Shared;
 pub(crate) use steps::Steps;
 
 pub use options::{Barrier, FaultInjector, LedgerOptions};
@@ -78,7 +78,7 @@ impl Ledger {
         })
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -27,6 +28,7 @@ use crate::ledger::subscription::Commits;
 use crate::ledger::view::{Database, View};
 use crate::ledger::writer::Writer;
 use crate::lock::Lock;
+use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor};
 use crate::segment::{self, Catalogue, DatabaseInfo, Manifest};
 use crate::shard::Head;
 use crate::stamp::Stamp;
@@ -51,11 +53,15 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
     let manifest = read_manifest(dir, ledger)?;
     let catalogue = Catalogue::new(dir, ledger, manifest.shards.clone());
     catalogue.check()?;
+    let signed_dir = options.signed_anchor_dir.as_deref().unwrap_or(dir);
+    fs::create_dir_all(signed_dir).map_err(OpenError::io("create", signed_dir))?;
+    let signed = SignedAnchor::open(signed_dir, ledger)?;
     let join = Join {
         dir,
         ledger,
         catalogue: &catalogue,
         anchor: anchor.state(),
+        signed: signed.state(),
         accept_lost: &options.accept_lost,
     };
     if !stamped {
@@ -77,6 +83,7 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
         dir,
         lock,
         anchor,
+        signed,
         manifest,
         catalogue,
         stores,
@@ -92,6 +99,7 @@ fn start(
     dir: &Path,
     lock: Lock,
     mut anchor: Anchor,
+    signed: SignedAnchor,
     mut manifest: Manifest,
     catalogue: Catalogue,
     mut stores: Vec<(DatabaseInfo, Store)>,
@@ -157,8 +165,14 @@ fn start(
         sealing: Sealing::default(),
         poisoned: Mutex::new(None),
         commits: Arc::new(Commits::default()),
+        board: Board::default(),
+        logs: Logs::default(),
     });
     let steps = Steps::new(options.faults.clone());
+    let notary = match &options.notary {
+        None => None,
+        Some(notary) => Some(start_notary(&shared, signed, notary, &steps, dir)?),
+    };
     let sealer = Sealer {
         shared: Arc::clone(&shared),
         compression: options.compression,
@@ -180,8 +194,23 @@ fn start(
         options,
         steps,
         sealer,
+        notary,
     };
     Ok((shared, writer))
+}
+
+fn start_notary(
+    shared: &Arc<Shared>,
+    signed: SignedAnchor,
+    options: &NotaryOptions,
+    steps: &Steps,
+    dir: &Path,
+) -> Result<JoinHandle<()>, OpenError> {
+    let notary = Notary::new(Arc::clone(shared), signed, options.clone(), steps.clone());
+    std::thread::Builder::new()
+        .name("ledger-notary".to_owned())
+        .spawn(move || notary.run())
+        .map_err(OpenError::io("start the notary thread of", dir))
 }
 
 /// The manifest, of which every database has to be there.

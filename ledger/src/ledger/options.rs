@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Step;
 use crate::id::{LedgerId, ShardId};
+use crate::notary::NotaryOptions;
 use crate::segment::Compression;
 
 /// What runs once a commit group, before its blocks are written.
@@ -42,6 +44,12 @@ pub struct LedgerOptions {
     /// Shards that may have lost their end: they are opened with what is left.
     /// For [`crate::Ledger::resume`]; by default none.
     pub accept_lost: BTreeSet<ShardId>,
+    /// Signs checkpoints; by default none.
+    pub notary: Option<NotaryOptions>,
+    /// Where the last signed checkpoints are kept; by default in the ledger's
+    /// directory. On another disk it tells a ledger that was put back to an
+    /// older state.
+    pub signed_anchor_dir: Option<PathBuf>,
     /// Runs once a commit group, before its blocks are written, so that what
     /// they need, such as keys, is durable before they are.
     pub before_commit: Option<Barrier>,
@@ -62,6 +70,8 @@ impl Default for LedgerOptions {
             rotate_age: Duration::from_secs(3600),
             compression: Compression::Zstd(1),
             accept_lost: BTreeSet::new(),
+            notary: None,
+            signed_anchor_dir: None,
             before_commit: None,
             ledger_id: None,
             faults: None,
@@ -78,6 +88,8 @@ impl fmt::Debug for LedgerOptions {
             .field("group_bytes", &self.group_bytes)
             .field("rotate_bytes", &self.rotate_bytes)
             .field("rotate_age", &self.rotate_age)
+            .field("notary", &self.notary)
+            .field("signed_anchor_dir", &self.signed_anchor_dir)
             .field("compression", &self.compression)
             .field("accept_lost", &self.accept_lost)
             .field("before_commit", &self.before_commit.is_some())

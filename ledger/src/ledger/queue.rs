@@ -14,15 +14,15 @@ use crate::id::Digest;
 use crate::shard::{Head, ShardDescriptor};
 
 /// Called once, after durability or failure.
-pub(super) type Done = Box<dyn FnOnce(Result<Head, LedgerError>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Result<Head, LedgerError>) + Send>;
 
 /// One thing for the writer to do.
-pub(super) struct Job {
-    pub(super) work: Work,
-    pub(super) done: Done,
+pub(crate) struct Job {
+    pub(crate) work: Work,
+    pub(crate) done: Done,
 }
 
-pub(super) enum Work {
+pub(crate) enum Work {
     Block(BuiltBlock),
     /// The first block of a greater epoch.
     Resumption(BuiltBlock),
@@ -53,7 +53,7 @@ impl Work {
     }
 }
 
-pub(super) struct Queue {
+pub(crate) struct Queue {
     state: Mutex<State>,
     not_empty: Condvar,
     not_full: Condvar,
@@ -69,7 +69,7 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn new(limit_bytes: usize) -> Self {
+    pub(crate) fn new(limit_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
             not_empty: Condvar::new(),
@@ -80,16 +80,16 @@ impl Queue {
 
     /// Names the thread that takes jobs. It may put jobs without waiting, as a
     /// `done` that submits the next block does: it would wait for itself.
-    pub(super) fn serve(&self) {
+    pub(crate) fn serve(&self) {
         self.state.lock().writer = Some(thread::current().id());
     }
 
-    pub(super) fn is_served_here(&self) -> bool {
+    pub(crate) fn is_served_here(&self) -> bool {
         self.state.lock().writer == Some(thread::current().id())
     }
 
     /// Puts a job, or gives its callback back when the ledger is closed.
-    pub(super) fn put(&self, job: Job) -> Result<(), Done> {
+    pub(crate) fn put(&self, job: Job) -> Result<(), Done> {
         let weight = job.work.weight();
         let mut state = self.state.lock();
         let waits = state.writer != Some(thread::current().id());
@@ -111,7 +111,7 @@ impl Queue {
     /// Waits for jobs and takes a group of at most `limit_bytes`, at least one
     /// job; none when `deadline` has passed. `None` when the queue is closed
     /// and empty.
-    pub(super) fn take(&self, limit_bytes: usize, deadline: Option<Instant>) -> Option<Vec<Job>> {
+    pub(crate) fn take(&self, limit_bytes: usize, deadline: Option<Instant>) -> Option<Vec<Job>> {
         let mut state = self.state.lock();
         while state.jobs.is_empty() {
             if state.closing {
@@ -143,7 +143,7 @@ impl Queue {
     }
 
     /// Takes no more jobs; those that wait are still done.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.lock().closing = true;
         self.not_empty.notify_all();
         self.not_full.notify_all();

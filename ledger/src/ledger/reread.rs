@@ -27,7 +27,7 @@ pub struct Rereader {
 }
 
 impl Rereader {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             files: BTreeMap::new(),

@@ -5,7 +5,7 @@ use parking_lot::{Condvar, Mutex};
 
 /// How far sealing is.
 #[derive(Debug, Default)]
-pub(super) struct Sealing {
+pub(crate) struct Sealing {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -22,19 +22,19 @@ struct State {
 
 impl Sealing {
     /// Has the sealer seal what there is to seal.
-    pub(super) fn request(&self) {
+    pub(crate) fn request(&self) {
         self.state.lock().requested = true;
         self.changed.notify_all();
     }
 
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         let state = self.state.lock();
         state.requested || state.busy
     }
 
     /// Waits until nothing is being sealed. Returns why the last sealing
     /// failed.
-    pub(super) fn wait(&self) -> Option<String> {
+    pub(crate) fn wait(&self) -> Option<String> {
         let mut state = self.state.lock();
         while (state.requested || state.busy) && !state.closing {
             self.changed.wait(&mut state);
@@ -42,18 +42,18 @@ impl Sealing {
         state.failed.clone()
     }
 
-    pub(super) fn failed(&self) -> Option<String> {
+    pub(crate) fn failed(&self) -> Option<String> {
         self.state.lock().failed.clone()
     }
 
     /// Notes why a rotation failed; `None` where one went well.
-    pub(super) fn note(&self, failed: Option<String>) {
+    pub(crate) fn note(&self, failed: Option<String>) {
         self.state.lock().failed = failed;
     }
 
     /// For the sealer: waits for a request. `false` when the ledger is closed
     /// and nothing is requested.
-    pub(super) fn next(&self) -> bool {
+    pub(crate) fn next(&self) -> bool {
         let mut state = self.state.lock();
         while !state.requested {
             if state.closing {
@@ -67,7 +67,7 @@ impl Sealing {
     }
 
     /// For the sealer: it is done with the request.
-    pub(super) fn done(&self, failed: Option<String>) {
+    pub(crate) fn done(&self, failed: Option<String>) {
         let mut state = self.state.lock();
         state.busy = false;
         state.failed = failed;
@@ -76,7 +76,7 @@ impl Sealing {
     }
 
     /// Takes no more requests; one that waits is still done.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.lock().closing = true;
         self.changed.notify_all();
     }

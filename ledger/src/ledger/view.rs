@@ -14,31 +14,31 @@ use crate::store::{Store, StoreError};
 
 /// An open database and what the manifest says of it.
 #[derive(Clone, Debug)]
-pub(super) struct Database {
-    pub(super) info: DatabaseInfo,
-    pub(super) store: Arc<Store>,
+pub(crate) struct Database {
+    pub(crate) info: DatabaseInfo,
+    pub(crate) store: Arc<Store>,
     /// Every shard and its head at the end of the database. Empty of the one
     /// that is written to.
-    pub(super) end: Arc<BTreeMap<ShardId, OpenShard>>,
+    pub(crate) end: Arc<BTreeMap<ShardId, OpenShard>>,
 }
 
 /// All places of blocks. Replaced as a whole.
 #[derive(Clone, Debug)]
-pub(super) struct View {
-    pub(super) catalogue: Arc<Catalogue>,
+pub(crate) struct View {
+    pub(crate) catalogue: Arc<Catalogue>,
     /// In order; the last one is written to.
-    pub(super) databases: Vec<Database>,
+    pub(crate) databases: Vec<Database>,
 }
 
 impl View {
     /// The database that a block which is not sealed lies in.
-    pub(super) fn database(&self, shard: ShardId, height: u64) -> Option<&Database> {
+    pub(crate) fn database(&self, shard: ShardId, height: u64) -> Option<&Database> {
         let mut databases = self.databases.iter().rev();
         databases.find(|database| database.info.first(shard) <= height)
     }
 
     /// A block that has been committed.
-    pub(super) fn block(&self, shard: ShardId, height: u64) -> Result<Block, LedgerError> {
+    pub(crate) fn block(&self, shard: ShardId, height: u64) -> Result<Block, LedgerError> {
         if let Some(block) = self.catalogue.block(shard, height)? {
             return Ok(block);
         }
@@ -57,7 +57,7 @@ impl View {
 
     /// The height of the block that holds a committed entry, among `blocks`
     /// blocks.
-    pub(super) fn find(
+    pub(crate) fn find(
         &self,
         shard: ShardId,
         sequence: u64,
@@ -90,7 +90,7 @@ impl View {
     }
 }
 
-pub(super) fn damaged(shard: ShardId, height: u64, what: &str) -> LedgerError {
+pub(crate) fn damaged(shard: ShardId, height: u64, what: &str) -> LedgerError {
     LedgerError::Damaged {
         fault: Fault {
             place: Place::Block { shard, height },

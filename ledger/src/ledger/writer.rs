@@ -33,6 +33,7 @@ pub(super) struct Writer {
     pub(super) steps: Steps,
     pub(super) fill: Fill,
     pub(super) sealer: JoinHandle<()>,
+    pub(super) notary: Option<JoinHandle<()>>,
 }
 
 /// What a group will have done once it is durable.
@@ -294,6 +295,13 @@ impl Writer {
 
     /// Closes the database, stamps the files and gives the lock back.
     fn close(self) -> Result<(), LedgerError> {
+        // Everything is committed; the last checkpoint covers it.
+        self.shared.board.end();
+        self.shared.commits.committed();
+        if let Some(notary) = self.notary {
+            // It catches what panics in it.
+            let _ = notary.join();
+        }
         self.shared.sealing.close();
         // The sealer catches what panics in it.
         let _ = self.sealer.join();

@@ -127,6 +127,7 @@ impl ShardMap {
 
     fn new(dir: &Path, shard: ShardId, covered: Covered, base: Base, mut recent: Trie) -> Self {
         let roots = Roots {
+            base_size: base.covers(),
             base: base.root(),
             recent: recent.rehash(),
         };
@@ -210,6 +211,7 @@ impl ShardMap {
         let mut version = self.sealed.write();
         let before = merged.map(|base| {
             version.roots.base = base.root();
+            version.roots.base_size = base.covers();
             let base = std::mem::replace(&mut version.base, Arc::new(base));
             (base, std::mem::take(&mut version.recent))
         });

@@ -24,6 +24,9 @@ pub struct Covered {
 /// The two roots of a shard's maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roots {
+    /// How many entries the base map covers, from the first on. The recent map
+    /// is of the persons of those after.
+    pub base_size: u64,
     /// Of the base map.
     pub base: Hash,
     /// Of the recent map.

@@ -2,9 +2,11 @@
 //! shards that it vouches for.
 
 use super::EvidenceError;
-use crate::checkpoint::{LedgerCheckpoint, ShardCheckpoint, shard_origin, verifying_keys};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, LedgerCheckpoint, ShardCheckpoint, shard_origin, verifying_keys,
+};
 use crate::manifest::{self, Manifest, ShardLine};
-use crate::note::VerifyingKey;
+use crate::note::{Limits, Note, VerifyingKey};
 use crate::tree::{Hash, leaf_hash, verify_inclusion};
 
 /// The ledger's checkpoint and its manifest, verified: a trusted key has signed
@@ -19,7 +21,13 @@ pub(super) fn verify_ledger(
     path: &[Hash],
     keys: &[VerifyingKey],
 ) -> Result<(LedgerCheckpoint, Manifest), EvidenceError> {
-    let head = LedgerCheckpoint::open(note, keys).map_err(EvidenceError::Ledger)?;
+    // A key for the ledger is one for each epoch of its log.
+    let origin = Note::parse_within(note, Limits::CHECKPOINT)
+        .map_err(CheckpointError::Note)
+        .and_then(|note| Ok(Checkpoint::parse(note.text())?.origin))
+        .map_err(EvidenceError::Ledger)?;
+    let keys = verifying_keys(&origin, keys);
+    let head = LedgerCheckpoint::open(note, &keys).map_err(EvidenceError::Ledger)?;
     let leaf = manifest::leaf(manifest);
     if leaf != head.manifest_leaf {
         return Err(EvidenceError::OtherManifest);
@@ -52,11 +60,7 @@ pub(super) fn verify_shard(
     let shard = line.shard;
     // Of the keys, only those for this ledger.
     let ledger = &head.checkpoint.origin;
-    let keys: Vec<VerifyingKey> = keys
-        .iter()
-        .filter(|key| key.name() == ledger)
-        .cloned()
-        .collect();
+    let keys = verifying_keys(ledger, keys);
     let origin = shard_origin(ledger, &shard, line.epoch);
     let checkpoint = ShardCheckpoint::open(note, &verifying_keys(&origin, &keys))
         .map_err(|error| EvidenceError::Shard { shard, error })?;
