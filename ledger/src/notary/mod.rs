@@ -42,7 +42,7 @@ pub use published::{Published, PublishedShard};
 
 pub(crate) use logs::Logs;
 pub(crate) use published::Board;
-pub(crate) use signed::{SignedAnchor, SignedState};
+pub(crate) use signed::{FILES as SIGNED_FILES, SignedAnchor, SignedState};
 
 /// How much is read again before it is looked whether a checkpoint is due, in
 /// bytes.

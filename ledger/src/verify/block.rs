@@ -83,7 +83,10 @@ fn take_in_entries(
     let head = span.head;
     let fits = head.size <= MAX_SIZE - u64::from(u32::MAX);
     if !fits {
-        return Err(block_fault(&head, "its sequence is out of range".to_owned()));
+        return Err(block_fault(
+            &head,
+            "its sequence is out of range".to_owned(),
+        ));
     }
     let mut offsets = OffsetOrder {
         next: header.first_offset,

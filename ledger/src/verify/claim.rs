@@ -134,7 +134,10 @@ impl Claim {
             return Ok(());
         };
         let blocks = checkpoint.blocks;
-        let mark = computed.marks.get(&blocks).filter(|mark| mark.head.size == size);
+        let mark = computed
+            .marks
+            .get(&blocks)
+            .filter(|mark| mark.head.size == size);
         let Some(mark) = mark else {
             return Err(self.fault(&format!(
                 "its first {size} entries are not in as many blocks as"

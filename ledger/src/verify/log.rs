@@ -23,7 +23,8 @@ fn path() -> PathBuf {
 /// Compares the ledger's own log with what checkpoints say of it.
 pub(super) fn check(dir: &Path, ledger: LedgerId, said: &Said, report: &mut VerifyReport) {
     let signed = said.signed.as_ref();
-    let signed = signed.and_then(|signed| Some((&signed.statement.as_ref()?.ledger, &signed.place)));
+    let signed =
+        signed.and_then(|signed| Some((&signed.statement.as_ref()?.ledger, &signed.place)));
     let published = said.published.ledger.as_ref();
     let earlier = said.earlier.as_ref().map(|earlier| &earlier.ledger);
     if signed.is_none() && published.is_none() && earlier.is_none() {
@@ -67,7 +68,9 @@ pub(super) fn check(dir: &Path, ledger: LedgerId, said: &Said, report: &mut Veri
 
 fn compare(leaves: &[[u8; HASH_BYTES]], checkpoint: &LedgerCheckpoint) -> Result<(), String> {
     let size = checkpoint.checkpoint.size;
-    let covered = usize::try_from(size).ok().and_then(|size| leaves.get(..size));
+    let covered = usize::try_from(size)
+        .ok()
+        .and_then(|size| leaves.get(..size));
     let Some(covered) = covered else {
         return Err(format!(
             "the ledger's own log has lost its end, or is an older copy: the checkpoint covers {size} manifests, {} are there",
@@ -95,10 +98,7 @@ fn root(leaves: &[[u8; HASH_BYTES]]) -> Option<Hash> {
 
 /// The leaves; without what a crash left of the last one. `None` where there
 /// is no file.
-fn read_leaves(
-    path: &Path,
-    ledger: LedgerId,
-) -> Result<Option<Vec<[u8; HASH_BYTES]>>, String> {
+fn read_leaves(path: &Path, ledger: LedgerId) -> Result<Option<Vec<[u8; HASH_BYTES]>>, String> {
     let cannot = |error: io::Error| format!("it cannot be read: {error}");
     let mut file = match File::open(path) {
         Ok(file) => file,

@@ -273,10 +273,7 @@ impl Stage<'_> {
         let descriptors = match sources.descriptors() {
             Ok(descriptors) => descriptors,
             Err(error) => {
-                report.fault(
-                    Place::Store,
-                    &format!("the shards cannot be read: {error}"),
-                );
+                report.fault(Place::Store, &format!("the shards cannot be read: {error}"));
                 return Ok(false);
             }
         };

@@ -59,7 +59,12 @@ impl Checker<'_> {
             place: Place::File { path: path.clone() },
             what,
         };
-        let nothing = |what: String| (Span::starting_at(plan.origin(self.ledger)), Some(whole(what)));
+        let nothing = |what: String| {
+            (
+                Span::starting_at(plan.origin(self.ledger)),
+                Some(whole(what)),
+            )
+        };
         let segment = match Segment::attach(&self.dir.join(&path)) {
             Ok(segment) => segment,
             Err(error) => return nothing(unreadable(&error)),

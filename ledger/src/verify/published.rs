@@ -85,9 +85,8 @@ pub(super) fn read(
             Ok((checkpoint, Ok(_))) if !keys.is_empty() && checkpoint.shard == shard => {
                 let size = checkpoint.checkpoint.size;
                 let signed = own.get(&shard);
-                let is_newer = signed.is_none_or(|own| {
-                    (own.epoch, own.checkpoint.size) <= (checkpoint.epoch, size)
-                });
+                let is_newer = signed
+                    .is_none_or(|own| (own.epoch, own.checkpoint.size) <= (checkpoint.epoch, size));
                 if is_newer {
                     newer.push((format!("{DIR}/{path}"), size));
                 }

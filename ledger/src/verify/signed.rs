@@ -55,7 +55,9 @@ pub(super) fn read(
         }
     }
     // After the first writing, generation 1, there is only one file.
-    let one_is_missing = newest.as_ref().is_some_and(|(_, newest)| newest.generation > 1);
+    let one_is_missing = newest
+        .as_ref()
+        .is_some_and(|(_, newest)| newest.generation > 1);
     if one_is_missing {
         wrong.extend(missing.iter().map(|name| (*name, "is missing".to_owned())));
     }

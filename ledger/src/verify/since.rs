@@ -56,7 +56,10 @@ impl Since {
         }
         for entry in fs::read_dir(path).map_err(OpenError::io("read", path))? {
             let entry = entry.map_err(OpenError::io("read", path))?;
-            let shard = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let shard = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             let checkpoint = entry.path().join("checkpoint");
             if let Some(shard) = shard
                 && checkpoint.exists()

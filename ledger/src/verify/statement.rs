@@ -150,7 +150,9 @@ impl Statement {
         let Some(manifest) = &self.manifest else {
             return Ok(());
         };
-        let line = manifest.shard(&shard).ok_or("the manifest does not name it")?;
+        let line = manifest
+            .shard(&shard)
+            .ok_or("the manifest does not name it")?;
         let same = line.epoch == checkpoint.epoch
             && line.size == checkpoint.checkpoint.size
             && line.root == checkpoint.checkpoint.root

@@ -12,7 +12,6 @@ use crate::id::ShardId;
 use crate::shard::{Head, ShardDescriptor};
 use crate::verify::claim::Claim;
 use crate::verify::fold::{Fold, Folded, Plan};
-use crate::verify::meter::Meter;
 use crate::verify::pieces::{Checker, Run};
 use crate::verify::report::VerifyReport;
 use crate::verify::span::{Resumption, Span};
@@ -165,10 +164,8 @@ pub(super) fn check_resumptions(folded: &[Folded], report: &mut VerifyReport) {
     let house = folded
         .iter()
         .find(|shard| shard.report.descriptor.is_house());
-    let said: Vec<&(Place, Resumption)> = folded
-        .iter()
-        .flat_map(|shard| &shard.resumptions)
-        .collect();
+    let said: Vec<&(Place, Resumption)> =
+        folded.iter().flat_map(|shard| &shard.resumptions).collect();
     let all_said = house.is_none_or(|house| house.whole);
     for shard in folded {
         let head = &shard.report.head;
