@@ -74,7 +74,8 @@ impl Claim {
         Some(self.checkpoint.as_ref()?.map)
     }
 
-    fn fault(&self, what: &str) -> Fault {
+    /// What was computed is not what the checkpoint says.
+    pub(super) fn wrong(&self, what: &str) -> Fault {
         let shard = self.shard;
         Fault {
             place: Place::Shard { shard },
@@ -126,7 +127,7 @@ impl Claim {
     ) -> Result<(), Fault> {
         let size = self.size;
         if computed.roots.get(&size) != Some(&self.root) {
-            return Err(self.fault(&format!(
+            return Err(self.wrong(&format!(
                 "the root of the tree of its first {size} entries is not what"
             )));
         }
@@ -139,7 +140,7 @@ impl Claim {
             .get(&blocks)
             .filter(|mark| mark.head.size == size);
         let Some(mark) = mark else {
-            return Err(self.fault(&format!(
+            return Err(self.wrong(&format!(
                 "its first {size} entries are not in as many blocks as"
             )));
         };
@@ -156,7 +157,7 @@ impl Claim {
             None
         };
         if let Some(differs) = differs {
-            return Err(self.fault(&format!("{differs} after {size} entries is not what")));
+            return Err(self.wrong(&format!("{differs} after {size} entries is not what")));
         }
         self.compare_maps(&checkpoint.map, computed)
     }
@@ -165,13 +166,13 @@ impl Claim {
         let base = computed.maps.get(&(0, maps.base_size));
         let recent = computed.maps.get(&(maps.base_size, maps.size));
         if base != Some(&maps.base) {
-            return Err(self.fault(&format!(
+            return Err(self.wrong(&format!(
                 "the map of its persons up to entry {} is not what",
                 maps.base_size
             )));
         }
         if recent != Some(&maps.recent) {
-            return Err(self.fault(&format!(
+            return Err(self.wrong(&format!(
                 "the map of its persons from entry {} to {} is not what",
                 maps.base_size, maps.size
             )));

@@ -102,6 +102,8 @@ pub(super) struct Folded {
     pub(super) report: ShardReport,
     pub(super) epochs: Vec<EpochChange>,
     pub(super) resumptions: Vec<(Place, Resumption)>,
+    /// The claims that hold, and the epoch of the entries that they are about.
+    pub(super) held: Vec<(Claim, u32)>,
     /// Whether the end was reached without a fault.
     pub(super) whole: bool,
     pub(super) faults: Vec<Fault>,
@@ -246,10 +248,19 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
+    /// The epoch of the entry before a size.
+    fn epoch_at(&self, size: u64) -> u32 {
+        let changes = self.epochs.iter().rev();
+        let mut before = changes.filter(|change| change.from.size < size);
+        before
+            .next()
+            .map_or(self.plan.descriptor.epoch, |change| change.epoch)
+    }
+
     /// Compares what was put together with what is said of it. `complete`:
     /// everything that is there could be read, so that what is missing is lost.
     pub(super) fn finish(self, complete: bool) -> Folded {
-        let mut faults: Vec<Fault> = self.fault.into_iter().collect();
+        let mut faults: Vec<Fault> = self.fault.iter().cloned().collect();
         let whole = faults.is_empty() && complete;
         if whole
             && let Some(anchored) = &self.plan.anchored
@@ -264,7 +275,7 @@ impl<'a> Fold<'a> {
                 ),
             });
         }
-        let mut signed_size = None;
+        let mut held = Vec::new();
         let mut refuted = false;
         for claim in &self.plan.claims {
             let compared = if claim.size <= self.head.size {
@@ -275,10 +286,7 @@ impl<'a> Fold<'a> {
                 continue;
             };
             match compared {
-                Ok(()) if claim.origin == Origin::Signed => {
-                    signed_size = signed_size.max(Some(claim.size));
-                }
-                Ok(()) => {}
+                Ok(()) => held.push((claim.clone(), self.epoch_at(claim.size))),
                 // The first; the others most often say the same.
                 Err(fault) if !refuted => {
                     refuted = true;
@@ -287,6 +295,9 @@ impl<'a> Fold<'a> {
                 Err(_) => {}
             }
         }
+        let signed = held.iter().map(|(claim, _)| claim);
+        let signed = signed.filter(|claim| claim.origin == Origin::Signed);
+        let signed_size = signed.map(|claim| claim.size).max();
         let report = ShardReport {
             descriptor: self.plan.descriptor.clone(),
             head: self.head,
@@ -305,6 +316,7 @@ impl<'a> Fold<'a> {
             report,
             epochs: self.epochs,
             resumptions: self.resumptions,
+            held,
             whole: whole && faults.is_empty(),
             faults,
         }

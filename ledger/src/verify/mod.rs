@@ -21,6 +21,7 @@ mod meter;
 mod pieces;
 mod work;
 
+mod epochs;
 mod log;
 
 use std::collections::BTreeMap;
@@ -142,8 +143,9 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
         work::report_missing(&stage.descriptors, &anchored, &stage.claims, &mut report);
     }
     let folded = stage.check(&sources, &meter, &identity, complete);
-    work::check_resumptions(&folded, &mut report);
+    let of_epochs = epochs::check(&folded);
     finish(folded, &mut report);
+    report.faults.extend(of_epochs);
     if complete {
         match sources.orphans(&stage.descriptors.keys().copied().collect()) {
             Ok(orphans) => {
@@ -179,13 +181,11 @@ impl Said {
         let earlier = since.and_then(|since| since.statement(trust, report));
         report.checkpoint = own.map(Statement::report);
         report.since = earlier.as_ref().map(Statement::report);
-        if trust.keys.is_empty() {
-            report.warnings.push(if own.is_some() {
+        if trust.keys.is_empty() && own.is_some() {
+            report.warnings.push(
                 "no key was given: checkpoints are compared, and nobody outside vouches for them"
-                    .to_owned()
-            } else {
-                "nothing in this ledger is signed, and nobody outside vouches for it".to_owned()
-            });
+                    .to_owned(),
+            );
         }
         let said = Self {
             signed,

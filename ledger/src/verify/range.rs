@@ -28,10 +28,6 @@ impl CompactRange {
         self.end
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
     /// Appends the next leaf by its hash.
     pub(super) fn push(&mut self, leaf: Hash) {
         self.append(0, leaf);

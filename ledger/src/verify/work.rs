@@ -14,7 +14,7 @@ use crate::verify::claim::Claim;
 use crate::verify::fold::{Fold, Folded, Plan};
 use crate::verify::pieces::{Checker, Run};
 use crate::verify::report::VerifyReport;
-use crate::verify::span::{Resumption, Span};
+use crate::verify::span::Span;
 
 /// One shard while it is checked.
 struct Shard<'a> {
@@ -154,55 +154,6 @@ pub(super) fn report_missing(
         if named.insert(*shard) {
             let place = Place::Shard { shard: *shard };
             report.fault(place, "it is missing, and the anchor names it");
-        }
-    }
-}
-
-/// Whether every shard that begins a greater epoch was resumed, as the house
-/// says, and goes on from what was left.
-pub(super) fn check_resumptions(folded: &[Folded], report: &mut VerifyReport) {
-    let house = folded
-        .iter()
-        .find(|shard| shard.report.descriptor.is_house());
-    let said: Vec<&(Place, Resumption)> =
-        folded.iter().flat_map(|shard| &shard.resumptions).collect();
-    let all_said = house.is_none_or(|house| house.whole);
-    for shard in folded {
-        let head = &shard.report.head;
-        let of_shard = |resumption: &Resumption| resumption.shard == head.shard;
-        for change in shard.epochs.iter().filter(|_| all_said) {
-            let resumed = said.iter().any(|(_, resumption)| {
-                of_shard(resumption)
-                    && resumption.epoch == change.epoch
-                    && resumption.surviving == change.from
-            });
-            if !resumed {
-                let place = Place::Block {
-                    shard: head.shard,
-                    height: change.from.blocks,
-                };
-                report.fault(
-                    place,
-                    &format!(
-                        "it begins epoch {}, and no entry of the house says that the shard was resumed there",
-                        change.epoch
-                    ),
-                );
-            }
-        }
-        for (place, resumption) in &said {
-            let goes_on = shard.epochs.iter().any(|change| {
-                change.epoch == resumption.epoch && change.from == resumption.surviving
-            });
-            if of_shard(resumption) && !goes_on && head.blocks > resumption.surviving.blocks {
-                report.fault(
-                    place.clone(),
-                    &format!(
-                        "shard {} was resumed from block {}, and goes on there without a new epoch",
-                        resumption.shard, resumption.surviving.blocks
-                    ),
-                );
-            }
         }
     }
 }
