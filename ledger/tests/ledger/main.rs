@@ -12,3 +12,4 @@ mod notary;
 mod operation;
 mod process;
 mod rotation;
+mod speed;
