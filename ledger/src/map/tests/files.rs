@@ -126,12 +126,12 @@ fn golden() {
     map.save_recent().unwrap();
     let file = |name: &str| fs::read(dir.path().join(name)).unwrap();
     let (base, recent) = (file(BASE_FILE), file(RECENT_FILE));
-    // 130 persons in 4 buckets.
-    assert_eq!(base.len(), 176 + 130 * 56 + 4 * 16 + 7 * 32);
+    // 130 persons in 8 buckets.
+    assert_eq!(base.len(), 176 + 130 * 56 + 8 * 16 + 15 * 32);
     assert_eq!(recent.len(), 112 + 10 * 56 + 32);
     assert_eq!(
         blake3::hash(&base).to_string(),
-        "fa50b34b27982e591039e1aee5d8455e55499ce43c9515ea7e805b8defe32c9f"
+        "1fbeee6aa4c04666c9da298184d97fb1894832a079be629311468e4b425e8247"
     );
     assert_eq!(
         blake3::hash(&recent).to_string(),

@@ -1,0 +1,1 @@
+//! Files of a signed ledger put back, cut and changed from outside.
