@@ -84,7 +84,9 @@ pub(super) fn signed_ledger(dir: &Path) -> LedgerId {
         }
     }
     let sizes = heads.map(|head| (head.shard, head.size));
-    ledger.wait_published(&sizes, Duration::from_secs(20)).unwrap();
+    ledger
+        .wait_published(&sizes, Duration::from_secs(20))
+        .unwrap();
     ledger.rotate().unwrap();
     let id = ledger.id();
     ledger.close().unwrap();

@@ -4,8 +4,8 @@ mod flips;
 mod forge;
 mod golden;
 mod hostile;
-mod tamper;
 mod segment;
+mod tamper;
 
 use crate::block::{BlockBuilder, BuiltBlock, GapCause};
 use crate::entry::{

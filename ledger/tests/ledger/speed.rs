@@ -65,10 +65,12 @@ fn entries_a_second() {
         let built = builder.finish(TIME, RULESET).unwrap();
         bytes += built.bytes.len();
         head = built.head_after;
-        ledger.submit(built, |done| drop(done.unwrap()));
+        ledger.submit(built, |done| assert!(done.is_ok()));
     }
     let covered = [(shard(0).id(), head.size)];
-    ledger.wait_published(&covered, Duration::from_secs(120)).unwrap();
+    ledger
+        .wait_published(&covered, Duration::from_secs(120))
+        .unwrap();
     ledger.rotate().unwrap();
     ledger.close().unwrap();
     println!("{ENTRIES} entries of {} bytes", bytes as u64 / ENTRIES);
