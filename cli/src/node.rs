@@ -277,7 +277,8 @@ pub fn pipeline(
     .map_err(CommandError::store("the stores", data.path()))
 }
 
-fn kafka_options(config: &Config) -> KafkaOptions {
+/// How Kafka is reached.
+pub(crate) fn kafka_options(config: &Config) -> KafkaOptions {
     let kafka = &config.kafka;
     let options = KafkaOptions::new(kafka.brokers.clone(), kafka.topics.clone());
     KafkaOptions {
