@@ -11,4 +11,13 @@ pub mod entry;
 
 pub mod tree;
 
+pub mod note;
+
+pub mod checkpoint;
+pub mod cosignature;
+pub mod manifest;
+pub mod tiles;
+
+mod field;
+
 pub use error::DecodeError;
