@@ -8,12 +8,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use custody_ledger::ledger_id;
 use custody_policy::generate_key;
 use custody_proof::checkpoint::ledger_origin;
 use custody_proof::note::{KeyError, SigningKey, VerifyingKey};
+use tracing::info;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -215,14 +215,14 @@ impl KeyFile {
         &self.path
     }
 
-    /// Keys that sign under an origin, the current one first.
+    /// Keys that sign under an origin, the current one first. Never empty.
     ///
     /// # Errors
     /// [`KeyFileError::Origin`].
-    pub fn signers(&self, origin: &str) -> Result<Vec<Arc<SigningKey>>, KeyFileError> {
+    pub fn signers(&self, origin: &str) -> Result<Vec<SigningKey>, KeyFileError> {
         self.keys
             .iter()
-            .map(|key| key.for_name(origin).map(Arc::new).map_err(bad(origin)))
+            .map(|key| key.for_name(origin).map_err(bad(origin)))
             .collect()
     }
 
@@ -326,6 +326,41 @@ pub fn origin(config: &Config) -> Result<String, KeyFileError> {
     ledger_id(&ledger_dir(&config.data_dir))?
         .map(ledger_origin)
         .ok_or(KeyFileError::NoOrigin)
+}
+
+/// The keys that sign for a ledger that takes in entries, the current one
+/// first; makes the first one where the ledger has signed nothing yet. Never
+/// empty.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn signers(config: &Config) -> Result<Vec<SigningKey>, KeyFileError> {
+    let origin = origin(config)?;
+    let path = config.signing_key_path();
+    let file = match KeyFile::read(&path) {
+        Err(KeyFileError::Absent { path }) if has_signed(config) => {
+            return Err(KeyFileError::Lost { path });
+        }
+        Err(KeyFileError::Absent { path }) => {
+            let made = KeyFile::create(&path, &origin)?;
+            info!(file = %path.display(), "made a key that signs checkpoints; back it up by itself");
+            made
+        }
+        read => read?,
+    };
+    file.signers(&origin)
+}
+
+/// Whether a signed anchor lies where the configuration says.
+fn has_signed(config: &Config) -> bool {
+    let dirs = [
+        ledger_dir(&config.data_dir),
+        config.ledger.signed_anchor_dir.clone(),
+    ];
+    dirs.iter()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .flat_map(|dir| ["signed.0", "signed.1"].map(|file| dir.join(file)))
+        .any(|file| file.exists())
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ pub struct Ledger {
     pub segment_bytes: usize,
     /// Memory for recently read blocks, in bytes. Default 64 MiB.
     pub cache_bytes: u64,
-    /// From which size on the open segment is sealed, in bytes. Default 1 GiB.
+    /// From which size on the open segment is sealed, in bytes. Default
+    /// 64 MiB.
     pub rotate_bytes: u64,
-    /// From which age on the open segment is sealed, in seconds. Default 1 day.
+    /// From which age on the open segment is sealed, in seconds. Default 1 hour.
     pub rotate_age_s: u64,
     /// How often a checkpoint is signed at most, in milliseconds. Default 1000.
     pub checkpoint_interval_ms: u64,
@@ -72,8 +73,8 @@ impl Default for Ledger {
         Self {
             segment_bytes: 8 << 20,
             cache_bytes: 64 << 20,
-            rotate_bytes: 1 << 30,
-            rotate_age_s: 86_400,
+            rotate_bytes: 64 << 20,
+            rotate_age_s: 3_600,
             checkpoint_interval_ms: 1_000,
             signed_anchor_dir: PathBuf::new(),
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use custody_ingest::pipeline::MAX_MESSAGE_BYTES;
+use custody_proof::cosignature::CosignerKey;
 use regex::Regex;
 
 use super::{Config, Ledger, Listen, Witness};
@@ -82,7 +83,18 @@ impl Config {
             list,
         } = &self.witness;
         positive("witness.timeout_s", *timeout_s)?;
+        let mut keys: Vec<CosignerKey> = Vec::new();
         for (number, at) in (1..).zip(list) {
+            let key = at.key.trim().parse::<CosignerKey>();
+            let key = key.map_err(|error| {
+                let problem = format!("witness {number}: its key: {error}");
+                ("witness.list", problem)
+            })?;
+            if keys.contains(&key) {
+                let problem = format!("witness {number}: its key stands there already");
+                return Err(("witness.list", problem));
+            }
+            keys.push(key);
             let host = ["https://", "http://"]
                 .iter()
                 .find_map(|scheme| at.url.strip_prefix(scheme));

@@ -95,3 +95,27 @@ fn the_origin_is_set_or_has_the_ledgers_id() {
     config.signing.origin = "shop.example/custody".to_owned();
     assert_eq!(origin(&config).unwrap(), "shop.example/custody");
 }
+
+#[test]
+fn a_key_is_made_once_and_never_in_place_of_one_that_has_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config {
+        data_dir: dir.path().to_owned(),
+        ..Config::default()
+    };
+    config.signing.origin = "shop.example".to_owned();
+    let first = signers(&config).unwrap();
+    assert_eq!(first[0].verifying_key().name(), "shop.example");
+    let again = signers(&config).unwrap();
+    assert_eq!(first[0].verifying_key(), again[0].verifying_key());
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("signed.1"), "x").unwrap();
+    config.ledger.signed_anchor_dir = elsewhere.path().to_owned();
+    std::fs::remove_file(config.signing_key_path()).unwrap();
+    let error = signers(&config).unwrap_err();
+    assert!(matches!(error, KeyFileError::Lost { .. }), "{error}");
+    // Whoever says so begins anew.
+    KeyFile::create(&config.signing_key_path(), "shop.example").unwrap();
+    signers(&config).unwrap();
+}

@@ -18,6 +18,6 @@ mod standing;
 mod thread;
 
 pub use post::Post;
-pub use send::{Answer, Refusal, Sender, SendError};
+pub use send::{SendError, Sender};
 pub use standing::Standing;
 pub use thread::Witnesses;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use custody_proof::cosignature::CosignerKey;
-use custody_proof::note::{KeyError, Note, Signature};
+use custody_proof::note::{KeyError, Limits, Note, NoteError, Signature};
 use custody_proof::tree::Hash;
-use custody_proof::witness::{AddCheckpoint, ADD_CHECKPOINT};
+use custody_proof::witness::{
+    AddCheckpoint, Answer, MAX_ANSWER_BYTES, MessageError, PATH, Refusal,
+};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -15,46 +17,21 @@ use crate::config::WitnessAt;
 /// How long a witness may take for an answer. One thread asks all of them.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest answer that is read, in bytes: some signature lines.
-const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-
-/// What a witness answers where it does not fail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It has cosigned: its signature lines, verified.
-    Cosigned(Vec<Signature>),
-    /// The checkpoint that it saw last has another size than we said.
-    SizeIs(u64),
-    /// The proof does not show that our tree continues the one it saw.
-    Inconsistent,
-}
-
-/// Why a witness did not cosign, and may later.
+/// Why nothing came back that says anything. Trying again later may help.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// It cannot be reached, or gives no whole answer.
     #[error("{0}")]
-    Transport(String),
-    /// It refuses by a status that says nothing about the tree.
-    #[error("{0}")]
-    Refused(Refusal),
+    Transport(#[from] ureq::Error),
+    /// What it answers is no answer.
+    #[error("its answer: {0}")]
+    Message(#[from] MessageError),
     /// It answers well and has signed something else.
     #[error("its answer holds no cosignature of this checkpoint by the key that is configured")]
     NotCosigned,
-}
-
-/// A status of refusal.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// 404.
-    #[error("it does not know this log (404): give it the ledger's verifier key and origin")]
-    UnknownOrigin,
-    /// 403.
-    #[error("it knows this log by another key (403): give it the ledger's current verifier key")]
-    UnknownKey,
-    /// Any other.
-    #[error("it answers with status {0}")]
-    Status(u16),
+    /// The checkpoint is none.
+    #[error("the checkpoint: {0}")]
+    Checkpoint(#[from] NoteError),
 }
 
 /// Sends checkpoints to one witness.
@@ -72,7 +49,7 @@ impl Sender {
     pub fn new(at: &WitnessAt, agent: &Agent) -> Result<Self, KeyError> {
         Ok(Self {
             agent: agent.clone(),
-            url: format!("{}/{ADD_CHECKPOINT}", at.url.trim_end_matches('/')),
+            url: format!("{}/{PATH}", at.url.trim_end_matches('/')),
             key: at.key.trim().parse()?,
         })
     }
@@ -83,57 +60,59 @@ impl Sender {
     }
 
     /// Sends a signed checkpoint with the proof that it continues the tree of
-    /// `old_size`.
+    /// `old_size`. Cosignatures in the answer are this witness's and right.
     ///
     /// # Errors
-    /// [`SendError`]; trying again later may help.
-    pub fn send(&self, old_size: u64, proof: &[Hash], note: &str) -> Result<Answer, SendError> {
-        let body = AddCheckpoint {
+    /// [`SendError`].
+    pub fn send(&self, old_size: u64, proof: Vec<Hash>, note: &str) -> Result<Answer, SendError> {
+        let request = AddCheckpoint {
             old_size,
-            proof: proof.to_vec(),
+            proof,
             note: note.to_owned(),
-        }
-        .encode();
+        };
         let mut response = self
             .agent
             .post(&self.url)
             .header("content-type", "text/plain; charset=utf-8")
-            .send(body)
-            .map_err(|error| SendError::Transport(error.to_string()))?;
+            .send(request.encode())?;
         let status = response.status().as_u16();
-        let mut text = || {
-            let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES);
-            body.read_to_string()
-                .map_err(|error| SendError::Transport(error.to_string()))
-        };
-        match status {
-            200 => self.cosignatures(&text()?, note).map(Answer::Cosigned),
-            409 => {
-                let size = text()?.trim_end_matches('\n').parse();
-                size.map(Answer::SizeIs)
-                    .map_err(|_| SendError::Refused(Refusal::Status(status)))
-            }
-            422 => Ok(Answer::Inconsistent),
-            404 => Err(SendError::Refused(Refusal::UnknownOrigin)),
-            403 => Err(SendError::Refused(Refusal::UnknownKey)),
-            _ => Err(SendError::Refused(Refusal::Status(status))),
+        let kind = response.headers().get("content-type");
+        let kind = kind.and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+        let body = response.body_mut().with_config();
+        let body = body.limit(MAX_ANSWER_BYTES as u64).read_to_string()?;
+        match Answer::parse(status, kind.as_deref(), &body)? {
+            Answer::Cosigned(lines) => self.own(lines, note).map(Answer::Cosigned),
+            answer => Ok(answer),
         }
     }
 
-    /// The lines of an answer that are this witness's and right. Others are not
-    /// for us to vouch for.
-    fn cosignatures(&self, answer: &str, note: &str) -> Result<Vec<Signature>, SendError> {
-        let note = Note::parse_within(note, custody_proof::note::Limits::CHECKPOINT)
-            .map_err(|error| SendError::Transport(error.to_string()))?;
-        let right: Vec<Signature> = answer
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .filter(|line| self.key.verify(line, note.text()).is_ok())
-            .collect();
-        if right.is_empty() {
+    /// The lines that are this witness's and right. Others are not for it to
+    /// vouch for.
+    fn own(&self, lines: Vec<Signature>, note: &str) -> Result<Vec<Signature>, SendError> {
+        let note = Note::parse_within(note, Limits::CHECKPOINT)?;
+        let mut own = lines;
+        own.retain(|line| self.key.verify(line, note.text()).is_ok());
+        if own.is_empty() {
             return Err(SendError::NotCosigned);
         }
-        Ok(right)
+        Ok(own)
+    }
+}
+
+/// In words for the operator, who can do something about it.
+pub(super) fn words(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::UnknownLog => {
+            "it does not know this log (404): give it the origin and the verifier key that \
+             `custody keys show` prints"
+                .to_owned()
+        }
+        Refusal::Untrusted => {
+            "it knows this log by another key (403): give it the verifier key that \
+             `custody keys show` prints"
+                .to_owned()
+        }
+        other => format!("it refuses with status {}", other.status()),
     }
 }
 

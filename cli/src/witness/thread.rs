@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use custody_ledger::{Ledger, Published};
 use custody_proof::note::KeyError;
 use custody_proof::tree::Hash;
+use custody_proof::witness::{Answer, Refusal};
 use tracing::{error, info, warn};
 
 use super::memory::Memory;
 use super::metric;
-use super::send::agent;
-use super::{Answer, Post, SendError, Sender, Standing};
+use super::send::{agent, words};
+use super::{Post, SendError, Sender, Standing};
 use crate::config::Witness;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -201,7 +202,7 @@ impl Peer {
                 Err(problem) => return Outcome::Failed(problem),
             };
             let start = Instant::now();
-            let answer = self.sender.send(old, &proof, &latest.note);
+            let answer = self.sender.send(old, proof, &latest.note);
             metric::request(&name, outcome(&answer), start.elapsed());
             match answer {
                 Ok(Answer::Cosigned(lines)) => {
@@ -211,26 +212,27 @@ impl Peer {
                     (self.known, self.cosigned) = (size, size);
                     return Outcome::Cosigned;
                 }
-                Ok(Answer::SizeIs(theirs)) if theirs > size => {
+                Ok(Answer::Conflict { size: theirs }) if theirs > size => {
                     return Outcome::Contradiction(format!(
                         "has seen {theirs} checkpoints of this ledger, and here there are {size}: \
                          an older copy was restored, or another copy is at work. Find the newest \
                          copy and serve that one; see docs/checkpoints.md"
                     ));
                 }
-                Ok(Answer::SizeIs(theirs)) if theirs == old && old == size => {
+                Ok(Answer::Conflict { size: theirs }) if theirs == old && old == size => {
                     return Outcome::Contradiction(format!(
                         "has seen another checkpoint {size} of this ledger: two copies of it have \
                          signed. See docs/checkpoints.md"
                     ));
                 }
-                Ok(Answer::SizeIs(theirs)) => self.known = theirs,
-                Ok(Answer::Inconsistent) => {
+                Ok(Answer::Conflict { size: theirs }) => self.known = theirs,
+                Ok(Answer::Refused(Refusal::Inconsistent)) => {
                     return Outcome::Contradiction(format!(
                         "has seen {old} checkpoints of this ledger that this one does not \
                          continue: two copies of it have signed. See docs/checkpoints.md"
                     ));
                 }
+                Ok(Answer::Refused(refusal)) => return Outcome::Failed(words(refusal)),
                 Err(error) => return Outcome::Failed(error.to_string()),
             }
         }
@@ -253,10 +255,11 @@ fn proof(ledger: &Ledger, old: u64, size: u64) -> Result<Vec<Hash>, String> {
 fn outcome(answer: &Result<Answer, SendError>) -> &'static str {
     match answer {
         Ok(Answer::Cosigned(_)) => "cosigned",
-        Ok(Answer::SizeIs(_)) => "size",
-        Ok(Answer::Inconsistent) => "inconsistent",
+        Ok(Answer::Conflict { .. }) => "size",
+        Ok(Answer::Refused(Refusal::Inconsistent)) => "inconsistent",
+        Ok(Answer::Refused(_)) => "refused",
         Err(SendError::Transport(_)) => "unreachable",
-        Err(SendError::Refused(_)) => "refused",
+        Err(SendError::Message(_) | SendError::Checkpoint(_)) => "malformed",
         Err(SendError::NotCosigned) => "not_cosigned",
     }
 }
