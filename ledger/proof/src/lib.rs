@@ -9,7 +9,10 @@ pub mod id;
 pub mod chain;
 pub mod entry;
 
+mod sha256;
 pub mod tree;
+
+pub mod map;
 
 pub mod note;
 
@@ -20,4 +23,4 @@ pub mod tiles;
 
 mod field;
 
-pub use error::DecodeError;
+pub use error::{DecodeError, ProofError};

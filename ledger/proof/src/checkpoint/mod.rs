@@ -20,7 +20,7 @@ use crate::note::{Limits, Note, NoteError, SigningKey, VerifyingKey, sign};
 use crate::tree::Hash;
 
 pub use ledger::LedgerCheckpoint;
-pub use origin::{ledger_origin, shard_origin, verifying_keys};
+pub use origin::{ledger_log_origin, ledger_origin, shard_origin, verifying_keys};
 pub use shard::{Abandoned, Counts, Kafka, MapRoots, ShardCheckpoint};
 
 /// A checkpoint of any log.

@@ -20,7 +20,7 @@ const ABANDONED: &str = "abandoned";
 /// shard <id> epoch <n>
 /// chain <hex, the digest of the last entry>
 /// block <number of blocks> <hex, the digest of the last one>
-/// map <size covered> <root of the base map> <root of the recent map>
+/// map <size covered> <size that the base map covers> <root of the base map> <root of the recent map>
 /// kafka <cluster|-> <topic> <topic id|-> <partition> <next offset>
 /// counts <entries> <duplicates> <rejected> <gaps: control records or compaction> <lost to retention> <unknown>
 /// abandoned <epoch> <size> <root>
@@ -57,7 +57,10 @@ pub struct ShardCheckpoint {
 pub struct MapRoots {
     /// How many entries they cover, from the first; at most the log's size.
     pub size: u64,
-    /// Of the map of all persons up to some size.
+    /// How many entries the base map covers, from the first; at most `size`.
+    /// The recent map is of the persons of the entries after these.
+    pub base_size: u64,
+    /// Of the map of all persons up to `base_size`.
     pub base: Hash,
     /// Of the map of those that have changed since, which goes before.
     pub recent: Hash,
@@ -141,8 +144,9 @@ impl ShardCheckpoint {
             format!("{CHAIN} {}", self.chain),
             format!("{BLOCK} {} {}", self.blocks, self.last_block),
             format!(
-                "{MAP} {} {} {}",
+                "{MAP} {} {} {} {}",
                 self.map.size,
+                self.map.base_size,
                 field::hash_text(&self.map.base),
                 field::hash_text(&self.map.recent)
             ),
@@ -283,13 +287,15 @@ fn block(fields: &[&str]) -> Option<(u64, Digest)> {
 
 fn map(fields: &[&str]) -> Option<MapRoots> {
     match fields {
-        [size, base, recent] => Some(MapRoots {
+        [size, base_size, base, recent] => Some(MapRoots {
             size: field::canonical(size)?,
+            base_size: field::canonical(base_size)?,
             base: field::hash(base)?,
             recent: field::hash(recent)?,
         }),
         _ => None,
     }
+    .filter(|map| map.base_size <= map.size)
 }
 
 fn kafka(fields: &[&str]) -> Option<Kafka> {

@@ -40,6 +40,7 @@ fn shard() -> ShardCheckpoint {
         last_block: Digest([4; 32]),
         map: MapRoots {
             size: 10,
+            base_size: 7,
             base: Hash([5; 32]),
             recent: Hash([6; 32]),
         },
@@ -169,6 +170,8 @@ fn a_line_that_is_wrong_is_named() {
         ("chain 03", "chain 3", malformed("chain")),
         ("block 4", "block -4", malformed("block")),
         ("map 10", "map 11", malformed("map")),
+        ("map 10 7", "map 10 11", malformed("map")),
+        ("map 10 7", "map 10", malformed("map")),
         ("lkc-1", "lkc 1", malformed("kafka")),
         (" 0 15", " -1 15", malformed("kafka")),
         (" 0 15", " 0 -1", malformed("kafka")),
