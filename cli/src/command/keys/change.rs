@@ -1,8 +1,8 @@
 //! Making, adding and leaving out keys.
 
 use std::io::{self, Write};
-use std::path::Path;
 
+use custody_proof::checkpoint::verifying_keys;
 use custody_proof::note::{Limits, Note, VerifyingKey};
 
 use super::Where;
@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::data_dir::ledger_dir;
 use crate::error::{CommandError, Exit};
 use crate::signing::{KeyFile, KeyFileError, origin};
+
+/// The ledger's last checkpoint, in its directory.
+pub(super) const PUBLISHED: &str = "public/checkpoint";
 
 /// The name in a file that is older than its ledger. It signs under the
 /// ledger's origin all the same.
@@ -151,12 +154,15 @@ impl Retire {
 /// Whether the checkpoint that was published last has a signature by `key`.
 /// Where none was published nobody rests on one.
 fn has_signed(config: &Config, key: &VerifyingKey) -> bool {
-    let path = ledger_dir(&config.data_dir).join(Path::new("public/checkpoint"));
+    let path = ledger_dir(&config.data_dir).join(PUBLISHED);
     let Ok(text) = std::fs::read_to_string(path) else {
         return true;
     };
-    Note::parse_within(&text, Limits::CHECKPOINT)
-        .is_ok_and(|note| note.opened_by(std::slice::from_ref(key)).is_ok())
+    Note::parse_within(&text, Limits::CHECKPOINT).is_ok_and(|note| {
+        let origin = note.text().lines().next().unwrap_or_default();
+        let keys = verifying_keys(origin, std::slice::from_ref(key));
+        note.opened_by(&keys).is_ok()
+    })
 }
 
 /// The hash of a verifier key, as in its text.

@@ -8,7 +8,7 @@ use custody_proof::note::VerifyingKey;
 use serde::Serialize;
 
 use super::Where;
-use super::change::hash;
+use super::change::{PUBLISHED, hash};
 use crate::args::Global;
 use crate::config::Config;
 use crate::data_dir::ledger_dir;
@@ -51,6 +51,7 @@ impl Show {
         let config = self.place.config(global)?;
         let ledger = origin(&config)?;
         let mut origins = vec![ledger.clone()];
+        origins.extend(later_origin(&config, &ledger));
         if self.shards {
             origins.extend(shard_origins(&config, &ledger)?);
         }
@@ -96,6 +97,15 @@ impl Shown {
             current,
         }
     }
+}
+
+/// The origin of the ledger's own log, where it has another than the ledger: it
+/// was resumed after it had lost its end.
+fn later_origin(config: &Config, ledger: &str) -> Option<String> {
+    let path = ledger_dir(&config.data_dir).join(PUBLISHED);
+    let text = std::fs::read_to_string(path).ok()?;
+    let origin = text.lines().next()?;
+    (origin != ledger).then(|| origin.to_owned())
 }
 
 /// The origins of the shards in the manifest that was published last. Read
