@@ -88,6 +88,7 @@ pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
+pub use identity::ledger_id;
 pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
 pub use notary::{
     Completeness, CompletenessPart, NotaryError, NotaryOptions, OnSigned, ProveError, Published,
