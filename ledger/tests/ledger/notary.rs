@@ -61,7 +61,10 @@ fn append(ledger: &Ledger, head: &Head, persons: &[u64]) -> Head {
 
 fn sizes(ledger: &Ledger) -> Vec<(ShardId, u64)> {
     let shards = ledger.shards();
-    shards.iter().map(|(_, head)| (head.shard, head.size)).collect()
+    shards
+        .iter()
+        .map(|(_, head)| (head.shard, head.size))
+        .collect()
 }
 
 /// Waits until everything is signed.
@@ -103,7 +106,11 @@ impl Filled {
     }
 
     fn evidence(&self, person_number: u64) -> evidence::Evidence {
-        let mut entries = self.entries.get(&person_number).cloned().unwrap_or_default();
+        let mut entries = self
+            .entries
+            .get(&person_number)
+            .cloned()
+            .unwrap_or_default();
         entries.sort();
         self.ledger
             .evidence(&[person(person_number)], &entries)
@@ -202,7 +209,9 @@ fn it_goes_on_after_an_end_of_any_kind() {
                 }
             }
         }),
-        ("no maps", |dir| fs::remove_dir_all(dir.join("maps")).unwrap()),
+        ("no maps", |dir| {
+            fs::remove_dir_all(dir.join("maps")).unwrap()
+        }),
         ("torn maps", |dir| {
             for shard in fs::read_dir(dir.join("maps")).unwrap() {
                 for file in fs::read_dir(shard.unwrap().path()).unwrap() {
@@ -305,7 +314,10 @@ fn a_bit_that_flips_on_its_way_to_the_disk_is_found_before_it_is_signed() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let reason = filled.ledger.poisoned().unwrap();
-    assert!(reason.contains(&format!("block {}", head.blocks - 1)), "{reason}");
+    assert!(
+        reason.contains(&format!("block {}", head.blocks - 1)),
+        "{reason}"
+    );
     assert_eq!(filled.ledger.published(), Some(before));
     filled.ledger.close().unwrap_err();
 }
@@ -383,7 +395,11 @@ fn a_step_that_fails_signs_nothing_that_does_not_hold() {
             let mut again = Filled::open(dir.path(), signed_options());
             assert_eq!(again.heads[0], head, "{case}");
             again.entries = filled.entries;
-            again.entries.entry(1).or_default().push((head.shard, head.size - 1));
+            again
+                .entries
+                .entry(1)
+                .or_default()
+                .push((head.shard, head.size - 1));
             again.fill(2);
             signed(&again.ledger);
             let proof = again
