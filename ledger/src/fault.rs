@@ -22,6 +22,8 @@ pub enum Place {
         /// The last byte, included.
         last: u64,
     },
+    /// The earlier checkpoint that a ledger was compared with.
+    EarlierCheckpoint,
     /// The stored blocks as a whole.
     Store,
     /// A shard as a whole.
@@ -54,6 +56,7 @@ impl fmt::Display for Place {
             Self::Bytes { path, first, last } => {
                 write!(f, "file {}, bytes {first} to {last}", path.display())
             }
+            Self::EarlierCheckpoint => f.write_str("the earlier checkpoint"),
             Self::Store => f.write_str("the stored blocks"),
             Self::Shard { shard } => write!(f, "shard {shard}"),
             Self::Block { shard, height } => write!(f, "shard {shard}, block {height}"),

@@ -101,4 +101,6 @@ pub use notary::{
 };
 pub use segment::Compression;
 pub use shard::{Head, ShardDescriptor};
-pub use verify::{Progress, ShardReport, VerifyOptions, VerifyReport, verify};
+pub use verify::{
+    CheckpointReport, Progress, ShardReport, Since, VerifyOptions, VerifyReport, verify,
+};

@@ -9,6 +9,7 @@ mod read;
 
 pub use builder::{BLOCK_LIMIT_BYTES, BlockBuilder, BuiltBlock, TARGET_BODY_BYTES};
 pub use header::{BLOCK_VERSION, BlockHeader, GapCause, HEADER_BYTES};
+pub(crate) use read::split_entry;
 pub use read::{Block, Entries};
 
 /// The digest after the body, in bytes.

@@ -161,7 +161,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-fn split_entry(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+pub(crate) fn split_entry(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     let (length, rest) = bytes
         .split_first_chunk::<LENGTH_BYTES>()
         .ok_or(DecodeError::Truncated)?;

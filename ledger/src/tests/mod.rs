@@ -1,9 +1,11 @@
 //! Tests of what is not public.
 
 mod flips;
+mod forge;
 mod golden;
 mod hostile;
 mod segment;
+mod tamper;
 
 use crate::block::{BlockBuilder, BuiltBlock, GapCause};
 use crate::entry::{

@@ -14,7 +14,7 @@ use crate::shard::check_version;
 const MAGIC: [u8; 4] = *b"CSTT";
 const VERSION: u16 = 1;
 /// As long as a hash, so that hash n lies at a multiple of 32.
-const HEADER_BYTES: usize = 32;
+pub(crate) const HEADER_BYTES: usize = 32;
 const HASH_BYTES: usize = 32;
 
 // Magic 4, version 2, flags 2, level 1, reserved 7, owner 16.
@@ -93,7 +93,7 @@ const fn position(index: u64) -> u64 {
     HEADER_BYTES as u64 + index * HASH_BYTES as u64
 }
 
-fn header(level: u32, owner: [u8; 16]) -> [u8; HEADER_BYTES] {
+pub(crate) fn header(level: u32, owner: [u8; 16]) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&VERSION.to_le_bytes());
@@ -103,7 +103,7 @@ fn header(level: u32, owner: [u8; 16]) -> [u8; HEADER_BYTES] {
     header
 }
 
-fn check_header(
+pub(crate) fn check_header(
     found: &[u8; HEADER_BYTES],
     expected: &[u8; HEADER_BYTES],
 ) -> Result<(), DecodeError> {

@@ -19,6 +19,9 @@ mod tiles;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use array::{
+    HEADER_BYTES as ARRAY_HEADER_BYTES, check_header as check_array_header, header as array_header,
+};
 pub use error::TreeError;
 pub use grow::Tree;
 pub use leaves::{Leaves, StoredLeaves};

@@ -1,5 +1,7 @@
 //! What verifying a ledger found.
 
+use custody_proof::tree::Hash;
+
 use crate::fault::{Fault, Place};
 use crate::id::LedgerId;
 use crate::shard::{Head, ShardDescriptor};
@@ -11,8 +13,10 @@ pub struct Progress {
     pub blocks: u64,
     /// How many blocks the anchor names; there may be a few more.
     pub total_blocks: u64,
-    /// How many bytes of blocks have been checked.
+    /// How many bytes of stored blocks have been checked.
     pub bytes: u64,
+    /// How many there are, about: databases have more than their blocks.
+    pub total_bytes: u64,
 }
 
 /// What verifying a ledger found.
@@ -27,6 +31,31 @@ pub struct VerifyReport {
     /// What an operator should know and is no fault, such as that the ledger
     /// was not closed.
     pub warnings: Vec<String>,
+    /// The signed checkpoint that the ledger was compared with; `None` where
+    /// there is none, or it cannot be read.
+    pub checkpoint: Option<CheckpointReport>,
+    /// The earlier checkpoint that the ledger was compared with; `None` where
+    /// none was given, or it cannot be read.
+    pub since: Option<CheckpointReport>,
+}
+
+/// A checkpoint of the ledger's own log that was compared with what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointReport {
+    /// The name that it is signed under.
+    pub origin: String,
+    /// How many manifests it covers; the last one is what all shards were
+    /// compared with.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// How many shards it names.
+    pub shards: u64,
+    /// How many entries it covers in all shards.
+    pub entries: u64,
+    /// Who has signed it: the names and ids of the keys that were given and
+    /// have. Empty where no key was given, and nobody outside vouches for it.
+    pub signers: Vec<String>,
 }
 
 impl VerifyReport {
@@ -77,4 +106,9 @@ pub struct ShardReport {
     pub resumptions: u64,
     /// How many bytes its blocks have.
     pub bytes: u64,
+    /// How many persons have entries in it.
+    pub persons: u64,
+    /// How many entries the signed checkpoint covers, which was found to be
+    /// so; `None` where there is none.
+    pub signed_size: Option<u64>,
 }

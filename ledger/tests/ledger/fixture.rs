@@ -10,6 +10,8 @@ use custody_ledger::{
     LedgerOptions, ShardDescriptor, VerifyOptions, VerifyReport, verify,
 };
 
+use custody_proof::note::SigningKey;
+
 pub(crate) const RULESET: Digest = Digest([0x5e; 32]);
 pub(crate) const TIME: i64 = 1_700_000_000_000_000_000;
 
@@ -79,6 +81,11 @@ pub(crate) fn small_ledger(dir: &Path, blocks: usize) {
         .append_house(vec![entry(None, 10)], TIME, RULESET)
         .unwrap();
     ledger.close().unwrap();
+}
+
+/// The key that signs for the ledgers of tests.
+pub(crate) fn signing_key() -> SigningKey {
+    SigningKey::from_seed("custody/test", &[7; 32]).unwrap()
 }
 
 pub(crate) fn check(dir: &Path) -> VerifyReport {

@@ -15,3 +15,5 @@ mod process;
 mod reread;
 mod rotation;
 mod rotation_faults;
+mod speed;
+mod tamper;

@@ -6,8 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use custody_ledger::{
-    Block, BlockBuilder, BuiltBlock, Compression, Head, Ledger, LedgerError, LedgerOptions,
-    OpenError, Place, ShardDescriptor, ShardId,
+    AbandonedHead, Act, Block, BlockBuilder, BuiltBlock, Compression, Digest, Entry, Head,
+    HouseRecord, Kind, Ledger, LedgerError, LedgerOptions, OpenError, Place, ShardDescriptor,
+    ShardId, SurvivingHead,
 };
 
 use crate::fixture::{
@@ -339,7 +340,7 @@ fn a_lost_end_is_resumed_only_when_told() {
     let old = tempfile::tempdir().unwrap();
     copy_dir(dir.path(), old.path());
     let ledger = Ledger::open(dir.path(), by_hand()).unwrap();
-    ledger.commit(block(&ledger, &surviving, 3, 20)).unwrap();
+    let lost = ledger.commit(block(&ledger, &surviving, 3, 20)).unwrap();
     ledger.close().unwrap();
     for slot in ["anchor.0", "anchor.1"] {
         fs::copy(dir.path().join(slot), old.path().join(slot)).unwrap();
@@ -371,6 +372,23 @@ fn a_lost_end_is_resumed_only_when_told() {
         ledger.resume(resuming(0)),
         Err(LedgerError::NotNext { .. })
     ));
+    let mut resumed = Entry::new(Kind::ShardResumed, TIME);
+    resumed.act = Act::House(HouseRecord::ShardResumed {
+        shard: id,
+        epoch: 1,
+        abandoned: AbandonedHead {
+            size: lost.size,
+            root: Digest([0; 32]),
+            blocks: lost.blocks,
+            chain_head: lost.chain_head,
+            block_digest: lost.block_digest,
+        },
+        surviving: SurvivingHead {
+            size: surviving.size,
+            blocks: surviving.blocks,
+        },
+    });
+    ledger.append_house(vec![resumed], TIME, RULESET).unwrap();
     let head = ledger.resume(resuming(1)).unwrap();
     assert_eq!(head.epoch, 1);
     let head = ledger.commit(block(&ledger, &head, 2, 20)).unwrap();
