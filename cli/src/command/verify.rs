@@ -4,17 +4,22 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use custody_ledger::{Place, Progress, ShardReport, VerifyOptions, VerifyReport};
-use serde::Serialize;
+use custody_ledger::{
+    CheckpointReport, OpenError, Place, Progress, ShardReport, Since, VerifyOptions, VerifyReport,
+};
+use custody_proof::note::VerifyingKey;
 
 use crate::args::Global;
-use crate::config::Flag;
-use crate::data_dir::ledger_dir;
+use crate::config::{Config, Flag};
+use crate::data_dir::{ledger_dir, ledger_options};
 use crate::error::{CommandError, Exit};
 use crate::output::{Format, Look, Sheet, bytes, count, items, write_json};
+use crate::signing::{KeyFile, origin};
 
+mod json;
 mod kafka;
 
+use json::ReportJson;
 use kafka::Comparison;
 
 /// Recomputes the ledger from its stored bytes and names what is wrong
@@ -26,6 +31,7 @@ use kafka::Comparison;
 Examples:
   custody verify --data /var/lib/custody
   custody verify --data /backup/custody --format json
+  custody verify --data /var/lib/custody --since kept/checkpoint --key \"$(cat custody.vkey)\"
   custody verify --data /var/lib/custody --against-kafka --brokers kafka:9092
 
 Exit status 1 where anything is wrong; each fault is named with its shard,
@@ -36,6 +42,15 @@ pub struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A verifier key to trust, as `custody keys show` prints it; may be given
+    /// several times. By default the public halves of signing.key, where it can
+    /// be read
+    #[arg(long = "key", value_name = "KEY")]
+    keys: Vec<VerifyingKey>,
+    /// An earlier checkpoint that the ledger must continue: its file, or a
+    /// directory with `checkpoint` and `manifest` as the ledger publishes them
+    #[arg(long, value_name = "PATH")]
+    since: Option<PathBuf>,
     /// Holds the ledger against what the brokers have, too. Asks only: no
     /// group is joined and nothing is read
     #[arg(long)]
@@ -74,7 +89,16 @@ impl Args {
         }
         let bar = items(Some(0), "verifying");
         let shown = bar.clone();
+        let store = |error: OpenError| CommandError::store("the ledger", &dir)(error);
+        let since = self.since.as_deref().map(Since::read).transpose();
         let options = VerifyOptions {
+            keys: if self.keys.is_empty() {
+                own_keys(&config)
+            } else {
+                self.keys
+            },
+            since: since.map_err(store)?,
+            signed_anchor_dir: ledger_options(&config).signed_anchor_dir,
             progress: Some(Arc::new(move |progress: Progress| {
                 shown.set_length(progress.total_blocks.max(progress.blocks));
                 shown.set_position(progress.blocks);
@@ -84,8 +108,7 @@ impl Args {
             scratch: writable(&dir).then(|| dir.clone()),
             ..VerifyOptions::default()
         };
-        let report = custody_ledger::verify(&ledger, &options)
-            .map_err(CommandError::store("the ledger", &dir))?;
+        let report = custody_ledger::verify(&ledger, &options).map_err(store)?;
         bar.finish_and_clear();
         let kafka = self
             .against_kafka
@@ -110,6 +133,16 @@ impl Args {
     }
 }
 
+/// What the node itself signs with: enough to find what others changed, and
+/// nothing for whoever does not trust the node.
+fn own_keys(config: &Config) -> Vec<VerifyingKey> {
+    let keys = || {
+        let file = KeyFile::read(&config.signing_key_path())?;
+        file.verifying_keys(&origin(config)?)
+    };
+    keys().unwrap_or_default()
+}
+
 fn writable(dir: &std::path::Path) -> bool {
     rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok()
 }
@@ -132,6 +165,12 @@ pub fn write_report(report: &VerifyReport, out: &mut dyn Write, look: Look) -> i
             writeln!(out, "      which is {descriptor}")?;
         }
     }
+    if let Some(checkpoint) = &report.checkpoint {
+        writeln!(out, "{}", told(checkpoint, "covers"))?;
+    }
+    if let Some(since) = &report.since {
+        writeln!(out, "{}", told(since, "is continued; it covered"))?;
+    }
     let (entries, blocks) = (count(report.entries()), count(report.blocks()));
     let name = report.ledger.map(|id| id.to_string()).unwrap_or_default();
     if report.ok() {
@@ -151,6 +190,20 @@ pub fn write_report(report: &VerifyReport, out: &mut dyn Write, look: Look) -> i
             "Ledger {name}: {are}; {entries} entries in {blocks} blocks are well."
         )
     }
+}
+
+fn told(checkpoint: &CheckpointReport, covers: &str) -> String {
+    let signers = match checkpoint.signers.as_slice() {
+        [] => "no key was given to verify its signature".to_owned(),
+        signers => format!("signed by {}", signers.join(", ")),
+    };
+    format!(
+        "Checkpoint {} of {} {covers} {} entries in {} shards; {signers}.",
+        count(checkpoint.size),
+        checkpoint.origin,
+        count(checkpoint.entries),
+        count(checkpoint.shards),
+    )
 }
 
 /// The topic and partition of the shard that a fault is in.
@@ -203,98 +256,5 @@ fn offsets(shard: &ShardReport) -> String {
     match (shard.first_offset, shard.last_offset) {
         (Some(first), Some(last)) => format!("{first}–{last}"),
         _ => String::new(),
-    }
-}
-
-/// The report for programs.
-#[derive(Serialize)]
-struct ReportJson<'a> {
-    ok: bool,
-    ledger: Option<String>,
-    entries: u64,
-    blocks: u64,
-    shards: Vec<ShardJson>,
-    faults: Vec<FaultJson>,
-    warnings: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kafka: Option<&'a Comparison>,
-}
-
-#[derive(Serialize)]
-struct ShardJson {
-    shard: String,
-    topic: String,
-    partition: i32,
-    epoch: u32,
-    entries: u64,
-    duplicates: u64,
-    rejected: u64,
-    gaps: GapsJson,
-    first_offset: Option<i64>,
-    last_offset: Option<i64>,
-    blocks: u64,
-    bytes: u64,
-    chain_head: String,
-    block_digest: String,
-}
-
-/// Offsets without a message, by cause.
-#[derive(Serialize)]
-struct GapsJson {
-    control_or_compacted: u64,
-    lost_to_retention: u64,
-    unknown: u64,
-}
-
-#[derive(Serialize)]
-struct FaultJson {
-    place: String,
-    what: String,
-}
-
-impl<'a> ReportJson<'a> {
-    fn of(report: &VerifyReport, kafka: Option<&'a Comparison>) -> Self {
-        Self {
-            ok: report.ok() && kafka.is_none_or(Comparison::ok),
-            ledger: report.ledger.map(|id| id.to_string()),
-            entries: report.entries(),
-            blocks: report.blocks(),
-            shards: report.shards.iter().map(ShardJson::of).collect(),
-            faults: report
-                .faults
-                .iter()
-                .map(|fault| FaultJson {
-                    place: fault.place.to_string(),
-                    what: fault.what.clone(),
-                })
-                .collect(),
-            warnings: report.warnings.clone(),
-            kafka,
-        }
-    }
-}
-
-impl ShardJson {
-    fn of(shard: &ShardReport) -> Self {
-        Self {
-            shard: shard.head.shard.to_string(),
-            topic: shard.descriptor.topic.clone(),
-            partition: shard.descriptor.partition,
-            epoch: shard.descriptor.epoch,
-            entries: shard.entries,
-            duplicates: shard.duplicates,
-            rejected: shard.rejected,
-            gaps: GapsJson {
-                control_or_compacted: shard.gaps[0],
-                lost_to_retention: shard.gaps[1],
-                unknown: shard.gaps[2],
-            },
-            first_offset: shard.first_offset,
-            last_offset: shard.last_offset,
-            blocks: shard.head.blocks,
-            bytes: shard.bytes,
-            chain_head: shard.head.chain_head.to_string(),
-            block_digest: shard.head.block_digest.to_string(),
-        }
     }
 }
