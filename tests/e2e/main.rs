@@ -17,3 +17,4 @@ mod malformed;
 mod outages;
 mod outside;
 mod topics;
+mod witnessed;
