@@ -13,28 +13,26 @@ use std::path::Path;
 use crate::chain;
 use crate::durable;
 use crate::error::{DecodeError, OpenError};
-use crate::id::{Digest, LedgerId, ShardId};
+use crate::head::HEAD_BYTES;
+use crate::id::{LedgerId, ShardId};
 use crate::shard::{Head, check_version};
+use crate::stored::{malformed, take};
 
 pub(crate) const FILES: [&str; 2] = ["anchor.0", "anchor.1"];
 
 const MAGIC: [u8; 4] = *b"CSTA";
-const VERSION: u16 = 1;
+const DOMAIN: &[u8] = b"custody anchor v2";
+const VERSION: u16 = 2;
 const HEADER_BYTES: usize = 40;
-const HEAD_BYTES: usize = 112;
 const DIGEST_BYTES: usize = 32;
 /// Files grow by pages, so that most writes overwrite in place, which syncs
 /// in less than half the time of a write that grows its file.
 const PAGE_BYTES: usize = 4096;
 /// The longest anchor that is read.
 const MAX_BYTES: usize = 64 << 20;
-/// Stored as the next offset of the house shard.
-const NO_OFFSET: i64 = -1;
 
 // Magic 4, version 2, flags 2, generation 8, ledger 16, count 4, reserved 4.
 const _: () = assert!(HEADER_BYTES == 4 + 2 + 2 + 8 + 16 + 4 + 4);
-// Shard 16, blocks 8, size 8, next offset 8, recorded time 8, two digests.
-const _: () = assert!(HEAD_BYTES == 16 + 8 + 8 + 8 + 8 + 32 + 32);
 
 /// What one anchor file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,22 +56,15 @@ impl AnchorState {
         bytes.extend_from_slice(&(self.heads.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
         for head in self.heads.values() {
-            bytes.extend_from_slice(head.shard.as_bytes());
-            bytes.extend_from_slice(&head.blocks.to_le_bytes());
-            bytes.extend_from_slice(&head.size.to_le_bytes());
-            bytes.extend_from_slice(&head.next_offset.unwrap_or(NO_OFFSET).to_le_bytes());
-            bytes.extend_from_slice(&head.recorded_time_ns.to_le_bytes());
-            bytes.extend_from_slice(head.chain_head.as_bytes());
-            bytes.extend_from_slice(head.block_digest.as_bytes());
+            head.encode_onto(&mut bytes);
         }
-        let digest = chain::digest(b"custody anchor v1", &[&bytes]);
+        let digest = chain::digest(DOMAIN, &[&bytes]);
         bytes.extend_from_slice(digest.as_bytes());
         bytes.resize(length.next_multiple_of(PAGE_BYTES), 0);
         bytes
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let malformed = |what: &str| DecodeError::Malformed(what.to_owned());
         let mut rest = bytes;
         if take::<4>(&mut rest)? != MAGIC {
             return Err(malformed("the magic is missing"));
@@ -95,7 +86,7 @@ impl AnchorState {
         let (digest, padding) = after
             .split_at_checked(DIGEST_BYTES)
             .ok_or(DecodeError::Truncated)?;
-        if digest != chain::digest(b"custody anchor v1", &[body]).as_bytes() {
+        if digest != chain::digest(DOMAIN, &[body]).as_bytes() {
             return Err(malformed("the digest differs"));
         }
         if padding.iter().any(|&byte| byte != 0) {
@@ -103,16 +94,7 @@ impl AnchorState {
         }
         let mut heads = BTreeMap::new();
         for _ in 0..count {
-            let head = Head {
-                shard: ShardId(take(&mut rest)?),
-                blocks: u64::from_le_bytes(take(&mut rest)?),
-                size: u64::from_le_bytes(take(&mut rest)?),
-                next_offset: Some(i64::from_le_bytes(take(&mut rest)?))
-                    .filter(|&next| next != NO_OFFSET),
-                recorded_time_ns: i64::from_le_bytes(take(&mut rest)?),
-                chain_head: Digest(take(&mut rest)?),
-                block_digest: Digest(take(&mut rest)?),
-            };
+            let head = Head::decode_from(&mut rest)?;
             heads.insert(head.shard, head);
         }
         Ok(Self {
@@ -143,12 +125,6 @@ impl AnchorState {
             Ok(state)
         }))
     }
-}
-
-fn take<const SIZE: usize>(rest: &mut &[u8]) -> Result<[u8; SIZE], DecodeError> {
-    let (field, after) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
-    *rest = after;
-    Ok(*field)
 }
 
 /// The anchor of an open ledger.

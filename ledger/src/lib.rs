@@ -28,7 +28,7 @@
 //! let head = ledger.open_shard(&shard)?;
 //!
 //! // A block accounts for every offset: here an entry and a duplicate.
-//! let mut block = BlockBuilder::new(ledger.id(), shard.epoch, &head);
+//! let mut block = BlockBuilder::new(ledger.id(), &head);
 //! let mut entry = Entry::new(Kind::Collection, 1_700_000_000_000_000_000);
 //! entry.offset = Some(0);
 //! block.push(&entry)?;
@@ -50,7 +50,9 @@ pub mod error;
 
 mod durable;
 mod fault;
+mod head;
 mod shard;
+mod stored;
 
 mod block;
 mod succession;
@@ -60,6 +62,10 @@ mod identity;
 mod lock;
 mod stamp;
 mod store;
+
+pub mod tree;
+
+// pub mod map;
 
 mod ledger;
 mod verify;

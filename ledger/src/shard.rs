@@ -74,6 +74,7 @@ impl ShardDescriptor {
             chain_head: genesis,
             block_digest: genesis,
             recorded_time_ns: 0,
+            epoch: self.epoch,
         }
     }
 
@@ -171,4 +172,7 @@ pub struct Head {
     /// The last block's recorded time, nanoseconds since 1970 UTC; 0 where
     /// there is none.
     pub recorded_time_ns: i64,
+    /// The epoch: that of the descriptor, or of the last resumption after the
+    /// shard had lost its end.
+    pub epoch: u32,
 }

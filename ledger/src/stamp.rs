@@ -16,6 +16,7 @@ use crate::fault::{Fault, Place};
 use crate::id::{Digest, LedgerId};
 use crate::lock;
 use crate::shard::check_version;
+use crate::stored::{malformed, take as array, take_slice as take};
 
 pub(crate) const FILE: &str = "stamp";
 
@@ -141,7 +142,6 @@ impl Stamp {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let malformed = |what: &str| DecodeError::Malformed(what.to_owned());
         let (body, digest) = bytes
             .split_last_chunk::<DIGEST_BYTES>()
             .ok_or(DecodeError::Truncated)?;
@@ -246,16 +246,4 @@ fn stamped_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = durable::files(dir)?;
     files.retain(|path| path != Path::new(FILE) && path != Path::new(lock::FILE));
     Ok(files)
-}
-
-fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], DecodeError> {
-    let (taken, after) = rest.split_at_checked(count).ok_or(DecodeError::Truncated)?;
-    *rest = after;
-    Ok(taken)
-}
-
-fn array<const SIZE: usize>(rest: &mut &[u8]) -> Result<[u8; SIZE], DecodeError> {
-    let (taken, after) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
-    *rest = after;
-    Ok(*taken)
 }

@@ -13,7 +13,7 @@ pub(crate) enum Break {
     Ledger,
     #[error("it belongs to another shard")]
     Shard,
-    #[error("it is of epoch {found}, not {expected}")]
+    #[error("it is of epoch {found}, which cannot follow epoch {expected} here")]
     Epoch { expected: u32, found: u32 },
     #[error("its height is {found}, not {expected}")]
     Height { expected: u64, found: u64 },
@@ -34,10 +34,31 @@ pub(crate) enum Break {
     Chain,
 }
 
+/// Which epochs may follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Epochs {
+    /// The head's only: an ordinary append.
+    Same,
+    /// The head's or a greater one: a stored block may begin a resumption.
+    SameOrResumed,
+    /// A greater one only: the append that begins a resumption.
+    Resumed,
+}
+
+impl Epochs {
+    fn allow(self, head: u32, block: u32) -> bool {
+        match self {
+            Self::Same => block == head,
+            Self::SameOrResumed => block >= head,
+            Self::Resumed => block > head,
+        }
+    }
+}
+
 /// Whether a block with this header may follow `head`.
 pub(crate) fn check_header(
     ledger: LedgerId,
-    epoch: u32,
+    epochs: Epochs,
     head: &Head,
     block: &BlockHeader,
 ) -> Result<(), Break> {
@@ -45,9 +66,9 @@ pub(crate) fn check_header(
         Break::Ledger
     } else if block.shard != head.shard {
         Break::Shard
-    } else if block.epoch != epoch {
+    } else if !epochs.allow(head.epoch, block.epoch) {
         Break::Epoch {
-            expected: epoch,
+            expected: head.epoch,
             found: block.epoch,
         }
     } else if block.height != head.blocks {

@@ -83,5 +83,5 @@ pub use verdict::{
 pub use vocabulary::{UnknownTerm, Vocabulary};
 pub use waiver::{
     KeyError, LineError, Matter, NoteError, Revocation, SigningKey, VerifyingKey, Waiver,
-    WaiverError, Waivers,
+    WaiverError, Waivers, generate_key,
 };

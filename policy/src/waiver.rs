@@ -24,18 +24,21 @@
 //! `reason`. A list that is absent means any. `id`, `codes`, `from`, `until`
 //! and `reason` are needed: no waiver is for everything or for ever.
 
-mod note;
+mod key;
 mod revocation;
 mod text;
 
 use std::collections::BTreeMap;
+
+use custody_proof::note;
 
 use crate::place::{Member, Place};
 use crate::term::Term;
 use crate::verdict::FindingCode;
 use crate::vocabulary::Vocabulary;
 
-pub use note::{KeyError, NoteError, SigningKey, VerifyingKey};
+pub use custody_proof::note::{KeyError, NoteError, SigningKey, VerifyingKey};
+pub use key::generate_key;
 pub use revocation::Revocation;
 pub use text::LineError;
 
@@ -124,8 +127,8 @@ impl Waiver {
     /// [`WaiverError`], with the line.
     pub fn open(note: &str, keys: &[VerifyingKey]) -> Result<Self, WaiverError> {
         let opened = note::open(note, keys)?;
-        let mut waiver = text::read(opened.text)?;
-        waiver.signer = opened.signer.to_owned();
+        let mut waiver = text::read(&opened.text)?;
+        waiver.signer = opened.signer().to_owned();
         Ok(waiver)
     }
 
@@ -151,7 +154,7 @@ impl Waiver {
     /// # Errors
     /// As [`to_text`](Self::to_text).
     pub fn sign(&self, key: &SigningKey) -> Result<String, WaiverError> {
-        Ok(note::sign(&self.to_text()?, key))
+        Ok(note::sign(&self.to_text()?, &[key])?)
     }
 
     /// Whether it lets a finding pass. Whether it was revoked, [`Waivers`]

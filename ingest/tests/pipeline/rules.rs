@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use custody_ingest::pipeline::{PipelineError, PipelineOptions};
 use custody_ledger::{Act, Entry, HouseRecord, Kind, Outcome, ShardDescriptor};
-use custody_policy::{Revocation, Ruleset, SigningKey, VerifyingKey, Waiver};
+use custody_policy::{Revocation, Ruleset, SigningKey, VerifyingKey, Waiver, generate_key};
 
 use crate::house::{House, START_NS, USE, codes, said, shard, totals};
 
@@ -98,8 +98,8 @@ fn judged(house: &House) -> Vec<(Outcome, Option<String>)> {
 fn a_waiver_lets_findings_pass_until_it_is_revoked() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path();
-    let key = SigningKey::generate("operator.example").unwrap();
-    let other = SigningKey::generate("somebody.example").unwrap();
+    let key = generate_key("operator.example").unwrap();
+    let other = generate_key("somebody.example").unwrap();
     let keys = vec![key.verifying_key().clone()];
     let open = || open(data, Ruleset::builtin().clone(), keys.clone());
     let event = |n: u32| [said(&format!("u-{n}"), "use", NOON, &["account:1"], USE)];

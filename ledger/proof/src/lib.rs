@@ -9,6 +9,18 @@ pub mod id;
 pub mod chain;
 pub mod entry;
 
+mod sha256;
 pub mod tree;
 
-pub use error::DecodeError;
+pub mod map;
+
+pub mod note;
+
+pub mod checkpoint;
+pub mod cosignature;
+pub mod manifest;
+pub mod tiles;
+
+mod field;
+
+pub use error::{DecodeError, ProofError};

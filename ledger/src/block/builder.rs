@@ -43,8 +43,14 @@ pub struct BuiltBlock {
 }
 
 impl BlockBuilder {
-    /// A block on top of `head`, in the shard's `epoch`.
-    pub fn new(ledger: LedgerId, epoch: u32, head: &Head) -> Self {
+    /// A block on top of `head`, in its epoch.
+    pub fn new(ledger: LedgerId, head: &Head) -> Self {
+        Self::resuming(ledger, head, head.epoch)
+    }
+
+    /// A block on top of what is left of a shard that lost its end, in a
+    /// greater `epoch`. [`crate::Ledger::resume`] takes it.
+    pub fn resuming(ledger: LedgerId, head: &Head, epoch: u32) -> Self {
         Self {
             header: BlockHeader {
                 ledger,

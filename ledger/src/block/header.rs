@@ -234,6 +234,7 @@ impl BlockHeader {
             chain_head: self.chain_head,
             block_digest,
             recorded_time_ns: self.recorded_time_ns,
+            epoch: self.epoch,
         }
     }
 

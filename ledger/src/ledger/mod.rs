@@ -140,6 +140,17 @@ impl Ledger {
         self.wait(Work::Block(block))
     }
 
+    /// Commits the first block of a greater epoch, built by
+    /// [`crate::BlockBuilder::resuming`]: the shard goes on although it lost
+    /// its end.
+    ///
+    /// # Errors
+    /// As [`Ledger::commit`]; [`LedgerError::NotNext`] where the epoch is not
+    /// greater than the head's.
+    pub fn resume(&self, block: BuiltBlock) -> Result<Head, LedgerError> {
+        self.wait(Work::Resumption(block))
+    }
+
     /// Appends entries to the house shard, together or not at all, and waits
     /// until they are durable. Appends from several threads do not conflict.
     ///

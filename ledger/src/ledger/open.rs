@@ -25,7 +25,7 @@ use crate::lock::Lock;
 use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
 use crate::store::{self, Copy, Store, StoreError};
-use crate::succession;
+use crate::succession::{self, Epochs};
 
 pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, Writer), OpenError> {
     fs::create_dir_all(dir).map_err(OpenError::io("create", dir))?;
@@ -120,14 +120,7 @@ fn probe(dir: &Path, identity: &Identity, anchor: &AnchorState) -> Result<(), Op
     // cannot read, and would write over what is left of it.
     for open in shards.values() {
         let origin = open.descriptor.origin(identity.ledger);
-        check_blocks(
-            dir,
-            &store,
-            identity.ledger,
-            &open.descriptor,
-            origin,
-            open.head.blocks,
-        )?;
+        check_blocks(dir, &store, identity.ledger, origin, open.head.blocks)?;
     }
     Ok(())
 }
@@ -234,7 +227,7 @@ fn check_tail(
         None if anchored != origin => return Err(differs()),
         _ => {}
     }
-    check_blocks(dir, store, ledger, descriptor, anchored, found)
+    check_blocks(dir, store, ledger, anchored, found)
 }
 
 /// Checks the blocks that follow `head`, up to the height `end`.
@@ -242,13 +235,12 @@ fn check_blocks(
     dir: &Path,
     store: &Store,
     ledger: LedgerId,
-    descriptor: &ShardDescriptor,
     mut head: Head,
     end: u64,
 ) -> Result<Head, OpenError> {
     for height in head.blocks..end {
         let block = read(dir, store, head.shard, height)?;
-        succession::check_header(ledger, descriptor.epoch, &head, &block.header)
+        succession::check_header(ledger, Epochs::SameOrResumed, &head, &block.header)
             .and_then(|()| succession::check_chain(&head, &block))
             .map_err(|error| damaged_block(head.shard, height, error.to_string()))?;
         head = block.head_after();

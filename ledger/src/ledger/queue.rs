@@ -23,6 +23,8 @@ pub(super) struct Job {
 
 pub(super) enum Work {
     Block(BuiltBlock),
+    /// The first block of a greater epoch.
+    Resumption(BuiltBlock),
     House {
         entries: Vec<Entry>,
         recorded_time_ns: i64,
@@ -38,7 +40,7 @@ impl Work {
         const JOB_BYTES: usize = 1024;
         JOB_BYTES
             + match self {
-                Self::Block(block) => block.bytes.len(),
+                Self::Block(block) | Self::Resumption(block) => block.bytes.len(),
                 Self::House { entries, .. } => entries
                     .iter()
                     .map(|entry| JOB_BYTES + entry.sealed.len())

@@ -19,7 +19,7 @@ use crate::lock::Lock;
 use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
 use crate::store::{Group, Store, message};
-use crate::succession;
+use crate::succession::{self, Epochs};
 
 pub(super) struct Writer {
     pub(super) dir: PathBuf,
@@ -80,7 +80,8 @@ impl Writer {
     /// before in the same group counts as done.
     fn plan(&self, plan: &mut Plan, work: Work) -> Result<Head, LedgerError> {
         match work {
-            Work::Block(block) => self.plan_block(plan, block),
+            Work::Block(block) => self.plan_block(plan, block, Epochs::Same),
+            Work::Resumption(block) => self.plan_block(plan, block, Epochs::Resumed),
             Work::House {
                 entries,
                 recorded_time_ns,
@@ -111,7 +112,12 @@ impl Writer {
         Ok(head)
     }
 
-    fn plan_block(&self, plan: &mut Plan, built: BuiltBlock) -> Result<Head, LedgerError> {
+    fn plan_block(
+        &self,
+        plan: &mut Plan,
+        built: BuiltBlock,
+        epochs: Epochs,
+    ) -> Result<Head, LedgerError> {
         let block = Block::from_stored(built.bytes).map_err(LedgerError::Malformed)?;
         let header = &block.header;
         let mut open = self
@@ -119,8 +125,7 @@ impl Writer {
             .ok_or(LedgerError::UnknownShard {
                 shard: header.shard,
             })?;
-        let fits =
-            succession::check_header(self.shared.id, open.descriptor.epoch, &open.head, header);
+        let fits = succession::check_header(self.shared.id, epochs, &open.head, header);
         fits.map_err(|reason| LedgerError::NotNext {
             shard: header.shard,
             height: header.height,
@@ -151,7 +156,7 @@ impl Writer {
         // Built first and planned afterwards, so that they are appended
         // together or not at all.
         let mut blocks = Vec::new();
-        let mut builder = BlockBuilder::new(self.shared.id, house.epoch, &head);
+        let mut builder = BlockBuilder::new(self.shared.id, &head);
         for entry in entries {
             let pushed = builder.push(entry);
             if builder.is_full() || matches!(pushed, Err(BuildError::BlockFull { .. })) {
@@ -160,7 +165,7 @@ impl Writer {
                     .map_err(LedgerError::Build)?;
                 head = block.head_after;
                 blocks.push(block);
-                builder = BlockBuilder::new(self.shared.id, house.epoch, &head);
+                builder = BlockBuilder::new(self.shared.id, &head);
             }
             match pushed {
                 Err(BuildError::BlockFull { .. }) => {
@@ -177,7 +182,7 @@ impl Writer {
             );
         }
         for block in blocks {
-            head = self.plan_block(plan, block)?;
+            head = self.plan_block(plan, block, Epochs::Same)?;
         }
         Ok(head)
     }

@@ -8,22 +8,18 @@ use crate::shard::{Head, ShardDescriptor};
 use crate::tests::{LEDGER, blocks, house_block, origin};
 use crate::verify::check_block;
 
-fn chains() -> [(u32, Head, Vec<BuiltBlock>); 2] {
+fn chains() -> [(Head, Vec<BuiltBlock>); 2] {
     [
-        (2, origin(), blocks()),
-        (
-            0,
-            ShardDescriptor::house().origin(LEDGER),
-            vec![house_block()],
-        ),
+        (origin(), blocks()),
+        (ShardDescriptor::house().origin(LEDGER), vec![house_block()]),
     ]
 }
 
 #[test]
 fn a_whole_chain_passes() {
-    for (epoch, mut head, blocks) in chains() {
+    for (mut head, blocks) in chains() {
         for block in blocks {
-            head = check_block(LEDGER, epoch, &head, block.bytes)
+            head = check_block(LEDGER, &head, block.bytes)
                 .unwrap()
                 .head_after();
         }
@@ -32,13 +28,13 @@ fn a_whole_chain_passes() {
 
 #[test]
 fn every_flipped_byte_is_found_in_its_block() {
-    for (epoch, mut head, blocks) in chains() {
+    for (mut head, blocks) in chains() {
         for block in blocks {
             for at in 0..block.bytes.len() {
                 for bit in [1 << (at % 8), 0xff] {
                     let mut bytes = block.bytes.clone();
                     bytes[at] ^= bit;
-                    let fault = check_block(LEDGER, epoch, &head, bytes).unwrap_err();
+                    let fault = check_block(LEDGER, &head, bytes).unwrap_err();
                     let (shard, height) = match fault.place {
                         Place::Block { shard, height } | Place::Entry { shard, height, .. } => {
                             (shard, height)
@@ -66,13 +62,13 @@ fn a_changed_block_with_a_new_digest_is_found() {
             bytes[at] ^= 1;
             let digest = chain::block(&bytes[..end]);
             bytes[end..].copy_from_slice(digest.as_bytes());
-            let read = check_block(LEDGER, 2, &head, bytes);
+            let read = check_block(LEDGER, &head, bytes);
             // What no earlier block determines shows in the next one.
             let next = blocks.get(index + 1);
             let found = match (read, next) {
                 (Err(_), _) => true,
                 (Ok(read), Some(next)) => {
-                    check_block(LEDGER, 2, &read.head_after(), next.bytes.clone()).is_err()
+                    check_block(LEDGER, &read.head_after(), next.bytes.clone()).is_err()
                 }
                 (Ok(read), None) => read.head_after() != block.head_after,
             };

@@ -35,7 +35,7 @@ fn decode_all(bytes: &[u8]) {
             let _ = entry;
         }
     }
-    let _ = check_block(LEDGER, 2, &origin(), bytes.to_vec());
+    let _ = check_block(LEDGER, &origin(), bytes.to_vec());
     if let Ok(identity) = Identity::decode(bytes) {
         assert_eq!(identity.encode(), bytes);
     }

@@ -5,7 +5,10 @@ mod golden;
 mod hostile;
 
 use crate::block::{BlockBuilder, BuiltBlock, GapCause};
-use crate::entry::{Act, Entry, EntryRef, Finding, HouseRecord, Judgement, Kind, PartyPart};
+use crate::entry::{
+    AbandonedHead, Act, Entry, EntryRef, Finding, HouseRecord, Judgement, Kind, PartyPart,
+    SurvivingHead,
+};
 use crate::id::{Digest, EventTag, LedgerId, ShardId, SubjectReference};
 use crate::shard::{Head, ShardDescriptor};
 
@@ -92,7 +95,7 @@ pub(crate) fn judged_late(offset: i64) -> Entry {
 }
 
 /// One of each house record that came with version 2.
-pub(crate) fn new_house_entries() -> [Entry; 5] {
+pub(crate) fn new_house_entries() -> [Entry; 6] {
     let of = EntryRef {
         shard: ShardId([0x0d; 16]),
         sequence: 5,
@@ -140,6 +143,21 @@ pub(crate) fn new_house_entries() -> [Entry; 5] {
                 vocabulary: Digest([0x88; 32]),
             },
         ),
+        (
+            Kind::ShardResumed,
+            HouseRecord::ShardResumed {
+                shard: of.shard,
+                epoch: 3,
+                abandoned: AbandonedHead {
+                    size: 12,
+                    root: Digest([0x91; 32]),
+                    blocks: 4,
+                    chain_head: Digest([0x92; 32]),
+                    block_digest: Digest([0x93; 32]),
+                },
+                surviving: SurvivingHead { size: 7, blocks: 2 },
+            },
+        ),
     ];
     records.map(|(kind, record)| {
         let mut entry = Entry::new(kind, TIME);
@@ -158,7 +176,7 @@ pub(crate) fn origin() -> Head {
 /// Three blocks: entries and everything else, no entry at all, one entry.
 pub(crate) fn blocks() -> Vec<BuiltBlock> {
     let mut blocks = Vec::new();
-    let mut builder = BlockBuilder::new(LEDGER, 2, &origin());
+    let mut builder = BlockBuilder::new(LEDGER, &origin());
     builder.gap(0, 9, GapCause::LostToRetention).unwrap();
     builder.push(&disclosure(10)).unwrap();
     builder.duplicate(11).unwrap();
@@ -167,13 +185,13 @@ pub(crate) fn blocks() -> Vec<BuiltBlock> {
     builder.push(&disclosure(14)).unwrap();
     blocks.push(builder.finish(TIME, RULESET).unwrap());
 
-    let mut builder = BlockBuilder::new(LEDGER, 2, &blocks[0].head_after);
+    let mut builder = BlockBuilder::new(LEDGER, &blocks[0].head_after);
     builder.rejected(15).unwrap();
     builder.gap(16, 19, GapCause::Unknown).unwrap();
     // The clock went back.
     blocks.push(builder.finish(TIME - 1, RULESET).unwrap());
 
-    let mut builder = BlockBuilder::new(LEDGER, 2, &blocks[1].head_after);
+    let mut builder = BlockBuilder::new(LEDGER, &blocks[1].head_after);
     builder.push(&disclosure(20)).unwrap();
     blocks.push(builder.finish(TIME + 1, RULESET).unwrap());
     blocks
@@ -181,7 +199,7 @@ pub(crate) fn blocks() -> Vec<BuiltBlock> {
 
 pub(crate) fn house_block() -> BuiltBlock {
     let head = ShardDescriptor::house().origin(LEDGER);
-    let mut builder = BlockBuilder::new(LEDGER, 0, &head);
+    let mut builder = BlockBuilder::new(LEDGER, &head);
     builder.push(&house_entry()).unwrap();
     builder.finish(TIME, RULESET).unwrap()
 }

@@ -8,7 +8,7 @@ use crate::fault::{Fault, Place};
 use crate::id::{LedgerId, ShardId};
 use crate::shard::{Head, ShardDescriptor};
 use crate::store::Store;
-use crate::succession;
+use crate::succession::{self, Epochs};
 use crate::verify::report::{Progress, ShardReport};
 
 /// Counts what all threads have checked.
@@ -83,7 +83,7 @@ fn check_blocks(
             .map_err(|error| at(error.to_string()))?;
         let bytes = bytes.ok_or_else(|| at("it is missing".to_owned()))?;
         let length = bytes.len() as u64;
-        let block = check_block(ledger, report.descriptor.epoch, &report.head, bytes)?;
+        let block = check_block(ledger, &report.head, bytes)?;
         check_anchored(&block.head_after(), anchored)?;
         add(report, &block);
         meter.count(length);
@@ -131,12 +131,7 @@ fn add(report: &mut ShardReport, block: &Block) {
 
 /// Checks that stored bytes are the block that follows `head`, and everything
 /// in it.
-pub(crate) fn check_block(
-    ledger: LedgerId,
-    epoch: u32,
-    head: &Head,
-    bytes: Vec<u8>,
-) -> Result<Block, Fault> {
+pub(crate) fn check_block(ledger: LedgerId, head: &Head, bytes: Vec<u8>) -> Result<Block, Fault> {
     let (shard, height) = (head.shard, head.blocks);
     let at = |what: String| Fault {
         place: Place::Block { shard, height },
@@ -163,7 +158,7 @@ pub(crate) fn check_block(
         }
         (Ok(()), Err(error)) => return Err(at(error.to_string())),
     }
-    succession::check_header(ledger, epoch, head, &block.header)
+    succession::check_header(ledger, Epochs::SameOrResumed, head, &block.header)
         .map_err(|error| at(error.to_string()))?;
     check_entries(head, &block)?;
     Ok(block)

@@ -52,7 +52,7 @@ pub(crate) fn entry(offset: Option<i64>, sealed: usize) -> Entry {
 
 /// A block of `count` entries, with a duplicate, a rejected message and a gap.
 pub(crate) fn block(ledger: &Ledger, head: &Head, count: usize, sealed: usize) -> BuiltBlock {
-    let mut builder = BlockBuilder::new(ledger.id(), 0, head);
+    let mut builder = BlockBuilder::new(ledger.id(), head);
     let mut next = head.next_offset.unwrap();
     for _ in 0..count {
         builder.push(&entry(Some(next), sealed)).unwrap();

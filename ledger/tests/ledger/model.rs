@@ -178,7 +178,7 @@ impl Run {
             let head = *heads
                 .entry(*partition)
                 .or_insert_with(|| self.head(*partition));
-            let mut builder = BlockBuilder::new(self.ledger.id(), 0, &head);
+            let mut builder = BlockBuilder::new(self.ledger.id(), &head);
             self.kafka
                 .entry(*partition)
                 .or_default()
@@ -198,7 +198,7 @@ impl Run {
     fn crash(&mut self, step: Step, done: bool, messages: &[Message]) {
         let head = self.head(0);
         let mut after = self.kafka.entry(0).or_default().clone();
-        let mut builder = BlockBuilder::new(self.ledger.id(), 0, &head);
+        let mut builder = BlockBuilder::new(self.ledger.id(), &head);
         after.apply(&mut builder, messages);
         let built = builder.finish(TIME, RULESET).unwrap();
         *self.faults.0.lock() = Some((step, done));

@@ -150,7 +150,7 @@ fn a_block_that_does_not_fit_is_refused_and_harms_nobody() {
         ledger.commit(torn),
         Err(LedgerError::Malformed(_))
     ));
-    let mut other_epoch = BlockBuilder::new(ledger.id(), 1, &after);
+    let mut other_epoch = BlockBuilder::resuming(ledger.id(), &after, 1);
     other_epoch.rejected(after.next_offset.unwrap()).unwrap();
     let refused = ledger.commit(other_epoch.finish(TIME, RULESET).unwrap());
     assert!(matches!(refused, Err(LedgerError::NotNext { .. })));
@@ -175,6 +175,7 @@ impl ShardHead {
             chain_head: genesis,
             block_digest: genesis,
             recorded_time_ns: 0,
+            epoch: 0,
         }
     }
 }
@@ -182,7 +183,7 @@ impl ShardHead {
 #[test]
 fn the_builder_accounts_for_every_offset() {
     let head = ShardHead::of(&shard(0));
-    let mut builder = BlockBuilder::new(LedgerId([0; 16]), 0, &head);
+    let mut builder = BlockBuilder::new(LedgerId([0; 16]), &head);
     assert!(builder.is_empty());
     assert_eq!(
         builder.clone().finish(0, RULESET).unwrap_err(),
@@ -233,7 +234,7 @@ fn the_builder_accounts_for_every_offset() {
 #[test]
 fn blocks_are_cut_and_long_entries_stand_alone() {
     let head = ShardHead::of(&shard(0));
-    let mut builder = BlockBuilder::new(LedgerId([0; 16]), 0, &head);
+    let mut builder = BlockBuilder::new(LedgerId([0; 16]), &head);
     builder
         .push(&entry(Some(0), TARGET_BODY_BYTES / 2))
         .unwrap();
@@ -250,7 +251,7 @@ fn blocks_are_cut_and_long_entries_stand_alone() {
     assert_eq!(builder.body_bytes(), before);
     let built = builder.finish(TIME, RULESET).unwrap();
 
-    let mut builder = BlockBuilder::new(LedgerId([0; 16]), 0, &built.head_after);
+    let mut builder = BlockBuilder::new(LedgerId([0; 16]), &built.head_after);
     assert!(matches!(
         builder.push(&entry(Some(2), MAX_ENTRY_BYTES)),
         Err(BuildError::Entry(_))

@@ -9,8 +9,9 @@
 //! — operator.example wSPaTLmoSg…
 //! ```
 
+use custody_proof::note::{self, SigningKey, VerifyingKey};
+
 use super::WaiverError;
-use super::note::{self, SigningKey, VerifyingKey};
 use super::text::{self, LineError};
 
 const FIRST_LINE: &str = "custody.waiver-revocation/v1";
@@ -33,8 +34,8 @@ impl Revocation {
     /// [`WaiverError`], with the line.
     pub fn open(note: &str, keys: &[VerifyingKey]) -> Result<Self, WaiverError> {
         let opened = note::open(note, keys)?;
-        let mut revocation = read(opened.text)?;
-        revocation.signer = opened.signer.to_owned();
+        let mut revocation = read(&opened.text)?;
+        revocation.signer = opened.signer().to_owned();
         Ok(revocation)
     }
 
@@ -49,7 +50,7 @@ impl Revocation {
         if again.id != self.id || again.reason != self.reason {
             return Err(WaiverError::Unsayable);
         }
-        Ok(note::sign(&text, key))
+        Ok(note::sign(&text, &[key])?)
     }
 }
 
@@ -83,6 +84,7 @@ fn read(text: &str) -> Result<Revocation, WaiverError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::waiver::generate_key;
 
     fn revocation(reason: &str) -> Revocation {
         Revocation {
@@ -94,8 +96,8 @@ mod tests {
 
     #[test]
     fn it_opens_with_the_signers_key_only() {
-        let key = SigningKey::generate("operator.example").unwrap();
-        let other = SigningKey::generate("operator.example").unwrap();
+        let key = generate_key("operator.example").unwrap();
+        let other = generate_key("operator.example").unwrap();
         let note = revocation("It is over").sign(&key).unwrap();
         let opened = Revocation::open(&note, &[key.verifying_key().clone()]).unwrap();
         assert_eq!(
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_a_line_cannot_say_is_not_signed() {
-        let key = SigningKey::generate("operator.example").unwrap();
+        let key = generate_key("operator.example").unwrap();
         for reason in ["", "two\nlines", "two\nreason lines"] {
             assert!(revocation(reason).sign(&key).is_err(), "{reason:?}");
         }

@@ -1,14 +1,14 @@
 use proptest::prelude::*;
 
 use super::text::tests::LINES;
-use super::{Matter, NoteError, SigningKey, Waiver, WaiverError, Waivers};
+use super::{Matter, NoteError, SigningKey, Waiver, WaiverError, Waivers, generate_key};
 use crate::law::tests::at;
 use crate::place::Place;
 use crate::verdict::FindingCode;
 use crate::{Field, Term, Vocabulary};
 
 fn key() -> SigningKey {
-    SigningKey::generate("operator.example").unwrap()
+    generate_key("operator.example").unwrap()
 }
 
 fn term(field: Field, curie: &str) -> Term {
@@ -89,7 +89,7 @@ fn is_signed_and_opened() {
             line: 14
         }))
     );
-    let stranger = [SigningKey::generate("x").unwrap().verifying_key().clone()];
+    let stranger = [generate_key("x").unwrap().verifying_key().clone()];
     assert_eq!(
         Waiver::open(&note, &stranger),
         Err(WaiverError::Note(NoteError::Untrusted))

@@ -313,7 +313,7 @@ fn list(shown: &Shown) -> Sheet {
 
 #[cfg(test)]
 mod tests {
-    use custody_policy::SigningKey;
+    use custody_policy::generate_key;
 
     use super::*;
 
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn comments_are_not_signed() {
-        let key = SigningKey::generate("operator.example").unwrap();
+        let key = generate_key("operator.example").unwrap();
         let note = read_draft("d.txt", &filled()).unwrap().sign(&key).unwrap();
         assert!(!note.contains('#'), "{note}");
         let waiver = Waiver::open(&note, &[key.verifying_key().clone()]).unwrap();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use custody_policy::SigningKey;
+use custody_policy::{SigningKey, generate_key};
 
 use crate::error::{CommandError, Exit};
 
@@ -28,7 +28,7 @@ pub(super) struct Keygen {
 
 impl Keygen {
     pub(super) fn run(self) -> Result<Exit, CommandError> {
-        let key = SigningKey::generate(&self.name)
+        let key = generate_key(&self.name)
             .map_err(|error| CommandError::Usage(format!("{}: {error}", self.name)))?;
         let path = match self.key {
             Some(path) => path,

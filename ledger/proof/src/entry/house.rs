@@ -117,4 +117,39 @@ pub enum HouseRecord {
         /// The digest of the vocabulary.
         vocabulary: Digest,
     },
+    /// A shard lost its end, and the operator had it go on from what is left.
+    ShardResumed {
+        /// Which.
+        shard: ShardId,
+        /// The epoch that it goes on in.
+        epoch: u32,
+        /// What was given up.
+        abandoned: AbandonedHead,
+        /// What it goes on from.
+        surviving: SurvivingHead,
+    },
+}
+
+/// The head of a shard that lost its end: the last one that was vouched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AbandonedHead {
+    /// How many entries there were.
+    pub size: u64,
+    /// The root of the tree over them; zeros where none was signed.
+    pub root: Digest,
+    /// How many blocks there were.
+    pub blocks: u64,
+    /// The chain over the entries.
+    pub chain_head: Digest,
+    /// The digest of the last block.
+    pub block_digest: Digest,
+}
+
+/// How much of a shard was left when it lost its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SurvivingHead {
+    /// How many entries.
+    pub size: u64,
+    /// How many blocks.
+    pub blocks: u64,
 }

@@ -52,11 +52,13 @@ pub enum Kind {
     OverdueFound = 137,
     /// Events are judged by these rules from here on.
     RulesetAdopted = 138,
+    /// A shard goes on although it lost its end.
+    ShardResumed = 139,
 }
 
 impl Kind {
     /// Every kind, in the order of the stored numbers.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Collection,
         Self::Use,
         Self::Disclosure,
@@ -88,6 +90,7 @@ impl Kind {
         Self::WaiverRevoked,
         Self::OverdueFound,
         Self::RulesetAdopted,
+        Self::ShardResumed,
     ];
 
     /// The stored number.
@@ -134,6 +137,7 @@ impl Kind {
             Self::WaiverRevoked => "waiver_revoked",
             Self::OverdueFound => "overdue_found",
             Self::RulesetAdopted => "ruleset_adopted",
+            Self::ShardResumed => "shard_resumed",
         }
     }
 

@@ -9,6 +9,7 @@
 mod house;
 mod judgement;
 mod kind;
+mod outline;
 mod v1;
 
 use std::fmt;
@@ -18,9 +19,10 @@ use bincode::{Decode, Encode};
 use crate::error::DecodeError;
 use crate::id::{EventTag, SubjectReference};
 
-pub use house::HouseRecord;
+pub use house::{AbandonedHead, HouseRecord, SurvivingHead};
 pub use judgement::{EntryRef, Finding, Judgement, Outcome};
 pub use kind::Kind;
+pub use outline::Outline;
 
 /// The version byte that [`Entry::encode`] writes.
 pub const ENTRY_VERSION: u8 = 2;

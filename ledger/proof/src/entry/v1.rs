@@ -65,6 +65,7 @@ impl Entry {
                     | HouseRecord::WaiverRevoked { .. }
                     | HouseRecord::OverdueFound { .. }
                     | HouseRecord::RulesetAdopted { .. }
+                    | HouseRecord::ShardResumed { .. }
             )
         );
         record || self.kind_code > NEWEST_KIND

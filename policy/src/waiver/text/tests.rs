@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::LineError;
 use crate::verdict::FindingCode;
-use crate::waiver::{SigningKey, Waiver, WaiverError};
+use crate::waiver::{Waiver, WaiverError, generate_key};
 use crate::{Field, Member, Vocabulary};
 
 /// A waiver with every line.
@@ -122,7 +122,7 @@ fn errors_name_the_line() {
 
 #[test]
 fn what_a_line_cannot_say_is_not_signed() {
-    let key = SigningKey::generate("operator.example").unwrap();
+    let key = generate_key("operator.example").unwrap();
     let good = Waiver::draft(LINES).unwrap();
     let wrong = [
         Waiver {

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use custody_policy::SigningKey;
+use custody_policy::{SigningKey, generate_key};
 
 use super::super::write::{Add, Revoke};
 use super::*;
@@ -17,7 +17,7 @@ struct Shop {
 impl Shop {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let key = SigningKey::generate("operator.example").unwrap();
+        let key = generate_key("operator.example").unwrap();
         let mut config = Config {
             data_dir: dir.path().join("data"),
             ..Config::default()
@@ -68,7 +68,7 @@ fn given_and_taken_back() {
 #[test]
 fn whose_key_is_not_listed_lets_nothing_pass() {
     let shop = Shop::new();
-    let stranger = SigningKey::generate("operator.example").unwrap();
+    let stranger = generate_key("operator.example").unwrap();
     let error = Add::record(&shop.config, &shop.signed(&stranger), Path::new("w.note"));
     assert!(
         error
