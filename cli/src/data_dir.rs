@@ -26,6 +26,11 @@ pub fn ledger_dir(data: &Path) -> PathBuf {
     data.join(LEDGER)
 }
 
+/// The vault's directory in a data directory.
+pub fn vault_dir(data: &Path) -> PathBuf {
+    data.join(VAULT)
+}
+
 /// An open data directory. One process has it open at a time.
 pub struct DataDir {
     dir: PathBuf,

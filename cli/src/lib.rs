@@ -32,6 +32,7 @@ mod overdue;
 
 pub mod client;
 pub mod data_dir;
+pub mod evidence;
 mod offline;
 pub mod output;
 pub mod rejudge;

@@ -1,6 +1,8 @@
 //! Answers from files, where no server runs: the same service, without a
 //! network.
 
+use custody_proto::v1::evidence_service_client::EvidenceServiceClient;
+use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::lineage_service_server::LineageServiceServer;
 use custody_proto::v1::oversight_service_client::OversightServiceClient;
@@ -48,6 +50,11 @@ impl Offline {
     /// The same for questions over everybody.
     pub(crate) fn oversight(&self) -> OversightServiceClient<OversightServiceServer<LineageApi>> {
         OversightServiceClient::new(OversightServiceServer::new(self.api.clone()))
+    }
+
+    /// The same for evidence.
+    pub(crate) fn evidence(&self) -> EvidenceServiceClient<EvidenceServiceServer<LineageApi>> {
+        EvidenceServiceClient::new(EvidenceServiceServer::new(self.api.clone()))
     }
 
     pub(crate) fn close(self) -> Result<(), CommandError> {
