@@ -9,10 +9,8 @@ pub mod id;
 pub mod chain;
 pub mod entry;
 
-mod sha256;
-pub mod tree;
-
 pub mod map;
+pub mod tree;
 
 pub mod note;
 
@@ -20,7 +18,11 @@ pub mod checkpoint;
 pub mod cosignature;
 pub mod manifest;
 pub mod tiles;
+pub mod witness;
+
+pub mod evidence;
 
 mod field;
+mod sha256;
 
 pub use error::{DecodeError, ProofError};

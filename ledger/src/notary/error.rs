@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{LedgerError, Step};
@@ -25,16 +24,6 @@ pub enum NotaryError {
         /// Which.
         step: Step,
         /// Why.
-        source: Arc<io::Error>,
-    },
-    /// A file of the notary's cannot be read or written.
-    #[error("cannot {what} {path}: {source}")]
-    Io {
-        /// What was to be done.
-        what: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why it failed.
         source: Arc<io::Error>,
     },
     /// The ledger's own log is at fault.
@@ -73,10 +62,9 @@ impl NotaryError {
         }
     }
 
-    pub(super) fn io(what: &'static str, path: PathBuf) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            what,
-            path,
+    pub(super) fn step(step: Step) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Step {
+            step,
             source: Arc::new(source),
         }
     }

@@ -1,21 +1,27 @@
 //! One shard as the notary follows it: what was read again from the disk, and
 //! the tree and the map over it.
 
+use std::sync::Arc;
+
 use custody_proof::chain;
 use custody_proof::checkpoint::Counts;
 use custody_proof::entry::Outline;
 
-use crate::block::Block;
+use crate::block::{Block, GapCause};
 use crate::fault::{Fault, Place};
 use crate::id::{Digest, LedgerId};
 use crate::map::ShardMap;
+use crate::notary::NotaryError;
+use crate::notary::sign::SignedHead;
 use crate::shard::{Head, ShardDescriptor};
-use crate::succession;
-use crate::tree::Tree;
+use crate::succession::{self, Epochs};
+use crate::tree::{StoredLeaves, Tree};
 
 /// A shard's tree and map, up to the last block that was read again.
 pub(crate) struct ShardLog {
     pub(super) descriptor: ShardDescriptor,
+    /// What was signed of it last.
+    pub(super) signed: Option<SignedHead>,
     /// After the last block that was read again.
     pub(super) head: Head,
     pub(super) tree: Tree,
@@ -35,13 +41,15 @@ impl ShardLog {
     ///
     /// # Errors
     /// What is wrong with it; the log stays as it was.
-    pub(super) fn advance(&mut self, ledger: LedgerId, block: &Block) -> Result<(), Fault> {
+    pub(super) fn advance(&mut self, ledger: LedgerId, block: &Block) -> Result<(), NotaryError> {
         let (shard, height) = (self.head.shard, self.head.blocks);
         let at = |what: String| Fault {
             place: Place::Block { shard, height },
             what,
         };
-        succession::check_header(ledger, &self.head, &block.header)
+        // Whether a new epoch has a reason was looked at before the block was
+        // taken.
+        succession::check_header(ledger, Epochs::Resumed, &self.head, &block.header)
             .map_err(|error| at(error.to_string()))?;
         let links = links(self.head.chain_head, block).map_err(at)?;
         for (sequence, (link, outline)) in (self.head.size..).zip(&links) {
@@ -51,7 +59,9 @@ impl ShardLog {
             if let Some(subject) = outline.subject
                 && sequence >= self.mapped_size
             {
-                self.map.touch(subject, sequence, *link);
+                self.map
+                    .touch(subject, sequence, *link)
+                    .map_err(|error| NotaryError::map(shard, &error))?;
             }
         }
         if height >= self.counted_blocks {
@@ -70,11 +80,21 @@ impl ShardLog {
         // Offsets bound these.
         counts.duplicates = counts.duplicates.saturating_add(header.duplicates);
         counts.rejected = counts.rejected.saturating_add(header.rejected);
-        for (sum, gap) in counts.gaps.iter_mut().zip(header.gaps) {
-            *sum = sum.saturating_add(gap);
+        for (sum, cause) in [
+            (&mut counts.control_or_compacted, GapCause::ControlOrCompacted),
+            (&mut counts.lost_to_retention, GapCause::LostToRetention),
+            (&mut counts.unknown, GapCause::Unknown),
+        ] {
+            *sum = sum.saturating_add(header.gaps[cause.index()]);
         }
         self.counted_blocks = header.height + 1;
     }
+}
+
+/// The ledger's own log, of manifests.
+pub(super) struct LedgerLog {
+    pub(super) tree: Tree,
+    pub(super) leaves: Arc<StoredLeaves>,
 }
 
 /// h(i) of every entry of a block, which must end in what its header says, and

@@ -7,28 +7,33 @@
 //! blocks.
 
 mod error;
+mod options;
+mod published;
+mod signed;
+
 mod leaves;
 mod log;
 mod logs;
-mod options;
-mod proofs;
+
 mod publish;
-mod published;
 mod recover;
 mod sign;
-mod signed;
+
+mod proofs;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use custody_proof::checkpoint::ledger_log_origin;
+
 use crate::error::Step;
 use crate::id::ShardId;
-use crate::ledger::{FaultInjector, Shared, Subscription};
+use crate::ledger::{Rereader, Shared, Steps, Subscription};
+use crate::map::MergePolicy;
+use crate::notary::log::{LedgerLog, ShardLog};
 use crate::notary::sign::SignedHead;
-use crate::store::Rereader;
 
 pub use error::{NotaryError, ProveError};
 pub use options::{NotaryOptions, OnSigned};
@@ -37,7 +42,7 @@ pub use published::{Published, PublishedShard};
 
 pub(crate) use logs::Logs;
 pub(crate) use published::Board;
-pub(crate) use signed::{FILES as SIGNED_FILES, GivenUp, SignedAnchor, SignedState};
+pub(crate) use signed::{GivenUp, SignedAnchor, SignedState};
 
 /// How much is read again before it is looked whether a checkpoint is due, in
 /// bytes.
@@ -45,27 +50,54 @@ const STRIDE_BYTES: usize = 4 << 20;
 
 /// The thread that signs.
 pub(crate) struct Notary {
-    pub(crate) dir: PathBuf,
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) logs: Arc<Logs>,
-    pub(crate) options: NotaryOptions,
-    pub(crate) faults: Option<Arc<dyn FaultInjector>>,
-    pub(crate) anchor: SignedAnchor,
-    pub(crate) commits: Subscription,
+    dir: PathBuf,
+    shared: Arc<Shared>,
+    options: NotaryOptions,
+    steps: Steps,
+    anchor: SignedAnchor,
+    commits: Subscription,
     reread: Rereader,
+    /// The ledger's origin in the epoch of its own log.
     origin: String,
     /// The epoch of the ledger's own log.
     epoch: u32,
-    signed: BTreeMap<ShardId, SignedHead>,
+    logs: BTreeMap<ShardId, ShardLog>,
+    ledger_log: Option<LedgerLog>,
     signed_ledger: Option<SignedHead>,
 }
 
 impl Notary {
+    /// A notary of an open ledger. It does nothing before it is run.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        anchor: SignedAnchor,
+        options: NotaryOptions,
+        steps: Steps,
+    ) -> Self {
+        Self {
+            dir: shared.dir.clone(),
+            commits: shared.commits.subscribe(),
+            reread: Rereader::new(Arc::clone(&shared)),
+            origin: ledger_log_origin(
+                options.origin().unwrap_or_default(),
+                anchor.state().epoch,
+            ),
+            epoch: anchor.state().epoch,
+            shared,
+            options,
+            steps,
+            anchor,
+            logs: BTreeMap::new(),
+            ledger_log: None,
+            signed_ledger: None,
+        }
+    }
+
     /// Follows the ledger until it is closed or stopped.
     pub(crate) fn run(mut self) {
         if let Err(error) = self.recover().and_then(|()| self.follow()) {
             tracing::error!(%error, "nothing more is signed, and the ledger takes no more blocks");
-            self.shared.poison(&format!("signing failed: {error}"));
+            self.shared.poison(format!("signing failed: {error}"));
         }
         self.shared.board.close();
     }
@@ -74,7 +106,7 @@ impl Notary {
         let mut due = Instant::now();
         loop {
             // Asked before reading, so that the last round sees everything.
-            let closing = self.shared.is_closing();
+            let closing = self.shared.board.is_ending();
             let caught_up = self.advance()?;
             if self.shared.is_poisoned() {
                 // Nobody knows what is on disk.
@@ -84,13 +116,20 @@ impl Notary {
                 self.sign()?;
                 return self.save(true);
             }
-            if Instant::now() >= due {
+            if !self.has_all_that_was_signed() {
+                // Made again from far back: what is read goes into base maps
+                // by and by.
+                self.seal_maps()?;
+                self.merge()?;
+            } else if Instant::now() >= due {
                 self.sign()?;
+                self.merge()?;
                 self.save(false)?;
                 due = Instant::now() + self.options.interval;
             }
             if caught_up && !closing {
-                self.commits.wait(due.saturating_duration_since(Instant::now()));
+                self.commits
+                    .wait(due.saturating_duration_since(Instant::now()));
             }
         }
     }
@@ -100,21 +139,27 @@ impl Notary {
     fn advance(&mut self) -> Result<bool, NotaryError> {
         let mut bytes = 0;
         for (descriptor, durable) in self.shared.heads() {
-            let log = self.logs.of(&descriptor, || self.open_log(&descriptor))?;
-            let mut log = log.lock();
+            let shard = durable.shard;
+            if !self.logs.contains_key(&shard) {
+                self.open_log(&descriptor, &durable)?;
+            }
+            let Some(log) = self.logs.get_mut(&shard) else {
+                continue;
+            };
             while log.head.blocks < durable.blocks {
                 if bytes >= STRIDE_BYTES {
                     return Ok(false);
                 }
-                let (shard, height) = (durable.shard, log.head.blocks);
-                let block = self.take(Step::Reread, || Ok(()))
-                    .and_then(|()| Ok(self.reread.read(shard, height)?))?;
+                self.steps
+                    .take(Step::Reread, || Ok(()))
+                    .map_err(NotaryError::step(Step::Reread))?;
+                let block = self.reread.block(shard, log.head.blocks)?;
                 bytes += block.as_bytes().len();
                 log.advance(self.shared.id, &block)?;
             }
-            if log.head.blocks == durable.blocks && log.head != durable {
+            if log.head != durable && log.head.blocks == durable.blocks {
                 return Err(NotaryError::inconsistent(
-                    durable.shard,
+                    shard,
                     "what is on disk is not what was committed".to_owned(),
                 ));
             }
@@ -122,20 +167,53 @@ impl Notary {
         Ok(true)
     }
 
-    /// One durable step, which a test may make fail.
-    fn take(
-        &self,
-        step: Step,
-        mut action: impl FnMut() -> io::Result<()>,
-    ) -> Result<(), NotaryError> {
-        let faults = self.faults.as_deref();
-        faults
-            .map_or(Ok(()), |faults| faults.before(step))
-            .and_then(|()| action())
-            .and_then(|()| faults.map_or(Ok(()), |faults| faults.after(step)))
-            .map_err(|source| NotaryError::Step {
-                step,
-                source: Arc::new(source),
-            })
+    /// Whether everything was read again that was signed before. Nothing is
+    /// signed until then.
+    fn has_all_that_was_signed(&self) -> bool {
+        self.logs.values().all(|log| {
+            log.signed
+                .is_none_or(|signed| log.head.blocks >= signed.blocks)
+        })
+    }
+
+    fn seal_maps(&mut self) -> Result<(), NotaryError> {
+        for (shard, log) in &mut self.logs {
+            log.map
+                .roots(log.head.size, log.head.chain_head)
+                .map_err(|error| NotaryError::map(*shard, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Puts recent maps into base maps where that is due. The checkpoint that
+    /// was signed last stays as it is.
+    fn merge(&mut self) -> Result<(), NotaryError> {
+        let policy = MergePolicy {
+            cap: self.options.max_recent_persons,
+            ..MergePolicy::default()
+        };
+        for (shard, log) in &mut self.logs {
+            if log.map.merge_due(&policy) {
+                log.map
+                    .merge()
+                    .map_err(|error| NotaryError::map(*shard, &error))?;
+                log.unsaved = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves the maps, so that opening need not read everything again.
+    fn save(&mut self, closing: bool) -> Result<(), NotaryError> {
+        for (shard, log) in &mut self.logs {
+            let due = log.unsaved >= self.options.save_every_entries;
+            if due || (closing && log.unsaved > 0) {
+                log.map
+                    .save_recent()
+                    .map_err(|error| NotaryError::map(*shard, &error))?;
+                log.unsaved = 0;
+            }
+        }
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl Notary {
     pub(super) fn publish(&self, published: Arc<Published>) -> Result<(), NotaryError> {
         let dir = self.dir.join(DIR);
         let before = self.shared.board.published();
-        self.take(Step::Publish, || {
+        let write = || {
             for (shard, signed) in &published.shards {
                 let known = before.as_ref().and_then(|before| before.shards.get(shard));
                 if known.is_none_or(|known| known.note != signed.note) {
@@ -29,11 +29,11 @@ impl Notary {
             }
             put(&dir, "manifest", &published.manifest_text)?;
             put(&dir, "checkpoint", &published.note)
-        })?;
-        self.shared.board.publish(Arc::clone(&published));
-        if let Some(on_signed) = &self.options.on_signed {
-            on_signed(&published);
-        }
+        };
+        self.steps
+            .take(Step::Publish, write)
+            .map_err(NotaryError::step(Step::Publish))?;
+        self.shared.board.publish(published);
         Ok(())
     }
 }

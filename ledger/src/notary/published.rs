@@ -59,6 +59,8 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct State {
     published: Option<Arc<Published>>,
+    /// The last checkpoint is to be made.
+    ending: bool,
     closed: bool,
 }
 
@@ -84,6 +86,15 @@ impl Board {
         drop(state);
         self.changed.notify_all();
         Some(amended)
+    }
+
+    /// Asks for a last checkpoint of all that was committed.
+    pub(crate) fn end(&self) {
+        self.state.lock().ending = true;
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.state.lock().ending
     }
 
     pub(crate) fn close(&self) {

@@ -5,19 +5,19 @@
 //! notary before it signs anything.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use custody_proof::checkpoint::{Counts, LedgerCheckpoint, ShardCheckpoint};
-use custody_proof::manifest::Manifest;
+use custody_proof::checkpoint::{LedgerCheckpoint, ShardCheckpoint};
 
-use crate::id::ShardId;
-use crate::map::ShardMap;
-use crate::notary::leaves::{LogLeaves, NoLeaves};
-use crate::notary::log::ShardLog;
-use crate::notary::published::{Published, PublishedShard};
+use crate::id::{Digest, ShardId};
+use crate::map::{Covered, ShardMap};
+use crate::notary::leaves::LogLeaves;
+use crate::notary::log::{LedgerLog, ShardLog};
+use crate::notary::logs::{LedgerReader, ShardReader};
 use crate::notary::sign::{SignedHead, checkpoint_of};
 use crate::notary::{Notary, NotaryError};
 use crate::shard::{Head, ShardDescriptor};
-use crate::tree::Tree;
+use crate::tree::{Leaves as _, StoredLeaves, Tree, TreeError};
 
 /// The directories of trees and maps in the ledger's.
 pub(crate) const TILES_DIR: &str = "tiles";
@@ -28,57 +28,11 @@ const LEDGER_LOG: &str = "ledger";
 impl Notary {
     /// Takes up where the signed anchor ends.
     pub(super) fn recover(&mut self) -> Result<(), NotaryError> {
-        let state = self.anchor.state().clone();
-        self.epoch = state.epoch;
-        for shard in state.shards.keys() {
-            if let Some(head) = state.head_of(*shard) {
-                let head = head.map_err(|what| NotaryError::inconsistent(*shard, what))?;
-                self.signed.insert(*shard, head);
-            }
-        }
         self.open_ledger_log()?;
-        if let Some(published) = self.republished()? {
-            self.publish(published.into())?;
-        }
-        for (descriptor, _) in self.shared.heads() {
-            self.open_log(&descriptor)?;
+        for (descriptor, durable) in self.shared.heads() {
+            self.open_log(&descriptor, &durable)?;
         }
         Ok(())
-    }
-
-    /// What was signed last, shown again as it was.
-    fn republished(&self) -> Result<Option<Published>, NotaryError> {
-        let state = self.anchor.state();
-        if state.note.is_empty() {
-            return Ok(None);
-        }
-        let unreadable = |what: &str, error: String| NotaryError::Ledger {
-            reason: format!("the signed anchor's {what}: {error}"),
-        };
-        let text = checkpoint_of(&state.note).map_err(|error| unreadable("note", error))?;
-        let checkpoint =
-            LedgerCheckpoint::parse(&text).map_err(|error| unreadable("note", error.to_string()))?;
-        let manifest = Manifest::parse(&state.manifest)
-            .map_err(|error| unreadable("manifest", error.to_string()))?;
-        let mut published = Published {
-            sequence: manifest.sequence,
-            origin: checkpoint.checkpoint.origin,
-            note: state.note.clone(),
-            manifest,
-            manifest_text: state.manifest.clone(),
-            shards: std::collections::BTreeMap::new(),
-        };
-        for (shard, note) in &state.shards {
-            let text =
-                checkpoint_of(note).map_err(|error| NotaryError::inconsistent(*shard, error))?;
-            let checkpoint = ShardCheckpoint::parse(&text)
-                .map_err(|error| NotaryError::inconsistent(*shard, error.to_string()))?;
-            let note = note.clone();
-            published
-                .shards
-                .insert(*shard, PublishedShard { checkpoint, note });
-        }
-        Ok(Some(published))
     }
 
     /// The log of manifests. What was appended to it and never signed goes.
@@ -93,27 +47,56 @@ impl Notary {
             let signed = LedgerCheckpoint::parse(&text).map_err(NotaryError::unsayable)?;
             Some(SignedHead {
                 epoch: state.epoch,
+                blocks: signed.checkpoint.size,
                 size: signed.checkpoint.size,
                 root: signed.checkpoint.root,
             })
         };
-        let size = self.signed_ledger.map_or(0, |signed| signed.size);
+        let signed = self.signed_ledger;
+        let size = signed.map_or(0, |signed| signed.size);
         let dir = self.tiles_dir(None);
-        let tree = Tree::open_with_leaves(&dir, size)
-            .map_err(|error| NotaryError::ledger_tree(&error))?;
-        if let Some(signed) = self.signed_ledger
-            && tree.root() != signed.root
-        {
-            return Err(NotaryError::Ledger {
-                reason: format!(
-                    "the log of manifests in {} is not the one of {size} leaves that was \
-                     signed: restore it from a backup",
-                    dir.display()
-                ),
-            });
+        let owner = self.shared.id.0;
+        let lost = |what: String| NotaryError::Ledger {
+            reason: format!(
+                "the log of manifests in {} is not the one of {size} leaves that was signed \
+                 ({what}): restore it from a backup",
+                dir.display()
+            ),
+        };
+        let leaves = StoredLeaves::open(&dir, owner, size).map_err(|error| lost(error.to_string()))?;
+        let tree = match Tree::open(&dir, owner, size, &leaves) {
+            Ok(tree) => tree,
+            Err(error) if error.needs_rebuild() => {
+                tracing::warn!(%error, "the tiles of the log of manifests are made again");
+                self.rebuild_ledger_tree(&leaves, size)?
+            }
+            Err(error) => return Err(NotaryError::ledger_tree(&error)),
+        };
+        if signed.is_some_and(|signed| signed.root != tree.root()) {
+            return Err(lost("its root differs".to_owned()));
         }
-        *self.logs.ledger.lock() = Some(tree);
+        let leaves = Arc::new(leaves);
+        self.shared.logs.set_ledger(LedgerReader {
+            tiles: tree.tiles(),
+            leaves: Arc::clone(&leaves),
+        });
+        self.ledger_log = Some(LedgerLog { tree, leaves });
         Ok(())
+    }
+
+    fn rebuild_ledger_tree(&self, leaves: &StoredLeaves, size: u64) -> Result<Tree, NotaryError> {
+        const STEP: u64 = 4096;
+        let error = |error: TreeError| NotaryError::ledger_tree(&error);
+        let mut tree =
+            Tree::create(&self.tiles_dir(None), self.shared.id.0).map_err(error)?;
+        for first in (0..size).step_by(STEP as usize) {
+            let count = STEP.min(size - first) as usize;
+            for leaf in leaves.leaves(first, count).map_err(error)? {
+                tree.push(&leaf);
+            }
+        }
+        tree.flush().map_err(error)?;
+        Ok(tree)
     }
 
     pub(super) fn tiles_dir(&self, shard: Option<ShardId>) -> PathBuf {
@@ -127,113 +110,121 @@ impl Notary {
 
     /// Opens a shard's tree and map, as far as they are stored; the blocks that
     /// they lack are read again as if they were new.
-    pub(super) fn open_log(&mut self, descriptor: &ShardDescriptor) -> Result<(), NotaryError> {
-        let shard = descriptor.id();
-        if self.logs.of(shard).is_some() {
-            return Ok(());
-        }
-        let durable = self
-            .shared
-            .head(shard)
-            .unwrap_or_else(|| descriptor.origin(self.shared.id));
-        let (map, mapped_size) = self.open_map(shard, &durable)?;
-        let (counts, counted_blocks) = self.signed_counts(shard)?;
-        // From the block that the map lacks first, and no later than the one
-        // that is not counted.
-        let height = if mapped_size < durable.size {
-            self.shared.find_block(shard, mapped_size)?
+    pub(super) fn open_log(
+        &mut self,
+        descriptor: &ShardDescriptor,
+        durable: &Head,
+    ) -> Result<(), NotaryError> {
+        let shard = durable.shard;
+        let signed = self.signed_checkpoint(shard)?;
+        let map = self.open_map(descriptor, durable)?;
+        let mapped_size = map.sealed().0.size;
+        let tree = self.open_tree(shard, mapped_size)?;
+        let counted_blocks = signed.as_ref().map_or(0, |signed| signed.blocks);
+        // From the block that is lacking first: in the tree, in the map, or in
+        // the counts.
+        let lacking = tree.size().min(mapped_size);
+        let height = if lacking < durable.size {
+            self.shared.find_block(shard, lacking)?
         } else {
             durable.blocks
         };
         let height = height.min(counted_blocks).min(durable.blocks);
-        let head = self.head_at(descriptor, height)?;
-        let leaves = LogLeaves::new(&self.shared, shard);
-        let tree_size = mapped_size.max(head.size);
-        let tree = Tree::open(&self.tiles_dir(Some(shard)), tree_size, &leaves)
-            .map_err(|error| NotaryError::tree(shard, &error))?;
-        if let Some(signed) = self.signed.get(&shard)
-            && signed.size <= tree.size()
-            && tree
-                .root_at(signed.size, &leaves)
-                .map_err(|error| NotaryError::tree(shard, &error))?
-                != signed.root
-        {
-            return Err(NotaryError::inconsistent(
-                shard,
-                format!("the tree of {} entries is not the one that was signed", signed.size),
-            ));
-        }
-        self.logs.add(
+        let head = match height.checked_sub(1) {
+            None => descriptor.origin(self.shared.id),
+            Some(before) => self.shared.read_block(shard, before)?.head_after(),
+        };
+        self.shared.logs.add(
             shard,
-            ShardLog {
-                descriptor: descriptor.clone(),
-                head,
-                tree,
-                map,
-                counts,
-                counted_blocks,
-                mapped_size,
-                unsaved: 0,
+            ShardReader {
+                tiles: tree.tiles(),
+                map: map.reader(),
             },
         );
+        let log = ShardLog {
+            descriptor: descriptor.clone(),
+            signed: signed.as_ref().map(SignedHead::of),
+            head,
+            tree,
+            map,
+            counts: signed.map(|signed| signed.counts).unwrap_or_default(),
+            counted_blocks,
+            mapped_size,
+            unsaved: 0,
+        };
+        self.logs.insert(shard, log);
         Ok(())
     }
 
-    /// The map, and up to which size it covers the log.
-    fn open_map(&self, shard: ShardId, durable: &Head) -> Result<(ShardMap, u64), NotaryError> {
-        let dir = self.map_dir(shard);
-        match ShardMap::open(&dir, shard) {
-            Ok(map) if map.size() <= durable.size => {
-                let size = map.size();
-                return Ok((map, size));
+    /// The tree at the size that the map has, or from nothing.
+    fn open_tree(&self, shard: ShardId, size: u64) -> Result<Tree, NotaryError> {
+        let dir = self.tiles_dir(Some(shard));
+        let leaves = LogLeaves::new(&self.shared, shard);
+        let opened = Tree::open(&dir, shard.0, size, &leaves);
+        let tree = match opened {
+            Err(error) if error.needs_rebuild() => {
+                tracing::warn!(%shard, %error, "the tiles are made again from the log");
+                Tree::create(&dir, shard.0)
             }
-            Ok(map) => tracing::warn!(
-                %shard, covers = map.size(), size = durable.size,
-                "the map of persons knows entries that the ledger lacks, and is made again"
-            ),
-            Err(error) => {
+            opened => opened,
+        };
+        tree.map_err(|error| NotaryError::tree(shard, &error))
+    }
+
+    /// The map, as far as it is one of this log.
+    fn open_map(
+        &self,
+        descriptor: &ShardDescriptor,
+        durable: &Head,
+    ) -> Result<ShardMap, NotaryError> {
+        let shard = durable.shard;
+        let dir = self.map_dir(shard);
+        let genesis = descriptor.genesis(self.shared.id);
+        match ShardMap::open(&dir, shard, genesis) {
+            Ok(map) => {
+                let covered = map.sealed().0;
+                if self.is_of_log(shard, durable, genesis, covered)? {
+                    return Ok(map);
+                }
+                tracing::warn!(
+                    %shard, covers = covered.size, size = durable.size,
+                    "the map of persons is not of this log, and is made again"
+                );
+            }
+            Err(error) if error.needs_rebuild() => {
                 tracing::warn!(%shard, %error, "the map of persons is made again from the log");
             }
+            Err(error) => return Err(NotaryError::map(shard, &error)),
         }
-        ShardMap::create(&dir, shard)
-            .map(|map| (map, 0))
-            .map_err(|error| NotaryError::map(shard, &error))
+        ShardMap::create(&dir, shard, genesis).map_err(|error| NotaryError::map(shard, &error))
     }
 
-    /// What the last signed checkpoint counted, and up to which block.
-    fn signed_counts(&self, shard: ShardId) -> Result<(Counts, u64), NotaryError> {
-        let Some(note) = self.anchor.state().shards.get(&shard) else {
-            return Ok((Counts::default(), 0));
+    /// Whether the log has what a map covers.
+    fn is_of_log(
+        &self,
+        shard: ShardId,
+        durable: &Head,
+        genesis: Digest,
+        covered: Covered,
+    ) -> Result<bool, NotaryError> {
+        if covered.size > durable.size {
+            return Ok(false);
+        }
+        let chain_head = match covered.size.checked_sub(1) {
+            None => genesis,
+            Some(last) => LogLeaves::new(&self.shared, shard).entry(last)?.link,
         };
-        let parsed = checkpoint_of(note)
+        Ok(chain_head == covered.chain_head)
+    }
+
+    /// What was signed of a shard last.
+    fn signed_checkpoint(&self, shard: ShardId) -> Result<Option<ShardCheckpoint>, NotaryError> {
+        let Some(note) = self.anchor.state().shards.get(&shard) else {
+            return Ok(None);
+        };
+        checkpoint_of(note)
             .and_then(|text| ShardCheckpoint::parse(&text).map_err(|error| error.to_string()))
-            .map_err(|what| NotaryError::inconsistent(shard, what))?;
-        Ok((parsed.counts, parsed.blocks))
-    }
-
-    /// The head before the block at this height.
-    fn head_at(&self, descriptor: &ShardDescriptor, height: u64) -> Result<Head, NotaryError> {
-        Ok(match height.checked_sub(1) {
-            None => descriptor.origin(self.shared.id),
-            Some(before) => self
-                .shared
-                .read_block(descriptor.id(), before)?
-                .head_after(),
-        })
-    }
-
-    /// Saves the maps, so that opening need not read everything again.
-    pub(super) fn save(&mut self, closing: bool) -> Result<(), NotaryError> {
-        for (shard, log) in self.logs.all() {
-            let mut log = log.lock();
-            let due = log.unsaved >= self.options.save_every_entries;
-            if due || (closing && log.unsaved > 0) {
-                log.map
-                    .save_recent()
-                    .map_err(|error| NotaryError::map(shard, &error))?;
-                log.unsaved = 0;
-            }
-        }
-        Ok(())
+            .map(Some)
+            .map_err(|what| NotaryError::inconsistent(shard, what))
     }
 }

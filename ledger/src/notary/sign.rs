@@ -5,26 +5,32 @@
 //! signed that does not continue what the anchor says was signed before.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
-use custody_proof::checkpoint::{Checkpoint, Kafka, LedgerCheckpoint, ShardCheckpoint};
-use custody_proof::checkpoint::{MapRoots, shard_origin};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use custody_proof::checkpoint::{
+    Checkpoint, Kafka, LedgerCheckpoint, MapRoots, ShardCheckpoint, shard_origin,
+};
 use custody_proof::manifest::{Manifest, ShardLine};
 use custody_proof::note::SigningKey;
 use custody_proof::tree::{Hash, verify_consistency};
 
 use crate::error::Step;
 use crate::id::{Digest, ShardId};
-use crate::notary::leaves::{LogLeaves, NoLeaves};
-use crate::notary::log::ShardLog;
+use crate::notary::leaves::LogLeaves;
 use crate::notary::published::{Published, PublishedShard};
-use crate::notary::signed::SignedState;
+use crate::notary::signed::{self, SignedState};
 use crate::notary::{Notary, NotaryError};
+use crate::tree::TreeError;
 
 /// A head that was signed before: the size and the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SignedHead {
     pub(super) epoch: u32,
+    /// How many blocks; of the ledger's own log, leaves.
+    pub(super) blocks: u64,
     pub(super) size: u64,
     pub(super) root: Hash,
 }
@@ -32,60 +38,85 @@ pub(super) struct SignedHead {
 impl Notary {
     /// Signs what was read again, where that is more than was signed before.
     pub(super) fn sign(&mut self) -> Result<(), NotaryError> {
-        if !self.has_news() {
+        let before = self.shared.board.published();
+        if !self.has_news(before.as_deref()) {
             return Ok(());
         }
         // Whoever proves something sees one checkpoint as a whole.
-        let seal = Arc::clone(&self.logs);
-        let _sealing = seal.seal.write();
-
+        let shared = Arc::clone(&self.shared);
+        let sealing = shared.logs.seal.write();
         let mut shards = BTreeMap::new();
-        for (shard, log) in self.logs.all() {
-            let mut log = log.lock();
-            self.take(Step::Tree, || log.tree.flush())?;
-            let signed = self.signed.get(&shard).copied();
-            let checkpoint = self.shard_checkpoint(&mut log, signed)?;
-            let note = checkpoint
-                .sign(&self.keys(&checkpoint.checkpoint.origin)?.each())
-                .map_err(NotaryError::unsayable)?;
-            shards.insert(shard, PublishedShard { checkpoint, note });
+        let ids: Vec<ShardId> = self.logs.keys().copied().collect();
+        for shard in ids {
+            let known = before.as_ref().and_then(|before| before.shards.get(&shard));
+            let published = match known {
+                Some(known) if !self.is_news(shard, known) => known.clone(),
+                _ => self.shard_checkpoint(shard)?,
+            };
+            shards.insert(shard, published);
         }
-
         let published = self.ledger_checkpoint(shards)?;
-        self.take(Step::Tree, || Ok(()))?;
         let mut next = self.anchor.state().clone();
         next.note.clone_from(&published.note);
         next.manifest.clone_from(&published.manifest_text);
         next.shards = notes(&published);
         self.write_anchor(next)?;
-        for (shard, published) in &published.shards {
-            let checkpoint = &published.checkpoint;
-            let head = SignedHead {
-                epoch: checkpoint.epoch,
-                size: checkpoint.checkpoint.size,
-                root: checkpoint.checkpoint.root,
-            };
-            self.signed.insert(*shard, head);
+        for (shard, log) in &mut self.logs {
+            let signed = published.shards.get(shard);
+            log.signed = signed.map(|signed| SignedHead::of(&signed.checkpoint));
         }
-        self.publish(Arc::new(published))
+        let published = Arc::new(published);
+        self.publish(Arc::clone(&published))?;
+        drop(sealing);
+        if let Some(on_signed) = &self.options.on_signed {
+            on_signed(&published);
+        }
+        Ok(())
     }
 
-    /// Whether any shard has more than was signed of it, or is not signed at
-    /// all.
-    fn has_news(&self) -> bool {
-        self.logs.all().any(|(shard, log)| {
-            let published = self.last_signed_blocks.get(&shard);
-            published != Some(&log.lock().head.blocks)
+    /// Whether any shard has blocks that were not signed.
+    fn has_news(&self, before: Option<&Published>) -> bool {
+        let Some(before) = before else {
+            return true;
+        };
+        self.logs.keys().any(|shard| {
+            let known = before.shards.get(shard);
+            known.is_none_or(|known| self.is_news(*shard, known))
         })
     }
 
-    fn shard_checkpoint(
-        &self,
-        log: &mut ShardLog,
-        signed: Option<SignedHead>,
-    ) -> Result<ShardCheckpoint, NotaryError> {
-        let shard = log.head.shard;
+    fn is_news(&self, shard: ShardId, known: &PublishedShard) -> bool {
+        let known = &known.checkpoint;
+        self.logs.get(&shard).is_some_and(|log| {
+            log.head.blocks != known.blocks
+                || log.head.epoch != known.epoch
+                || known.checkpoint.origin != shard_origin(&self.origin, &shard, log.head.epoch)
+        })
+    }
+
+    fn write_anchor(&mut self, next: SignedState) -> Result<(), NotaryError> {
+        let anchor = &mut self.anchor;
+        let path = anchor.next_file();
+        self.steps
+            .take_or_tear(
+                Step::SignedAnchor,
+                || anchor.write(next),
+                || signed::tear(&path),
+            )
+            .map_err(NotaryError::step(Step::SignedAnchor))
+    }
+
+    /// The checkpoint of a shard as far as it was read again.
+    fn shard_checkpoint(&mut self, shard: ShardId) -> Result<PublishedShard, NotaryError> {
+        let shared = Arc::clone(&self.shared);
+        let Some(log) = self.logs.get_mut(&shard) else {
+            return Err(NotaryError::inconsistent(shard, "it is not followed".to_owned()));
+        };
         let damaged = |what: String| NotaryError::inconsistent(shard, what);
+        let tree_error = |error: TreeError| NotaryError::tree(shard, &error);
+        self.steps
+            .take(Step::Tree, || log.tree.flush().map_err(io::Error::other))
+            .map_err(NotaryError::step(Step::Tree))?;
         let (size, root) = (log.tree.size(), log.tree.root());
         if size != log.head.size {
             return Err(damaged(format!(
@@ -93,22 +124,28 @@ impl Notary {
                 log.head.size
             )));
         }
-        if let Some(signed) = signed.filter(|signed| signed.epoch == log.head.epoch) {
-            let leaves = LogLeaves::new(&self.shared, shard);
-            let proof = log
-                .tree
-                .consistency(signed.size, size, &leaves)
-                .map_err(|error| NotaryError::tree(shard, &error))?;
+        let abandoned = self.anchor.state().abandoned_of(Some(shard));
+        let signed = log.signed.filter(|signed| signed.epoch == log.head.epoch);
+        if let Some(signed) = signed.filter(|signed| signed.size < size) {
+            let leaves = LogLeaves::new(&shared, shard);
+            let tiles = log.tree.tiles();
+            let mut prover = tiles.prover(size, &leaves).map_err(tree_error)?;
+            let proof = prover.consistency(signed.size).map_err(tree_error)?;
             verify_consistency(signed.size, &signed.root, size, &root, &proof).map_err(|_| {
                 damaged(format!(
                     "the tree of {size} entries does not continue the one of {} that was signed",
                     signed.size
                 ))
             })?;
+        } else if signed.is_some_and(|signed| (signed.size, signed.root) != (size, root)) {
+            return Err(damaged(format!(
+                "the tree of {size} entries is not the one that was signed"
+            )));
         }
+        let chain_head = log.head.chain_head;
         let roots = log
             .map
-            .roots()
+            .roots(size, chain_head)
             .map_err(|error| NotaryError::map(shard, &error))?;
         let descriptor = &log.descriptor;
         let kafka = log.head.next_offset.map(|next_offset| Kafka {
@@ -118,7 +155,7 @@ impl Notary {
             partition: descriptor.partition,
             next_offset,
         });
-        Ok(ShardCheckpoint {
+        let checkpoint = ShardCheckpoint {
             checkpoint: Checkpoint {
                 origin: shard_origin(&self.origin, &shard, log.head.epoch),
                 size,
@@ -127,7 +164,7 @@ impl Notary {
             },
             shard,
             epoch: log.head.epoch,
-            chain: log.head.chain_head,
+            chain: chain_head,
             blocks: log.head.blocks,
             last_block: log.head.block_digest,
             map: MapRoots {
@@ -138,8 +175,13 @@ impl Notary {
             },
             kafka,
             counts: log.counts,
-            abandoned: self.anchor.state().abandoned_of(Some(shard)),
-        })
+            abandoned,
+        };
+        let keys = self.keys(&checkpoint.checkpoint.origin)?;
+        let note = checkpoint
+            .sign(&keys.each())
+            .map_err(NotaryError::unsayable)?;
+        Ok(PublishedShard { checkpoint, note })
     }
 
     /// The manifest of these shards, as the next leaf of the ledger's own log,
@@ -148,7 +190,12 @@ impl Notary {
         &mut self,
         shards: BTreeMap<ShardId, PublishedShard>,
     ) -> Result<Published, NotaryError> {
-        let sequence = self.logs.ledger.lock().size();
+        let Some(log) = &mut self.ledger_log else {
+            return Err(NotaryError::Ledger {
+                reason: "the log of manifests is not open".to_owned(),
+            });
+        };
+        let sequence = log.tree.size();
         let manifest = Manifest {
             ledger: self.shared.id,
             sequence,
@@ -156,13 +203,26 @@ impl Notary {
         };
         let manifest_text = manifest.to_text();
         let manifest_leaf = manifest.leaf();
-        let mut log = self.logs.ledger.lock();
-        log.push(&Digest(manifest_leaf.0));
-        self.take(Step::Tree, || log.flush())?;
-        let (size, root) = (log.size(), log.root());
-        if let Some(signed) = self.signed_ledger.filter(|signed| signed.epoch == self.epoch) {
-            let proof = log
-                .consistency(signed.size, size, &NoLeaves)
+        let leaf = Digest(manifest_leaf.0);
+        // Of these leaves there is no other copy, so they are synced.
+        self.steps
+            .take(Step::Tree, || {
+                log.leaves
+                    .append(sequence, &[leaf])
+                    .map_err(io::Error::other)?;
+                log.tree.push(&leaf);
+                log.tree.flush().map_err(io::Error::other)
+            })
+            .map_err(NotaryError::step(Step::Tree))?;
+        let (size, root) = (log.tree.size(), log.tree.root());
+        if let Some(signed) = self
+            .signed_ledger
+            .filter(|signed| signed.epoch == self.epoch)
+        {
+            let tiles = log.tree.tiles();
+            let proof = tiles
+                .prover(size, &*log.leaves)
+                .and_then(|mut prover| prover.consistency(signed.size))
                 .map_err(|error| NotaryError::ledger_tree(&error))?;
             verify_consistency(signed.size, &signed.root, size, &root, &proof).map_err(|_| {
                 NotaryError::Ledger {
@@ -174,8 +234,13 @@ impl Notary {
                 }
             })?;
         }
-        drop(log);
-        let origin = self.ledger_origin();
+        self.signed_ledger = Some(SignedHead {
+            epoch: self.epoch,
+            blocks: size,
+            size,
+            root,
+        });
+        let origin = self.origin.clone();
         let checkpoint = LedgerCheckpoint {
             checkpoint: Checkpoint {
                 origin: origin.clone(),
@@ -196,6 +261,16 @@ impl Notary {
             manifest_text,
             shards,
         })
+    }
+
+    /// That an earlier epoch of the ledger's own log was given up.
+    fn ledger_extensions(&self) -> Vec<String> {
+        let given_up = self.anchor.state().abandoned_of(None);
+        let lines = given_up.iter().map(|head| {
+            let root = BASE64.encode(head.root.as_bytes());
+            format!("abandoned {} {} {root}", head.epoch, head.size)
+        });
+        lines.collect()
     }
 
     /// The keys under the name of this origin. They differ in nothing else.
@@ -236,18 +311,14 @@ fn notes(published: &Published) -> BTreeMap<ShardId, String> {
         .collect()
 }
 
-impl SignedState {
-    /// The head of a shard's log that was signed last.
-    pub(super) fn head_of(&self, shard: ShardId) -> Option<Result<SignedHead, String>> {
-        let note = self.shards.get(&shard)?;
-        Some(checkpoint_of(note).and_then(|text| {
-            let parsed = ShardCheckpoint::parse(&text).map_err(|error| error.to_string())?;
-            Ok(SignedHead {
-                epoch: parsed.epoch,
-                size: parsed.checkpoint.size,
-                root: parsed.checkpoint.root,
-            })
-        }))
+impl SignedHead {
+    pub(super) fn of(checkpoint: &ShardCheckpoint) -> Self {
+        Self {
+            epoch: checkpoint.epoch,
+            blocks: checkpoint.blocks,
+            size: checkpoint.checkpoint.size,
+            root: checkpoint.checkpoint.root,
+        }
     }
 }
 

@@ -276,10 +276,16 @@ impl SignedAnchor {
         &self.state
     }
 
+    /// The file that is written next.
+    pub(crate) fn next_file(&self) -> PathBuf {
+        let next = self.state.generation + 1;
+        self.dir.join(FILES[(next % 2) as usize])
+    }
+
     /// Makes a new state durable. On an error the state before is still there.
     pub(crate) fn write(&mut self, mut next: SignedState) -> io::Result<()> {
         next.generation = self.state.generation + 1;
-        let path = self.dir.join(FILES[(next.generation % 2) as usize]);
+        let path = self.next_file();
         let is_new = !path.exists();
         let file = open_slot(&path)?;
         let bytes = next.encode();
@@ -295,6 +301,12 @@ impl SignedAnchor {
         self.state = next;
         Ok(())
     }
+}
+
+/// Leaves a file as a write that was cut short would.
+pub(crate) fn tear(path: &Path) -> io::Result<()> {
+    let file = open_slot(path)?;
+    file.set_len(file.metadata()?.len() / 2)
 }
 
 fn open_slot(path: &Path) -> io::Result<File> {

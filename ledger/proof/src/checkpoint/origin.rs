@@ -18,8 +18,9 @@ pub fn shard_origin(origin: &str, shard: &ShardId, epoch: u32) -> String {
     }
 }
 
-/// The origin of the ledger's own log in an epoch: `<origin>`, and from epoch 1
-/// on, after it had lost its end and was resumed, `<origin>/<epoch>`.
+/// The origin of a ledger in an epoch of its own log: `<origin>`, and from
+/// epoch 1 on, after that log had lost its end and was resumed,
+/// `<origin>/<epoch>`. Those of its shards follow from it.
 pub fn ledger_log_origin(origin: &str, epoch: u32) -> String {
     match epoch {
         0 => origin.to_owned(),

@@ -137,6 +137,13 @@ impl ShardCheckpoint {
                 .is_none_or(|kafka| u64::try_from(kafka.next_offset).ok() == self.counts.total())
     }
 
+    /// The origin of its ledger: its own, without shard and epoch.
+    pub fn ledger_origin(&self) -> &str {
+        let origin = &self.checkpoint.origin;
+        let end = shard_origin("", &self.shard, self.epoch);
+        origin.strip_suffix(&end).unwrap_or(origin)
+    }
+
     /// With its own lines before the others.
     pub fn to_checkpoint(&self) -> Checkpoint {
         let mut lines = vec![
