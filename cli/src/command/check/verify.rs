@@ -166,10 +166,10 @@ fn completeness(document: &[u8], trust: &Trust) -> Verdict {
     let counted = proof.verify(&trust.keys).map_err(said)?;
     let mut subjects = Vec::new();
     for subject in &counted.subjects {
-        subjects.extend(subject.shards.iter().map(|shard| Subject {
+        subjects.extend(subject.shards.iter().map(|(shard, record)| Subject {
             reference: subject.reference.to_string(),
-            shard: shard.shard.to_string(),
-            entries: shard.count,
+            shard: shard.to_string(),
+            entries: record.as_ref().map_or(0, |record| record.count),
         }));
     }
     let entries: u64 = subjects.iter().map(|subject| subject.entries).sum();

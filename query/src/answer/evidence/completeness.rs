@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use custody_ledger::{CompletenessPart, id::SubjectReference};
+use custody_ledger::id::SubjectReference;
+use custody_proof::evidence::{CompletenessProof, ShardCount, SubjectCounts};
 use custody_proto::v1;
 
-use super::unproved;
+use super::signed::MapRootsOf;
+use super::{document, unproved};
 use crate::answer::at_least::Wanted;
 use crate::answer::error::{Faults, QueryError};
 use crate::answer::subject::{self, Subject};
@@ -32,27 +34,39 @@ impl Ask for v1::ProveCompletenessRequest {
     ) -> Result<Self::Answer, QueryError> {
         let subject = Subject::find(state, &self.subject)?;
         let references: Vec<SubjectReference> = subject.references().collect();
-        let proved = state
-            .ledger
-            .prove_completeness(&references)
-            .map_err(unproved)?;
+        let evidence = state.ledger.evidence(&references, &[]).map_err(unproved)?;
+        let proof = CompletenessProof::from(evidence);
+        let roots = MapRootsOf::read(&proof.checkpoints)?;
+        let mut parts = Vec::new();
+        let mut proofs = Vec::new();
+        for subject in &proof.subjects {
+            for shard in &subject.shards {
+                parts.push(part(&roots, subject, shard)?);
+                proofs.push(shard.map.clone());
+            }
+        }
         Ok(v1::ProveCompletenessResponse {
-            checkpoint: proved.published.note.clone().into_bytes(),
-            manifest: proved.published.manifest_text.clone().into_bytes(),
-            proofs: proved.parts.iter().map(|part| part.proof.encode()).collect(),
-            parts: proved.parts.iter().map(part).collect(),
+            document: document(&proof)?,
+            checkpoint: proof.ledger_checkpoint.into_bytes(),
+            manifest: proof.manifest.into_bytes(),
+            proofs,
+            parts,
         })
     }
 }
 
-fn part(part: &CompletenessPart) -> v1::CompletenessPart {
-    let record = part.record.as_ref();
-    v1::CompletenessPart {
-        shard: part.shard.to_string(),
-        reference: part.reference.to_string(),
-        count: record.map_or(0, |record| record.count),
+fn part(
+    roots: &MapRootsOf,
+    subject: &SubjectCounts,
+    count: &ShardCount,
+) -> Result<v1::CompletenessPart, QueryError> {
+    let record = roots.record(count.shard, &subject.reference, &count.map)?;
+    Ok(v1::CompletenessPart {
+        shard: count.shard.to_string(),
+        reference: subject.reference.to_string(),
+        count: record.as_ref().map_or(0, |record| record.count),
         digest: record
             .map(|record| record.digest.as_bytes().to_vec())
             .unwrap_or_default(),
-    }
+    })
 }

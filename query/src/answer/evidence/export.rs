@@ -1,7 +1,6 @@
 //! `ExportEvidence`: everything that a third party needs to check an answer
 //! about a person.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use custody_ledger::id::{ShardId, SubjectReference};
 use custody_proof::evidence::Evidence;
 use custody_proto::v1;
 
+use super::signed::MapRootsOf;
 use super::unproved;
 use crate::answer::at_least::Wanted;
 use crate::answer::error::{Behind, Faults, Mark, QueryError};
@@ -47,26 +47,18 @@ impl Ask for v1::ExportEvidenceRequest {
         let mut last = QueryError::Interrupted;
         for _ in 0..ATTEMPTS {
             wait_for_signed(state)?;
-            let found = find(state, &references)?;
-            let entries: Vec<_> = found.iter().map(|found| (found.shard, found.sequence)).collect();
+            let entries = find(state, &references)?;
             let evidence = state
                 .ledger
                 .evidence(&references, &entries)
                 .map_err(unproved)?;
-            match fits(&evidence, &found) {
+            match is_complete(&evidence) {
                 Ok(()) => return Ok(evidence),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
-}
-
-/// An entry of one of the references.
-struct Found {
-    reference: SubjectReference,
-    shard: ShardId,
-    sequence: u64,
 }
 
 /// Waits until the read model has everything that is signed.
@@ -95,18 +87,38 @@ fn wait_for_signed(state: &QueryState) -> Result<(), QueryError> {
     }
 }
 
-fn find(state: &QueryState, references: &[SubjectReference]) -> Result<Vec<Found>, QueryError> {
+/// Where the entries of these references are.
+fn find(
+    state: &QueryState,
+    references: &[SubjectReference],
+) -> Result<Vec<(ShardId, u64)>, QueryError> {
     let (first, last) = (Place::first_at(i64::MIN), Place::last_at(i64::MAX));
     let mut found = Vec::new();
     for reference in references {
         for row in state.read_model.events(reference, &first, &last) {
             let place = row?.place;
-            found.push(Found {
-                reference: *reference,
-                shard: place.shard,
-                sequence: place.sequence,
-            });
+            found.push((place.shard, place.sequence));
         }
     }
     Ok(found)
+}
+
+/// Whether there are as many entries as the signed maps count.
+fn is_complete(evidence: &Evidence) -> Result<(), QueryError> {
+    let roots = MapRootsOf::read(&evidence.checkpoints)?;
+    for subject in &evidence.subjects {
+        for shard in &subject.shards {
+            let record = roots.record(shard.shard, &subject.reference, &shard.map)?;
+            let counted = record.map_or(0, |record| record.count);
+            let found = shard.entries.len() as u64;
+            if found != counted {
+                return Err(QueryError::EvidenceIncomplete {
+                    shard: shard.shard,
+                    found,
+                    counted,
+                });
+            }
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ mod completeness;
 mod consistency;
 mod export;
 mod inclusion;
+mod signed;
 
 use custody_ledger::ProveError;
 use custody_ledger::id::ShardId;
