@@ -187,11 +187,8 @@ impl Anchor {
     }
 
     /// Makes new heads durable. On an error the state before is still there.
-    pub(crate) fn write(&mut self, heads: impl IntoIterator<Item = Head>) -> io::Result<()> {
-        let mut next = self.state.clone();
-        next.generation += 1;
-        next.heads
-            .extend(heads.into_iter().map(|head| (head.shard, head)));
+    pub(crate) fn write(&mut self, heads: &[Head]) -> io::Result<()> {
+        let next = self.next(heads);
         let file = &self.files[(next.generation % 2) as usize];
         // No other writer: a file is never longer than a newer state, since
         // shards are not removed.
@@ -199,5 +196,21 @@ impl Anchor {
         file.sync_data()?;
         self.state = next;
         Ok(())
+    }
+
+    /// Writes half of new heads, as a crash would. For tests.
+    pub(crate) fn tear(&self, heads: &[Head]) -> io::Result<()> {
+        let next = self.next(heads);
+        let bytes = next.encode();
+        let half = (HEADER_BYTES + next.heads.len() * HEAD_BYTES) / 2;
+        self.files[(next.generation % 2) as usize].write_all_at(&bytes[..half], 0)
+    }
+
+    fn next(&self, heads: &[Head]) -> AnchorState {
+        let mut next = self.state.clone();
+        next.generation += 1;
+        next.heads
+            .extend(heads.iter().map(|head| (head.shard, *head)));
+        next
     }
 }

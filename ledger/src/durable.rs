@@ -33,6 +33,23 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Has the next reads of a file come from the disk, not from memory, where the
+/// kernel can. Only what was synced is forgotten.
+pub(crate) fn forget_cached(file: &File) {
+    forget_cached_range(file, 0, 0);
+}
+
+/// As [`forget_cached`], of `length` bytes from `offset` on; 0 is all.
+pub(crate) fn forget_cached_range(file: &File, offset: u64, length: u64) {
+    // It is advice: that nobody takes it is no error.
+    let _ = rustix::fs::fadvise(
+        file,
+        offset,
+        std::num::NonZero::new(length),
+        rustix::fs::Advice::DontNeed,
+    );
+}
+
 /// The bytes of a file, `None` where it is absent.
 pub(crate) fn read_if_present(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {

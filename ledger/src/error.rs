@@ -123,6 +123,21 @@ pub enum OpenError {
         /// How many there are.
         found: u64,
     },
+    /// A database does not begin where the part before it ends.
+    #[error(
+        "the blocks of shard {shard} in database {database} begin at {begin}, and those before \
+         it end at {sealed}: restore the ledger from a backup"
+    )]
+    Unjoined {
+        /// The shard.
+        shard: ShardId,
+        /// How many blocks there are before the database.
+        sealed: u64,
+        /// The database's generation.
+        database: u64,
+        /// Where its blocks begin, or should.
+        begin: u64,
+    },
     /// A shard is damaged at its end.
     #[error("{fault}: run verify, and restore the ledger from a backup")]
     Damaged {
@@ -159,7 +174,7 @@ impl OpenError {
     }
 }
 
-/// A durable step of a commit, in the order in which they are taken.
+/// A durable step, of a commit or of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// What must be durable before the blocks is made so.
@@ -172,16 +187,57 @@ pub enum Step {
     Sync,
     /// The new heads are written to the anchor and synced.
     Anchor,
+    /// A new database is made, when the open one is full or old.
+    NewDatabase,
+    /// The manifest is written.
+    Manifest,
+    /// A segment file is written.
+    SegmentWrite,
+    /// It is synced and gets its name.
+    SegmentSync,
+    /// It is read again and checked.
+    Reread,
+    /// The database that has been sealed is removed.
+    Remove,
+    /// Committed blocks are read again, to be signed.
+    Recompute,
+    /// Trees are written, and the leaf of the manifest.
+    Tree,
+    /// The signed checkpoints are written to the signed anchor and synced.
+    SignedAnchor,
+    /// They are published.
+    Publish,
 }
 
 impl Step {
-    /// Every step, in order.
-    pub const ALL: [Self; 5] = [
+    /// Every step of a commit, in order.
+    pub const COMMIT: [Self; 5] = [
         Self::Barrier,
         Self::Write,
         Self::Flush,
         Self::Sync,
         Self::Anchor,
+    ];
+
+    /// Every step of a rotation, in order; the manifest is written again
+    /// before the database is removed.
+    pub const ROTATION: [Self; 6] = [
+        Self::NewDatabase,
+        Self::Manifest,
+        Self::SegmentWrite,
+        Self::SegmentSync,
+        Self::Reread,
+        Self::Remove,
+    ];
+}
+
+impl Step {
+    /// Every step of a checkpoint, in order.
+    pub const CHECKPOINT: [Self; 4] = [
+        Self::Recompute,
+        Self::Tree,
+        Self::SignedAnchor,
+        Self::Publish,
     ];
 }
 
@@ -193,6 +249,16 @@ impl fmt::Display for Step {
             Self::Flush => "flushing blocks",
             Self::Sync => "syncing blocks",
             Self::Anchor => "writing the anchor",
+            Self::NewDatabase => "making a database",
+            Self::Manifest => "writing the manifest",
+            Self::SegmentWrite => "writing a segment",
+            Self::SegmentSync => "syncing a segment",
+            Self::Reread => "reading a segment again",
+            Self::Remove => "removing a sealed database",
+            Self::Recompute => "reading blocks again",
+            Self::Tree => "writing trees",
+            Self::SignedAnchor => "writing the signed anchor",
+            Self::Publish => "publishing a checkpoint",
         })
     }
 }
@@ -256,6 +322,18 @@ pub enum LedgerError {
     Read {
         /// What it said.
         reason: String,
+    },
+    /// Full databases cannot be sealed. Appends go on; it is tried again.
+    #[error("a database could not be sealed: {reason}")]
+    Sealing {
+        /// Why.
+        reason: String,
+    },
+    /// A backup could not be made.
+    #[error("the backup failed: {source}")]
+    Backup {
+        /// Why.
+        source: Arc<io::Error>,
     },
     /// The at-rest stamp could not be written; the blocks are durable.
     #[error("the ledger could not be stamped on closing: {source}")]

@@ -60,14 +60,17 @@ mod succession;
 mod anchor;
 mod identity;
 mod lock;
+mod segment;
+mod sources;
 mod stamp;
 mod store;
 
 pub mod tree;
 
-// pub mod map;
+pub mod map;
 
 mod ledger;
+mod notary;
 mod verify;
 
 #[cfg(test)]
@@ -85,6 +88,11 @@ pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
-pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Subscription};
+pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
+pub use notary::{
+    Completeness, CompletenessPart, NotaryError, NotaryOptions, OnSigned, ProveError, Published,
+    PublishedShard,
+};
+pub use segment::Compression;
 pub use shard::{Head, ShardDescriptor};
 pub use verify::{Progress, ShardReport, VerifyOptions, VerifyReport, verify};

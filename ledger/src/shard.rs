@@ -11,7 +11,7 @@ const DESCRIPTOR_VERSION: u8 = 1;
 
 /// The longest descriptor that is read, in bytes. Kafka's topic names have at
 /// most 249 characters.
-const MAX_DESCRIPTOR_BYTES: usize = 4096;
+pub(crate) const MAX_DESCRIPTOR_BYTES: usize = 4096;
 
 /// The topic name of the house shard. A slash cannot be in a Kafka topic name.
 const HOUSE_TOPIC: &str = "custody/house";

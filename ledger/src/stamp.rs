@@ -15,6 +15,7 @@ use crate::error::{DecodeError, OpenError};
 use crate::fault::{Fault, Place};
 use crate::id::{Digest, LedgerId};
 use crate::lock;
+use crate::segment;
 use crate::shard::check_version;
 use crate::stored::{malformed, take as array, take_slice as take};
 
@@ -240,10 +241,18 @@ impl Pages {
     }
 }
 
-/// What a stamp covers: everything but itself and the lock, which is released
-/// last.
+/// What can be made again from the rest, or is published from it.
+const DERIVED: [&str; 3] = ["tiles", "maps", "public"];
+
+/// What a stamp covers: everything but itself; the lock, which is released
+/// last; segments, whose digests are in the manifest; what is derived.
 fn stamped_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = durable::files(dir)?;
-    files.retain(|path| path != Path::new(FILE) && path != Path::new(lock::FILE));
+    files.retain(|path| {
+        let segment =
+            path.starts_with(segment::DIR) && path.extension() == Some(segment::EXTENSION.as_ref());
+        let derived = DERIVED.iter().any(|dir| path.starts_with(dir));
+        path != Path::new(FILE) && path != Path::new(lock::FILE) && !segment && !derived
+    });
     Ok(files)
 }

@@ -4,6 +4,7 @@
 //! anything missing from it later is a loss. Until then a marker says that
 //! what lies there was never used.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -13,10 +14,11 @@ use crate::durable;
 use crate::error::OpenError;
 use crate::id::LedgerId;
 use crate::identity::{self, Identity};
-use crate::ledger::open::store_error;
 use crate::ledger::options::LedgerOptions;
+use crate::ledger::rotate::make_database;
+use crate::segment::{self, DatabaseInfo, Manifest};
 use crate::shard::ShardDescriptor;
-use crate::store::{self, Group, Store, StoreError};
+use crate::store;
 
 /// There while a ledger is being made.
 pub(crate) const MARKER: &str = "creating";
@@ -24,8 +26,10 @@ pub(crate) const MARKER: &str = "creating";
 /// Makes a ledger in `dir`, also where that was begun before and cut short.
 pub(super) fn create(dir: &Path, options: &LedgerOptions) -> Result<Identity, OpenError> {
     let marker = dir.join(MARKER);
-    let parts = [anchor::FILES[0], anchor::FILES[1], store::DIR];
-    if !marker.exists() && parts.iter().any(|part| dir.join(part).exists()) {
+    let parts = [anchor::FILES[0], anchor::FILES[1], segment::DIR];
+    let databases = store::generations(dir).map_err(OpenError::io("read", dir))?;
+    let used = !databases.is_empty() || parts.iter().any(|part| dir.join(part).exists());
+    if !marker.exists() && used {
         return Err(OpenError::Incomplete {
             path: dir.to_owned(),
             missing: identity::FILE,
@@ -48,7 +52,10 @@ pub(super) fn create(dir: &Path, options: &LedgerOptions) -> Result<Identity, Op
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         durable::sync_dir(parent).map_err(OpenError::io("sync", parent))?;
     }
-    remove_dir(&dir.join(store::DIR))?;
+    for generation in databases {
+        remove_dir(&dir.join(store::dir_name(generation)))?;
+    }
+    remove_dir(&dir.join(segment::DIR))?;
     Anchor::create(dir, ledger)?;
     create_store(dir, ledger, options)?;
     let identity = Identity {
@@ -59,29 +66,27 @@ pub(super) fn create(dir: &Path, options: &LedgerOptions) -> Result<Identity, Op
     Ok(identity)
 }
 
-/// The database, with the house shard. The anchor names it, so that from here
-/// on it never names nothing.
+/// The first database, with the house shard, and the manifest that names it.
+/// The anchor names the shard, so that from here on it never names nothing.
 fn create_store(dir: &Path, ledger: LedgerId, options: &LedgerOptions) -> Result<(), OpenError> {
     let house = ShardDescriptor::house();
-    let descriptor = house
-        .encode()
-        .map_err(|error| store_error(dir, StoreError::Engine(error.to_string())))?;
-    let group = Group {
-        shards: vec![(house.id(), &descriptor)],
-        ..Group::default()
-    };
-    let path = dir.join(store::DIR);
-    Store::open(&path, options.segment_bytes, options.cache_bytes)
-        .and_then(|store| {
-            store.write(&group)?;
-            store.flush()?;
-            Ok(store.sync()?)
-        })
-        .map_err(|error| store_error(dir, error))?;
-    durable::sync_dir(dir).map_err(OpenError::io("sync", dir))?;
+    let sizes = (options.segment_bytes, options.cache_bytes);
+    let mut manifest = Manifest::new(ledger);
+    make_database(dir, manifest.next_database, std::iter::once(&house), sizes)
+        .map_err(OpenError::io("make a database in", dir))?;
+    manifest.databases.push(DatabaseInfo {
+        generation: manifest.next_database,
+        first: BTreeMap::new(),
+    });
+    manifest.next_database += 1;
+    let segments = dir.join(segment::DIR);
+    fs::create_dir(&segments)
+        .and_then(|()| manifest.write(dir))
+        .and_then(|()| durable::sync_dir(dir))
+        .map_err(OpenError::io("write the manifest of", dir))?;
     let mut anchor = Anchor::open(dir, ledger)?;
     anchor
-        .write([house.origin(ledger)])
+        .write(&[house.origin(ledger)])
         .map_err(OpenError::io("write the anchor of", dir))
 }
 

@@ -1,11 +1,20 @@
 //! The open ledger: one writer thread, any number of handles.
 
 mod create;
+mod fill;
+mod join;
 mod open;
 mod options;
 mod queue;
+mod read;
+mod reread;
+mod rotate;
+mod sealer;
+mod sealing;
 mod shared;
+mod steps;
 mod subscription;
+mod view;
 mod writer;
 
 use std::fmt;
@@ -15,19 +24,19 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::block::{Block, BuiltBlock};
+use crate::block::BuiltBlock;
 use crate::entry::Entry;
 use crate::error::{LedgerError, OpenError};
-use crate::fault::{Fault, Place};
 use crate::id::{Digest, LedgerId, ShardId};
 use crate::ledger::queue::{Job, Work};
-use crate::ledger::shared::Shared;
 use crate::shard::{Head, ShardDescriptor};
-use crate::store::Store;
 
 pub(crate) use open::store_error;
+pub(crate) use shared::Shared;
+pub(crate) use steps::Steps;
 
 pub use options::{Barrier, FaultInjector, LedgerOptions};
+pub use reread::Rereader;
 pub use subscription::Subscription;
 
 /// An open ledger. Clones are handles of the same one.
@@ -69,7 +78,7 @@ impl Ledger {
         })
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
@@ -103,11 +112,7 @@ impl Ledger {
 
     /// A shard's durable head; `None` where the shard is not open.
     pub fn head(&self, shard: ShardId) -> Option<Head> {
-        self.shared()
-            .shards
-            .read()
-            .get(&shard)
-            .map(|open| open.head)
+        self.shared().head(shard)
     }
 
     /// Gives a block to the writer. Waits while more than
@@ -188,48 +193,25 @@ impl Ledger {
         receiver.recv().unwrap_or(Err(LedgerError::Closed))
     }
 
-    /// A durable block; `None` from the shard's head on, and of a shard that
-    /// is not open.
+    /// Seals what is not sealed yet: appends go on in a new database, and the
+    /// old one becomes segment files. Waits until it has. It happens by itself
+    /// too, see [`LedgerOptions::rotate_bytes`].
     ///
     /// # Errors
-    /// [`LedgerError::Damaged`] where the block is missing or not as it was
-    /// written, [`LedgerError::Read`] where the storage engine fails,
-    /// [`LedgerError::Closed`].
-    pub fn read_block(&self, shard: ShardId, height: u64) -> Result<Option<Block>, LedgerError> {
-        let blocks = self.head(shard).map_or(0, |head| head.blocks);
-        if height >= blocks {
-            return Ok(None);
+    /// [`LedgerError::Sealing`] where it failed and will be tried again, or an
+    /// error that stops the ledger.
+    pub fn rotate(&self) -> Result<(), LedgerError> {
+        self.wait(Work::Rotate)?;
+        match self.shared().sealing.wait() {
+            None => Ok(()),
+            Some(reason) => Err(LedgerError::Sealing { reason }),
         }
-        let store = self.shared().store.read();
-        let store = store.as_ref().ok_or(LedgerError::Closed)?;
-        read_block(store, shard, height).map(Some)
     }
 
-    /// The durable blocks from a height on, in order, up to the one that
-    /// reaches `max_bytes`. Empty from the shard's head on.
-    ///
-    /// # Errors
-    /// As [`Ledger::read_block`].
-    pub fn read_blocks(
-        &self,
-        shard: ShardId,
-        from_height: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<Block>, LedgerError> {
-        let end = self.head(shard).map_or(0, |head| head.blocks);
-        let store = self.shared().store.read();
-        let store = store.as_ref().ok_or(LedgerError::Closed)?;
-        let mut blocks = Vec::new();
-        let mut bytes = 0;
-        for height in from_height..end {
-            let block = read_block(store, shard, height)?;
-            bytes += block.as_bytes().len();
-            blocks.push(block);
-            if bytes >= max_bytes {
-                break;
-            }
-        }
-        Ok(blocks)
+    /// Why the last database could not be sealed; `None` while all is well.
+    /// Appends go on, and it is tried again when the next one is full.
+    pub fn sealing_failed(&self) -> Option<String> {
+        self.shared().sealing.failed()
     }
 
     /// A subscription that tells of every commit from now on.
@@ -288,24 +270,4 @@ impl fmt::Debug for Ledger {
             .field("id", &self.id())
             .finish_non_exhaustive()
     }
-}
-
-fn read_block(store: &Store, shard: ShardId, height: u64) -> Result<Block, LedgerError> {
-    let damaged = |what: String| LedgerError::Damaged {
-        fault: Fault {
-            place: Place::Block { shard, height },
-            what,
-        },
-    };
-    let bytes = store
-        .block(shard, height)
-        .map_err(|error| LedgerError::Read {
-            reason: error.to_string(),
-        })?;
-    let bytes = bytes.ok_or_else(|| damaged("it is missing".to_owned()))?;
-    let block = Block::from_stored(bytes).map_err(|error| damaged(error.to_string()))?;
-    if block.header.shard != shard || block.header.height != height {
-        return Err(damaged("another block is in its place".to_owned()));
-    }
-    Ok(block)
 }

@@ -1,31 +1,38 @@
 //! Opening a ledger: nothing is changed before it is known to be whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::anchor::{Anchor, AnchorState};
-use crate::block::Block;
+use crate::anchor::Anchor;
 use crate::durable;
-use crate::error::OpenError;
-use crate::fault::{Fault, Place};
-use crate::id::{LedgerId, ShardId};
+use crate::error::{DecodeError, OpenError};
+use crate::id::LedgerId;
 use crate::identity::Identity;
 use crate::ledger::create::{MARKER, create, remove_dir};
+use crate::ledger::fill::Fill;
+use crate::ledger::join::{Join, Joined};
 use crate::ledger::options::LedgerOptions;
 use crate::ledger::queue::Queue;
-use crate::ledger::shared::{OpenShard, Shared};
+use crate::ledger::rotate::make_database;
+use crate::ledger::sealer::Sealer;
+use crate::ledger::sealing::Sealing;
+use crate::ledger::shared::Shared;
+use crate::ledger::steps::Steps;
 use crate::ledger::subscription::Commits;
+use crate::ledger::view::{Database, View};
 use crate::ledger::writer::Writer;
 use crate::lock::Lock;
-use crate::shard::{Head, ShardDescriptor};
+use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor};
+use crate::segment::{self, Catalogue, DatabaseInfo, Manifest};
+use crate::shard::Head;
 use crate::stamp::Stamp;
-use crate::store::{self, Copy, Store, StoreError};
-use crate::succession::{self, Epochs};
+use crate::store::{self, Copy, Store, StoreError, dir_name};
 
 pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, Writer), OpenError> {
     fs::create_dir_all(dir).map_err(OpenError::io("create", dir))?;
@@ -42,58 +49,221 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
         Some(faults) if !faults.is_empty() => return Err(OpenError::Changed { faults }),
         stamp => stamp.is_some(),
     };
-    let mut anchor = Anchor::open(dir, ledger)?;
-    if !dir.join(store::DIR).is_dir() {
-        return Err(OpenError::Incomplete {
-            path: dir.to_owned(),
-            missing: "the directory of the stored blocks",
-        });
-    }
+    let anchor = Anchor::open(dir, ledger)?;
+    let manifest = read_manifest(dir, ledger)?;
+    let catalogue = Catalogue::new(dir, ledger, manifest.shards.clone());
+    catalogue.check()?;
+    let signed_dir = options.signed_anchor_dir.as_deref().unwrap_or(dir);
+    fs::create_dir_all(signed_dir).map_err(OpenError::io("create", signed_dir))?;
+    let signed = SignedAnchor::open(signed_dir, ledger)?;
+    let join = Join {
+        dir,
+        ledger,
+        catalogue: &catalogue,
+        anchor: anchor.state(),
+        signed: signed.state(),
+        accept_lost: &options.accept_lost,
+    };
     if !stamped {
-        remove_leftovers(dir)?;
-        probe(dir, &identity, anchor.state())?;
+        remove_copies(dir)?;
+        probe(&join, &identity, &manifest.databases)?;
     }
     // From here on the files change.
     Stamp::remove(dir)?;
     let segment_bytes = identity.segment_bytes as usize;
-    let store = Store::open(&dir.join(store::DIR), segment_bytes, options.cache_bytes)
-        .map_err(|error| store_error(dir, error))?;
-    let shards = check_tails(dir, &store, ledger, anchor.state())?;
+    let mut stores = Vec::with_capacity(manifest.databases.len());
+    for info in &manifest.databases {
+        let path = dir.join(dir_name(info.generation));
+        let store = Store::open(&path, segment_bytes, options.cache_bytes)
+            .map_err(|error| store_error(dir, error))?;
+        stores.push((info.clone(), store));
+    }
+    let joined = join.all(&stores, false)?;
+    start(
+        dir,
+        lock,
+        anchor,
+        signed,
+        manifest,
+        catalogue,
+        stores,
+        joined,
+        segment_bytes,
+        options,
+    )
+}
+
+/// Goes on with a ledger that has been found whole.
+#[allow(clippy::too_many_arguments)]
+fn start(
+    dir: &Path,
+    lock: Lock,
+    mut anchor: Anchor,
+    signed: SignedAnchor,
+    mut manifest: Manifest,
+    catalogue: Catalogue,
+    mut stores: Vec<(DatabaseInfo, Store)>,
+    mut joined: Joined,
+    segment_bytes: usize,
+    options: LedgerOptions,
+) -> Result<(Arc<Shared>, Writer), OpenError> {
     // What was found beyond the anchor may have come from the page cache only.
-    store
-        .flush()
-        .and_then(|()| Ok(store.sync()?))
-        .map_err(|error| store_error(dir, error))?;
-    let heads: Vec<Head> = shards.values().map(|open| open.head).collect();
+    if let Some((_, store)) = stores.last() {
+        store
+            .flush()
+            .and_then(|()| Ok(store.sync()?))
+            .map_err(|error| store_error(dir, error))?;
+    } else {
+        // A backup has none.
+        let sizes = (segment_bytes, options.cache_bytes);
+        let database = first_database(dir, &mut manifest, &joined, sizes)?;
+        stores.push(database);
+        joined.ends.push(BTreeMap::new());
+    }
+    remove_unnamed(dir, &manifest)?;
+    let heads: Vec<Head> = joined.shards.values().map(|open| open.head).collect();
     if heads
         .iter()
         .any(|head| anchor.state().heads.get(&head.shard) != Some(head))
     {
         anchor
-            .write(heads)
+            .write(&heads)
             .map_err(OpenError::io("write the anchor of", dir))?;
     }
-
+    let bytes = stores.last().map_or(0, |(info, store)| {
+        let holds_blocks = heads
+            .iter()
+            .any(|head| head.blocks > info.first(head.shard));
+        // More than its blocks have: it is sealed a little early.
+        if holds_blocks {
+            store.file_bytes().max(1)
+        } else {
+            0
+        }
+    });
+    let databases: Vec<Database> = stores
+        .into_iter()
+        .zip(joined.ends)
+        .map(|((info, store), end)| Database {
+            info,
+            store: Arc::new(store),
+            end: Arc::new(end),
+        })
+        .collect();
+    let unsealed = databases.len() > 1;
     let shared = Arc::new(Shared {
-        id: ledger,
+        id: manifest.ledger,
+        dir: dir.to_owned(),
+        segment_bytes,
         queue: Queue::new(options.queue_bytes),
-        shards: RwLock::new(shards),
-        store: RwLock::new(Some(store)),
+        shards: RwLock::new(joined.shards),
+        view: RwLock::new(Some(Arc::new(View {
+            catalogue: Arc::new(catalogue),
+            databases,
+        }))),
+        manifest: Mutex::new(manifest),
+        sealing: Sealing::default(),
         poisoned: Mutex::new(None),
         commits: Arc::new(Commits::default()),
+        board: Board::default(),
+        logs: Logs::default(),
     });
+    let steps = Steps::new(options.faults.clone());
+    let notary = match &options.notary {
+        None => None,
+        Some(notary) => Some(start_notary(&shared, signed, notary, &steps, dir)?),
+    };
+    let sealer = Sealer {
+        shared: Arc::clone(&shared),
+        compression: options.compression,
+        steps: steps.clone(),
+    };
+    let sealer = std::thread::Builder::new()
+        .name("ledger-sealer".to_owned())
+        .spawn(move || sealer.run())
+        .map_err(OpenError::io("start the sealer thread of", dir))?;
+    if unsealed {
+        shared.sealing.request();
+    }
     let writer = Writer {
         dir: dir.to_owned(),
         shared: Arc::clone(&shared),
         anchor,
         lock,
+        fill: Fill::new(options.rotate_bytes, options.rotate_age, bytes),
         options,
+        steps,
+        sealer,
+        notary,
     };
     Ok((shared, writer))
 }
 
+fn start_notary(
+    shared: &Arc<Shared>,
+    signed: SignedAnchor,
+    options: &NotaryOptions,
+    steps: &Steps,
+    dir: &Path,
+) -> Result<JoinHandle<()>, OpenError> {
+    let notary = Notary::new(Arc::clone(shared), signed, options.clone(), steps.clone());
+    std::thread::Builder::new()
+        .name("ledger-notary".to_owned())
+        .spawn(move || notary.run())
+        .map_err(OpenError::io("start the notary thread of", dir))
+}
+
+/// The manifest, of which every database has to be there.
+fn read_manifest(dir: &Path, ledger: LedgerId) -> Result<Manifest, OpenError> {
+    let incomplete = |missing| OpenError::Incomplete {
+        path: dir.to_owned(),
+        missing,
+    };
+    let manifest =
+        Manifest::read(dir)?.ok_or_else(|| incomplete("the manifest of the segments"))?;
+    if manifest.ledger != ledger {
+        return Err(OpenError::File {
+            path: dir.join(Manifest::path()),
+            source: DecodeError::Malformed("it belongs to another ledger".to_owned()),
+        });
+    }
+    let missing = |info: &DatabaseInfo| !dir.join(dir_name(info.generation)).is_dir();
+    if manifest.databases.iter().any(missing) {
+        return Err(incomplete("the directory of the stored blocks"));
+    }
+    Ok(manifest)
+}
+
+/// Makes the database of a ledger that has none.
+fn first_database(
+    dir: &Path,
+    manifest: &mut Manifest,
+    joined: &Joined,
+    sizes: (usize, u64),
+) -> Result<(DatabaseInfo, Store), OpenError> {
+    let generation = manifest.next_database;
+    let descriptors = joined.shards.values().map(|open| &open.descriptor);
+    let store = make_database(dir, generation, descriptors, sizes)
+        .map_err(OpenError::io("make a database in", dir))?;
+    let info = DatabaseInfo {
+        generation,
+        first: joined
+            .shards
+            .iter()
+            .map(|(shard, open)| (*shard, open.head.blocks))
+            .collect(),
+    };
+    manifest.generation += 1;
+    manifest.next_database += 1;
+    manifest.databases.push(info.clone());
+    manifest
+        .write(dir)
+        .map_err(OpenError::io("write the manifest of", dir))?;
+    Ok((info, store))
+}
+
 /// Removes copies that a crash while probing left behind.
-fn remove_leftovers(dir: &Path) -> Result<(), OpenError> {
+fn remove_copies(dir: &Path) -> Result<(), OpenError> {
     for entry in fs::read_dir(dir).map_err(OpenError::io("read", dir))? {
         let entry = entry.map_err(OpenError::io("read", dir))?;
         if entry
@@ -107,21 +277,63 @@ fn remove_leftovers(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Opens a copy, because opening a database changes it, and a damaged one must
+/// Removes what the manifest does not name: databases that were sealed or
+/// never used, segments that were never finished. Only of a ledger that is
+/// whole; else it is evidence.
+fn remove_unnamed(dir: &Path, manifest: &Manifest) -> Result<(), OpenError> {
+    for generation in store::generations(dir).map_err(OpenError::io("read", dir))? {
+        let mut named = manifest.databases.iter();
+        if !named.any(|info| info.generation == generation) {
+            tracing::info!(generation, "removing a database that is sealed or unused");
+            remove_dir(&dir.join(dir_name(generation)))?;
+        }
+    }
+    let mut names: BTreeSet<PathBuf> = manifest
+        .shards
+        .values()
+        .flat_map(|sealed| {
+            let segments = sealed.segments.iter();
+            segments.map(|info| segment::path(sealed.head.shard, info.first_height))
+        })
+        .collect();
+    names.insert(Manifest::path());
+    let segments = dir.join(segment::DIR);
+    let present = durable::files(&segments).map_err(OpenError::io("read", &segments))?;
+    for path in present {
+        if !names.contains(&Path::new(segment::DIR).join(&path)) {
+            let path = segments.join(path);
+            tracing::info!(path = %path.display(), "removing a segment that was never named");
+            durable::remove(&path).map_err(OpenError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens copies, because opening a database changes it, and a damaged one must
 /// stay as it was found.
-fn probe(dir: &Path, identity: &Identity, anchor: &AnchorState) -> Result<(), OpenError> {
+fn probe(
+    join: &Join<'_>,
+    identity: &Identity,
+    databases: &[DatabaseInfo],
+) -> Result<(), OpenError> {
     const CACHE_BYTES: u64 = 16 << 20;
-    let copy = Copy::make(dir, dir).map_err(OpenError::io("copy the stored blocks of", dir))?;
-    let store = copy
-        .open(identity.segment_bytes as usize, CACHE_BYTES)
-        .map_err(|error| store_error(dir, error))?;
-    let shards = check_tails(dir, &store, identity.ledger, anchor)?;
+    let dir = join.dir;
+    let mut copies = Vec::with_capacity(databases.len());
+    let mut stores = Vec::with_capacity(databases.len());
+    for info in databases {
+        let copy = Copy::make(dir, info.generation, dir)
+            .map_err(OpenError::io("copy the stored blocks of", dir))?;
+        let store = copy
+            .open(identity.segment_bytes as usize, CACHE_BYTES)
+            .map_err(|error| store_error(dir, error))?;
+        stores.push((info.clone(), store));
+        copies.push(copy);
+    }
     // Every block, not only the last ones: sled goes on without a page that it
     // cannot read, and would write over what is left of it.
-    for open in shards.values() {
-        let origin = open.descriptor.origin(identity.ledger);
-        check_blocks(dir, &store, identity.ledger, origin, open.head.blocks)?;
-    }
+    join.all(&stores, true)?;
+    drop(stores);
+    drop(copies);
     Ok(())
 }
 
@@ -147,120 +359,4 @@ fn is_of_machine(kind: io::ErrorKind) -> bool {
             | ErrorKind::PermissionDenied
             | ErrorKind::OutOfMemory
     )
-}
-
-/// The shards of a database and their heads, after their ends have been
-/// compared with the anchor. Blocks beyond the anchor are those of a commit
-/// that was cut short after they were durable: they are checked and kept.
-fn check_tails(
-    dir: &Path,
-    store: &Store,
-    ledger: LedgerId,
-    anchor: &AnchorState,
-) -> Result<BTreeMap<ShardId, OpenShard>, OpenError> {
-    let mut shards = BTreeMap::new();
-    for (id, bytes) in store.shards().map_err(|error| store_error(dir, error))? {
-        let descriptor =
-            ShardDescriptor::decode(&bytes).map_err(|error| damaged(id, &error.to_string()))?;
-        if descriptor.id() != id {
-            return Err(damaged(id, "its descriptor is another shard's"));
-        }
-        let head = check_tail(dir, store, ledger, &descriptor, anchor.heads.get(&id))?;
-        shards.insert(id, OpenShard { descriptor, head });
-    }
-    let lost = anchor
-        .heads
-        .values()
-        .find(|head| !shards.contains_key(&head.shard));
-    match lost {
-        Some(head) if head.blocks > 0 => Err(OpenError::LostTail {
-            shard: head.shard,
-            anchored: head.blocks,
-            found: 0,
-        }),
-        Some(head) => Err(damaged(head.shard, "its descriptor is missing")),
-        None => Ok(shards),
-    }
-}
-
-fn damaged(shard: ShardId, what: &str) -> OpenError {
-    OpenError::Damaged {
-        fault: Fault {
-            place: Place::Shard { shard },
-            what: what.to_owned(),
-        },
-    }
-}
-
-fn check_tail(
-    dir: &Path,
-    store: &Store,
-    ledger: LedgerId,
-    descriptor: &ShardDescriptor,
-    anchored: Option<&Head>,
-) -> Result<Head, OpenError> {
-    let shard = descriptor.id();
-    let origin = descriptor.origin(ledger);
-    let anchored = anchored.copied().unwrap_or(origin);
-    let found = store
-        .last_height(shard)
-        .map_err(|error| store_error(dir, error))?
-        .map_or(0, |last| last.saturating_add(1));
-    if found < anchored.blocks {
-        return Err(OpenError::LostTail {
-            shard,
-            anchored: anchored.blocks,
-            found,
-        });
-    }
-    let differs = || {
-        damaged_block(
-            shard,
-            anchored.blocks.saturating_sub(1),
-            "it is not the block that the anchor names".to_owned(),
-        )
-    };
-    match anchored.blocks.checked_sub(1) {
-        Some(last) if read(dir, store, shard, last)?.head_after() != anchored => {
-            return Err(differs());
-        }
-        None if anchored != origin => return Err(differs()),
-        _ => {}
-    }
-    check_blocks(dir, store, ledger, anchored, found)
-}
-
-/// Checks the blocks that follow `head`, up to the height `end`.
-fn check_blocks(
-    dir: &Path,
-    store: &Store,
-    ledger: LedgerId,
-    mut head: Head,
-    end: u64,
-) -> Result<Head, OpenError> {
-    for height in head.blocks..end {
-        let block = read(dir, store, head.shard, height)?;
-        succession::check_header(ledger, Epochs::SameOrResumed, &head, &block.header)
-            .and_then(|()| succession::check_chain(&head, &block))
-            .map_err(|error| damaged_block(head.shard, height, error.to_string()))?;
-        head = block.head_after();
-    }
-    Ok(head)
-}
-
-fn read(dir: &Path, store: &Store, shard: ShardId, height: u64) -> Result<Block, OpenError> {
-    let bytes = store
-        .block(shard, height)
-        .map_err(|error| store_error(dir, error))?;
-    let bytes = bytes.ok_or_else(|| damaged_block(shard, height, "it is missing".to_owned()))?;
-    Block::from_stored(bytes).map_err(|error| damaged_block(shard, height, error.to_string()))
-}
-
-fn damaged_block(shard: ShardId, height: u64, what: String) -> OpenError {
-    OpenError::Damaged {
-        fault: Fault {
-            place: Place::Block { shard, height },
-            what,
-        },
-    }
 }

@@ -1,11 +1,16 @@
 //! How a ledger is opened.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Step;
-use crate::id::LedgerId;
+use crate::id::{LedgerId, ShardId};
+use crate::notary::NotaryOptions;
+use crate::segment::Compression;
 
 /// What runs once a commit group, before its blocks are written.
 pub type Barrier = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
@@ -27,12 +32,30 @@ pub struct LedgerOptions {
     /// block is longer; by default 2 MiB. Much less than a segment, so that the
     /// storage engine does not free and reuse a segment between two syncs.
     pub group_bytes: usize,
+    /// How many bytes of blocks a database takes before it is sealed into
+    /// segment files; by default 64 MiB. A database may become four times as
+    /// large while the one before is still being sealed; then appends wait.
+    pub rotate_bytes: u64,
+    /// How old a database with blocks becomes before it is sealed; by default
+    /// an hour.
+    pub rotate_age: Duration,
+    /// How the blocks of segments are compressed; by default zstd, level 1.
+    pub compression: Compression,
+    /// Shards that may have lost their end: they are opened with what is left.
+    /// For [`crate::Ledger::resume`]; by default none.
+    pub accept_lost: BTreeSet<ShardId>,
+    /// Signs checkpoints; by default none.
+    pub notary: Option<NotaryOptions>,
+    /// Where the last signed checkpoints are kept; by default in the ledger's
+    /// directory. On another disk it tells a ledger that was put back to an
+    /// older state.
+    pub signed_anchor_dir: Option<PathBuf>,
     /// Runs once a commit group, before its blocks are written, so that what
     /// they need, such as keys, is durable before they are.
     pub before_commit: Option<Barrier>,
     /// The name of a ledger that is created; by default a random one.
     pub ledger_id: Option<LedgerId>,
-    /// Makes steps of a commit fail, for tests.
+    /// Makes steps of a commit or a rotation fail, for tests.
     pub faults: Option<Arc<dyn FaultInjector>>,
 }
 
@@ -43,6 +66,12 @@ impl Default for LedgerOptions {
             cache_bytes: 64 << 20,
             queue_bytes: 64 << 20,
             group_bytes: 2 << 20,
+            rotate_bytes: 64 << 20,
+            rotate_age: Duration::from_secs(3600),
+            compression: Compression::Zstd(1),
+            accept_lost: BTreeSet::new(),
+            notary: None,
+            signed_anchor_dir: None,
             before_commit: None,
             ledger_id: None,
             faults: None,
@@ -57,6 +86,12 @@ impl fmt::Debug for LedgerOptions {
             .field("cache_bytes", &self.cache_bytes)
             .field("queue_bytes", &self.queue_bytes)
             .field("group_bytes", &self.group_bytes)
+            .field("rotate_bytes", &self.rotate_bytes)
+            .field("rotate_age", &self.rotate_age)
+            .field("notary", &self.notary)
+            .field("signed_anchor_dir", &self.signed_anchor_dir)
+            .field("compression", &self.compression)
+            .field("accept_lost", &self.accept_lost)
             .field("before_commit", &self.before_commit.is_some())
             .field("ledger_id", &self.ledger_id)
             .field("faults", &self.faults.is_some())
@@ -64,7 +99,7 @@ impl fmt::Debug for LedgerOptions {
     }
 }
 
-/// Makes steps of a commit fail, for tests.
+/// Makes steps of a commit or a rotation fail, for tests.
 pub trait FaultInjector: Send + Sync {
     /// Called before a step; an error stands for one that did nothing.
     ///
@@ -73,6 +108,13 @@ pub trait FaultInjector: Send + Sync {
     fn before(&self, step: Step) -> io::Result<()> {
         let _ = step;
         Ok(())
+    }
+
+    /// Asked at a step that writes a file or a directory: whether only a part
+    /// of it is to be written, and the step to fail.
+    fn tears(&self, step: Step) -> bool {
+        let _ = step;
+        false
     }
 
     /// Called after a step; an error stands for one that was done and yet

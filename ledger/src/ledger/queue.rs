@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::thread::{self, ThreadId};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -13,15 +14,15 @@ use crate::id::Digest;
 use crate::shard::{Head, ShardDescriptor};
 
 /// Called once, after durability or failure.
-pub(super) type Done = Box<dyn FnOnce(Result<Head, LedgerError>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Result<Head, LedgerError>) + Send>;
 
 /// One thing for the writer to do.
-pub(super) struct Job {
-    pub(super) work: Work,
-    pub(super) done: Done,
+pub(crate) struct Job {
+    pub(crate) work: Work,
+    pub(crate) done: Done,
 }
 
-pub(super) enum Work {
+pub(crate) enum Work {
     Block(BuiltBlock),
     /// The first block of a greater epoch.
     Resumption(BuiltBlock),
@@ -31,6 +32,8 @@ pub(super) enum Work {
         ruleset: Digest,
     },
     OpenShard(ShardDescriptor),
+    /// The open database is to be sealed.
+    Rotate,
 }
 
 impl Work {
@@ -45,12 +48,12 @@ impl Work {
                     .iter()
                     .map(|entry| JOB_BYTES + entry.sealed.len())
                     .sum(),
-                Self::OpenShard(_) => 0,
+                Self::OpenShard(_) | Self::Rotate => 0,
             }
     }
 }
 
-pub(super) struct Queue {
+pub(crate) struct Queue {
     state: Mutex<State>,
     not_empty: Condvar,
     not_full: Condvar,
@@ -66,7 +69,7 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn new(limit_bytes: usize) -> Self {
+    pub(crate) fn new(limit_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
             not_empty: Condvar::new(),
@@ -77,16 +80,16 @@ impl Queue {
 
     /// Names the thread that takes jobs. It may put jobs without waiting, as a
     /// `done` that submits the next block does: it would wait for itself.
-    pub(super) fn serve(&self) {
+    pub(crate) fn serve(&self) {
         self.state.lock().writer = Some(thread::current().id());
     }
 
-    pub(super) fn is_served_here(&self) -> bool {
+    pub(crate) fn is_served_here(&self) -> bool {
         self.state.lock().writer == Some(thread::current().id())
     }
 
     /// Puts a job, or gives its callback back when the ledger is closed.
-    pub(super) fn put(&self, job: Job) -> Result<(), Done> {
+    pub(crate) fn put(&self, job: Job) -> Result<(), Done> {
         let weight = job.work.weight();
         let mut state = self.state.lock();
         let waits = state.writer != Some(thread::current().id());
@@ -106,14 +109,22 @@ impl Queue {
     }
 
     /// Waits for jobs and takes a group of at most `limit_bytes`, at least one
-    /// job. `None` when the queue is closed and empty.
-    pub(super) fn take(&self, limit_bytes: usize) -> Option<Vec<Job>> {
+    /// job; none when `deadline` has passed. `None` when the queue is closed
+    /// and empty.
+    pub(crate) fn take(&self, limit_bytes: usize, deadline: Option<Instant>) -> Option<Vec<Job>> {
         let mut state = self.state.lock();
         while state.jobs.is_empty() {
             if state.closing {
                 return None;
             }
-            self.not_empty.wait(&mut state);
+            match deadline {
+                None => self.not_empty.wait(&mut state),
+                Some(deadline) => {
+                    if self.not_empty.wait_until(&mut state, deadline).timed_out() {
+                        break;
+                    }
+                }
+            }
         }
         let mut group = Vec::new();
         let mut bytes = 0;
@@ -132,7 +143,7 @@ impl Queue {
     }
 
     /// Takes no more jobs; those that wait are still done.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.lock().closing = true;
         self.not_empty.notify_all();
         self.not_full.notify_all();

@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 
 /// Counts the commit groups of a ledger.
 #[derive(Debug, Default)]
-pub(super) struct Commits {
+pub(crate) struct Commits {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -19,17 +19,17 @@ struct State {
 }
 
 impl Commits {
-    pub(super) fn committed(&self) {
+    pub(crate) fn committed(&self) {
         self.state.lock().groups += 1;
         self.changed.notify_all();
     }
 
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_all();
     }
 
-    pub(super) fn subscribe(self: &Arc<Self>) -> Subscription {
+    pub(crate) fn subscribe(self: &Arc<Self>) -> Subscription {
         Subscription {
             seen: self.state.lock().groups,
             commits: Arc::clone(self),

@@ -6,19 +6,22 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crate::anchor::Anchor;
 use crate::block::{Block, BlockBuilder, BuiltBlock};
 use crate::entry::Entry;
 use crate::error::{BuildError, LedgerError, Step};
 use crate::id::{Digest, ShardId};
+use crate::ledger::fill::Fill;
 use crate::ledger::options::LedgerOptions;
 use crate::ledger::queue::{Done, Job, Work};
-use crate::ledger::shared::{OpenShard, Shared};
+use crate::ledger::shared::{OpenShard, Shared, alone};
+use crate::ledger::steps::Steps;
 use crate::lock::Lock;
 use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
-use crate::store::{Group, Store, message};
+use crate::store::{Group, Store, StoreError, message};
 use crate::succession::{self, Epochs};
 
 pub(super) struct Writer {
@@ -27,6 +30,10 @@ pub(super) struct Writer {
     pub(super) anchor: Anchor,
     pub(super) lock: Lock,
     pub(super) options: LedgerOptions,
+    pub(super) steps: Steps,
+    pub(super) fill: Fill,
+    pub(super) sealer: JoinHandle<()>,
+    pub(super) notary: Option<JoinHandle<()>>,
 }
 
 /// What a group will have done once it is durable.
@@ -42,8 +49,10 @@ impl Writer {
     /// Serves the queue until it is closed, then closes the ledger.
     pub(super) fn run(mut self) -> Result<(), LedgerError> {
         self.shared.queue.serve();
-        while let Some(jobs) = self.shared.queue.take(self.options.group_bytes) {
+        let limit_bytes = self.options.group_bytes;
+        while let Some(jobs) = self.shared.queue.take(limit_bytes, self.fill.deadline()) {
             self.serve(jobs);
+            self.rotate_if_due();
         }
         self.close()
     }
@@ -62,8 +71,12 @@ impl Writer {
         }
         let mut plan = Plan::default();
         let mut answers = Vec::with_capacity(jobs.len());
+        let mut rotations = Vec::new();
         for Job { work, done } in jobs {
-            answers.push((done, self.plan(&mut plan, work)));
+            match work {
+                Work::Rotate => rotations.push(done),
+                work => answers.push((done, self.plan(&mut plan, work))),
+            }
         }
         let failed = self.commit(plan).err();
         for (done, answer) in answers {
@@ -73,6 +86,12 @@ impl Writer {
                 (_, answer) => answer,
             };
             finish(done, answer);
+        }
+        for done in rotations {
+            let house = ShardDescriptor::house().id();
+            let rotated = self.rotate();
+            let head = self.shared.head(house).ok_or(LedgerError::Closed);
+            finish(done, rotated.and(head));
         }
     }
 
@@ -88,6 +107,7 @@ impl Writer {
                 ruleset,
             } => self.plan_house(plan, &entries, recorded_time_ns, ruleset),
             Work::OpenShard(descriptor) => self.plan_shard(plan, descriptor),
+            Work::Rotate => Err(LedgerError::Closed),
         }
     }
 
@@ -194,15 +214,20 @@ impl Writer {
             return Ok(());
         }
         if let Err((step, source)) = self.write(&plan) {
-            let reason = format!("{step} failed: {source}");
-            tracing::error!(%step, error = %source, "the ledger takes no more blocks");
-            *self.shared.poisoned.lock() = Some(reason);
-            let source = Arc::new(source);
-            return Err(LedgerError::Write { step, source });
+            return Err(self.poison(step, source));
         }
+        let bytes = plan.blocks.iter().map(|(.., bytes)| bytes.len() as u64);
+        self.fill.add(bytes.sum());
         self.shared.shards.write().extend(plan.shards);
         self.shared.commits.committed();
         Ok(())
+    }
+
+    pub(super) fn poison(&self, step: Step, source: io::Error) -> LedgerError {
+        tracing::error!(%step, error = %source, "the ledger takes no more blocks");
+        self.shared.poison(format!("{step} failed: {source}"));
+        let source = Arc::new(source);
+        LedgerError::Write { step, source }
     }
 
     /// The order of the steps is what durability rests on: keys before blocks,
@@ -224,38 +249,64 @@ impl Writer {
             shared,
             options,
             anchor,
+            steps,
             ..
         } = self;
-        let store = shared.store.read();
-        let closed = || io::Error::other("the ledger is closed");
-        let store: &Store = store.as_ref().ok_or_else(|| (Step::Write, closed()))?;
-        let take = |step: Step, action: &mut dyn FnMut() -> io::Result<()>| {
-            let faults = options.faults.as_deref();
-            let taken = faults
-                .map_or(Ok(()), |faults| faults.before(step))
-                .and_then(|()| action())
-                .and_then(|()| faults.map_or(Ok(()), |faults| faults.after(step)));
-            taken.map_err(|error| (step, error))
+        let view = shared.view().map_err(closed)?;
+        let store: &Store = match view.databases.last() {
+            Some(open) => &open.store,
+            None => return Err(closed(LedgerError::Closed)),
         };
-        take(Step::Barrier, &mut || {
-            options.before_commit.as_deref().map_or(Ok(()), run)
-        })?;
-        take(Step::Write, &mut || {
-            store.write(&group).map_err(|error| error.into_io())
-        })?;
-        take(Step::Flush, &mut || {
-            store.flush().map_err(|error| error.into_io())
-        })?;
-        take(Step::Sync, &mut || store.sync())?;
-        take(Step::Anchor, &mut || {
-            anchor.write(plan.shards.values().map(|shard| shard.head))
-        })
+        let failed = |step: Step| move |error| (step, error);
+        let barrier = || options.before_commit.as_deref().map_or(Ok(()), run);
+        steps
+            .take(Step::Barrier, barrier)
+            .map_err(failed(Step::Barrier))?;
+        let torn = steps.tears(Step::Write).then(|| Group {
+            blocks: group.blocks[..group.blocks.len() / 2].to_vec(),
+            shards: group.shards.clone(),
+        });
+        let write = || {
+            let group = torn.as_ref().unwrap_or(&group);
+            store.write(group).map_err(StoreError::into_io)
+        };
+        steps
+            .take_or_tear(Step::Write, write, || Ok(()))
+            .map_err(failed(Step::Write))?;
+        steps
+            .take(Step::Flush, || store.flush().map_err(StoreError::into_io))
+            .map_err(failed(Step::Flush))?;
+        steps
+            .take(Step::Sync, || store.sync())
+            .map_err(failed(Step::Sync))?;
+        let heads: Vec<Head> = plan.shards.values().map(|shard| shard.head).collect();
+        let torn = steps.tears(Step::Anchor);
+        let write = || {
+            if torn {
+                anchor.tear(&heads)
+            } else {
+                anchor.write(&heads)
+            }
+        };
+        steps
+            .take_or_tear(Step::Anchor, write, || Ok(()))
+            .map_err(failed(Step::Anchor))
     }
 
     /// Closes the database, stamps the files and gives the lock back.
     fn close(self) -> Result<(), LedgerError> {
-        // Waits for readers; they hold the lock for one call only.
-        drop(self.shared.store.write().take());
+        // Everything is committed; the last checkpoint covers it.
+        self.shared.board.end();
+        self.shared.commits.committed();
+        if let Some(notary) = self.notary {
+            // It catches what panics in it.
+            let _ = notary.join();
+        }
+        self.shared.sealing.close();
+        // The sealer catches what panics in it.
+        let _ = self.sealer.join();
+        let view = self.shared.view.write().take();
+        drop(view.map(alone));
         let poisoned = self.shared.poisoned.lock().clone();
         let result = match poisoned {
             // Nobody knows what is on disk, so nothing is vouched for.
@@ -269,6 +320,10 @@ impl Writer {
         self.shared.commits.close();
         result
     }
+}
+
+fn closed(_: LedgerError) -> (Step, io::Error) {
+    (Step::Write, io::Error::other("the ledger is closed"))
 }
 
 /// Runs the caller's barrier. Its panic is a failure, not the writer's end.

@@ -81,7 +81,10 @@ impl ShardLog {
         counts.duplicates = counts.duplicates.saturating_add(header.duplicates);
         counts.rejected = counts.rejected.saturating_add(header.rejected);
         for (sum, cause) in [
-            (&mut counts.control_or_compacted, GapCause::ControlOrCompacted),
+            (
+                &mut counts.control_or_compacted,
+                GapCause::ControlOrCompacted,
+            ),
             (&mut counts.lost_to_retention, GapCause::LostToRetention),
             (&mut counts.unknown, GapCause::Unknown),
         ] {
@@ -104,8 +107,7 @@ fn links(mut chain_head: Digest, block: &Block) -> Result<Vec<(Digest, Outline)>
     for stored in block.stored_entries() {
         let (sequence, bytes) = stored.map_err(|error| error.to_string())?;
         chain_head = chain::link(chain_head, bytes);
-        let outline =
-            Outline::read(bytes).map_err(|error| format!("entry {sequence}: {error}"))?;
+        let outline = Outline::read(bytes).map_err(|error| format!("entry {sequence}: {error}"))?;
         links.push((chain_head, outline));
     }
     if chain_head != block.header.chain_head {

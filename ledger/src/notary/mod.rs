@@ -42,7 +42,7 @@ pub use published::{Published, PublishedShard};
 
 pub(crate) use logs::Logs;
 pub(crate) use published::Board;
-pub(crate) use signed::{GivenUp, SignedAnchor, SignedState};
+pub(crate) use signed::{SignedAnchor, SignedState};
 
 /// How much is read again before it is looked whether a checkpoint is due, in
 /// bytes.
@@ -78,10 +78,7 @@ impl Notary {
             dir: shared.dir.clone(),
             commits: shared.commits.subscribe(),
             reread: Rereader::new(Arc::clone(&shared)),
-            origin: ledger_log_origin(
-                options.origin().unwrap_or_default(),
-                anchor.state().epoch,
-            ),
+            origin: ledger_log_origin(options.origin().unwrap_or_default(), anchor.state().epoch),
             epoch: anchor.state().epoch,
             shared,
             options,
@@ -151,8 +148,8 @@ impl Notary {
                     return Ok(false);
                 }
                 self.steps
-                    .take(Step::Reread, || Ok(()))
-                    .map_err(NotaryError::step(Step::Reread))?;
+                    .take(Step::Recompute, || Ok(()))
+                    .map_err(NotaryError::step(Step::Recompute))?;
                 let block = self.reread.block(shard, log.head.blocks)?;
                 bytes += block.as_bytes().len();
                 log.advance(self.shared.id, &block)?;

@@ -359,7 +359,9 @@ impl Ledger {
             Some(shard) => LogLeaves::new(self.shared(), shard).leaves(first, count),
             None => {
                 let log = self.shared().logs.ledger();
-                log.ok_or(ProveError::NoCheckpoint)?.leaves.leaves(first, count)
+                log.ok_or(ProveError::NoCheckpoint)?
+                    .leaves
+                    .leaves(first, count)
             }
         };
         let mut bundle = Vec::with_capacity(count * 34);

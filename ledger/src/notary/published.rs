@@ -44,7 +44,7 @@ impl Published {
                 || self
                     .shards
                     .get(shard)
-                    .is_some_and(|signed| signed.checkpoint.size >= *size)
+                    .is_some_and(|signed| signed.checkpoint.checkpoint.size >= *size)
         })
     }
 }

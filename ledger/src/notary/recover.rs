@@ -63,7 +63,8 @@ impl Notary {
                 dir.display()
             ),
         };
-        let leaves = StoredLeaves::open(&dir, owner, size).map_err(|error| lost(error.to_string()))?;
+        let leaves =
+            StoredLeaves::open(&dir, owner, size).map_err(|error| lost(error.to_string()))?;
         let tree = match Tree::open(&dir, owner, size, &leaves) {
             Ok(tree) => tree,
             Err(error) if error.needs_rebuild() => {
@@ -87,8 +88,7 @@ impl Notary {
     fn rebuild_ledger_tree(&self, leaves: &StoredLeaves, size: u64) -> Result<Tree, NotaryError> {
         const STEP: u64 = 4096;
         let error = |error: TreeError| NotaryError::ledger_tree(&error);
-        let mut tree =
-            Tree::create(&self.tiles_dir(None), self.shared.id.0).map_err(error)?;
+        let mut tree = Tree::create(&self.tiles_dir(None), self.shared.id.0).map_err(error)?;
         for first in (0..size).step_by(STEP as usize) {
             let count = STEP.min(size - first) as usize;
             for leaf in leaves.leaves(first, count).map_err(error)? {

@@ -27,12 +27,12 @@ use crate::tree::TreeError;
 
 /// A head that was signed before: the size and the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SignedHead {
-    pub(super) epoch: u32,
+pub(crate) struct SignedHead {
+    pub(crate) epoch: u32,
     /// How many blocks; of the ledger's own log, leaves.
-    pub(super) blocks: u64,
-    pub(super) size: u64,
-    pub(super) root: Hash,
+    pub(crate) blocks: u64,
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
 }
 
 impl Notary {
@@ -110,7 +110,10 @@ impl Notary {
     fn shard_checkpoint(&mut self, shard: ShardId) -> Result<PublishedShard, NotaryError> {
         let shared = Arc::clone(&self.shared);
         let Some(log) = self.logs.get_mut(&shard) else {
-            return Err(NotaryError::inconsistent(shard, "it is not followed".to_owned()));
+            return Err(NotaryError::inconsistent(
+                shard,
+                "it is not followed".to_owned(),
+            ));
         };
         let damaged = |what: String| NotaryError::inconsistent(shard, what);
         let tree_error = |error: TreeError| NotaryError::tree(shard, &error);
@@ -319,6 +322,22 @@ impl SignedHead {
             size: checkpoint.checkpoint.size,
             root: checkpoint.checkpoint.root,
         }
+    }
+}
+
+impl SignedState {
+    /// What was signed of a shard last; `None` where nothing was.
+    ///
+    /// # Errors
+    /// Why its checkpoint cannot be read.
+    pub(crate) fn head_of(&self, shard: ShardId) -> Result<Option<SignedHead>, String> {
+        let Some(note) = self.shards.get(&shard) else {
+            return Ok(None);
+        };
+        let text = checkpoint_of(note)?;
+        ShardCheckpoint::parse(&text)
+            .map(|checkpoint| Some(SignedHead::of(&checkpoint)))
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -360,7 +360,10 @@ mod tests {
                 bytes[at] ^= bit;
                 assert!(SignedState::decode(&bytes).is_err(), "byte {at}");
             }
-            assert!(SignedState::decode(&bytes[..at]).is_err() || at > 400, "{at}");
+            assert!(
+                SignedState::decode(&bytes[..at]).is_err() || at > 400,
+                "{at}"
+            );
         }
     }
 
@@ -382,7 +385,9 @@ mod tests {
         let mut next = before.clone();
         next.note = "torn".to_owned();
         anchor.write(next).unwrap();
-        let torn = dir.path().join(FILES[(anchor.state().generation % 2) as usize]);
+        let torn = dir
+            .path()
+            .join(FILES[(anchor.state().generation % 2) as usize]);
         std::fs::write(&torn, &std::fs::read(&torn).unwrap()[..20]).unwrap();
         let again = SignedAnchor::open(dir.path(), ledger).unwrap();
         assert_eq!(again.state(), &before);

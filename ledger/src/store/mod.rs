@@ -1,25 +1,51 @@
-//! Where blocks are stored: one sled database for all shards. The only place
-//! that names sled.
+//! Where blocks are stored until they are sealed: one sled database for all
+//! shards. The only place that names sled.
 
+mod copy;
 mod guard;
+mod part;
+mod raw;
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
 
-use crate::block::{HEADER_BYTES, MAX_BLOCK_BYTES, TARGET_BODY_BYTES, TRAILER_BYTES};
+use crate::block::{BlockHeader, HEADER_BYTES, MAX_BLOCK_BYTES};
 use crate::durable;
 use crate::id::ShardId;
+use crate::store::part::{
+    HEIGHT_END, KEY_BYTES, SHARD_BYTES, key, key_of_last, part_bytes, split_key,
+};
 
+pub(crate) use copy::{COPY_PREFIX, Copy};
 pub(crate) use guard::{StoreError, guarded, message};
+pub(crate) use raw::{RawFile, Reread};
 
-/// The database's directory in the ledger's.
-pub(crate) const DIR: &str = "db";
+/// How the names of databases' directories begin.
+const DIR_PREFIX: &str = "db.";
 
-/// How the directories of copies begin.
-pub(crate) const COPY_PREFIX: &str = "custody-probe-";
+/// The name of a database's directory in the ledger's.
+pub(crate) fn dir_name(generation: u64) -> String {
+    format!("{DIR_PREFIX}{generation}")
+}
+
+/// The generation of the database in a directory of this name.
+pub(crate) fn generation_of(name: &str) -> Option<u64> {
+    let generation = name.strip_prefix(DIR_PREFIX)?.parse().ok()?;
+    (dir_name(generation) == name).then_some(generation)
+}
+
+/// The generations of the databases that lie in a ledger's directory.
+pub(crate) fn generations(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut generations = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        generations.extend(entry?.file_name().to_str().and_then(generation_of));
+    }
+    generations.sort_unstable();
+    Ok(generations)
+}
 
 /// The smallest segment that is allowed, in bytes.
 pub(crate) const MIN_SEGMENT_BYTES: usize = 64 << 10;
@@ -28,13 +54,6 @@ pub(crate) const MAX_SEGMENT_BYTES: usize = 16 << 20;
 
 const BLOCKS_TREE: &str = "blocks";
 const SHARDS_TREE: &str = "shards";
-
-const SHARD_BYTES: usize = 16;
-const HEIGHT_END: usize = SHARD_BYTES + 8;
-const KEY_BYTES: usize = HEIGHT_END + 2;
-
-/// sled keeps up to this many values in a leaf and writes the leaf as one.
-const LEAF_VALUES: usize = 18;
 
 /// An open database.
 #[derive(Debug)]
@@ -112,8 +131,8 @@ impl Store {
             }
             let mut batch = sled::Batch::default();
             for &(shard, height, bytes) in &group.blocks {
-                for (part, bytes) in (0..).zip(bytes.chunks(self.part_bytes)) {
-                    batch.insert(key(shard, height, part).as_slice(), bytes);
+                for (part, value) in (0..).zip(part::cut(bytes, self.part_bytes)) {
+                    batch.insert(key(shard, height, part).as_slice(), value.as_ref());
                 }
             }
             engine.blocks.apply_batch(batch)?;
@@ -152,19 +171,23 @@ impl Store {
         })
     }
 
-    /// The height of a shard's last block.
-    pub(crate) fn last_height(&self, shard: ShardId) -> Result<Option<u64>, StoreError> {
+    /// The heights of a shard's first and last block.
+    pub(crate) fn heights(&self, shard: ShardId) -> Result<Option<(u64, u64)>, StoreError> {
         let engine = self.engine()?;
         guarded(|| {
-            let last = engine
-                .blocks
-                .scan_prefix(shard.as_bytes())
-                .keys()
-                .next_back();
-            last.transpose()?
-                .map(|key| Ok(split_key(&key)?.1))
-                .transpose()
+            let mut keys = engine.blocks.scan_prefix(shard.as_bytes()).keys();
+            let Some(first) = keys.next().transpose()? else {
+                return Ok(None);
+            };
+            let last = keys.next_back().transpose()?;
+            let last = last.as_ref().unwrap_or(&first);
+            Ok(Some((split_key(&first)?.1, split_key(last)?.1)))
         })
+    }
+
+    /// The length of the database's file.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.data_file.metadata().map_or(0, |file| file.len())
     }
 
     /// The shards that have blocks and are not among `known`.
@@ -190,6 +213,24 @@ impl Store {
         })
     }
 
+    /// The header of one block.
+    pub(crate) fn header(
+        &self,
+        shard: ShardId,
+        height: u64,
+    ) -> Result<Option<BlockHeader>, StoreError> {
+        const { assert!(part_bytes(MIN_SEGMENT_BYTES) > HEADER_BYTES) };
+        let engine = self.engine()?;
+        guarded(|| {
+            let Some(first) = engine.blocks.get(key(shard, height, 0))? else {
+                return Ok(None);
+            };
+            BlockHeader::decode(&first)
+                .map(Some)
+                .map_err(|error| StoreError::Engine(error.to_string()))
+        })
+    }
+
     /// The stored bytes of one block.
     pub(crate) fn block(&self, shard: ShardId, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let engine = self.engine()?;
@@ -197,11 +238,14 @@ impl Store {
             let prefix = key(shard, height, 0);
             let mut block: Option<Vec<u8>> = None;
             for pair in engine.blocks.scan_prefix(&prefix[..HEIGHT_END]) {
-                let (_, part) = pair?;
+                let (key, value) = pair?;
                 match &mut block {
                     // Nearly every block has one part.
-                    None => block = Some(part.to_vec()),
-                    Some(block) => block.extend_from_slice(&part),
+                    None => block = Some(value.to_vec()),
+                    Some(block) => {
+                        let (.., part) = split_key(&key)?;
+                        block.extend_from_slice(part::strip(&value, shard, height, part)?);
+                    }
                 }
                 if block
                     .as_ref()
@@ -227,72 +271,5 @@ impl Drop for Store {
         if let Err(error) = dropped {
             tracing::error!(%error, "the database could not be closed");
         }
-    }
-}
-
-/// How long one value may be. A leaf that does not fit a quarter of a segment
-/// becomes a file of its own, which sled never syncs, so blocks are cut into
-/// parts of which a whole leaf fits.
-const fn part_bytes(segment_bytes: usize) -> usize {
-    /// What sled writes beside the values of a leaf, and more.
-    const PER_LEAF: usize = 192;
-    /// What sled writes beside one value, its key included, and more.
-    const PER_VALUE: usize = KEY_BYTES + 14;
-    (segment_bytes / 4 - PER_LEAF) / LEAF_VALUES - PER_VALUE
-}
-
-// The longest block has no more parts than a key can number.
-const _: () = assert!(part_bytes(MIN_SEGMENT_BYTES) * (u16::MAX as usize + 1) >= MAX_BLOCK_BYTES);
-// sled keeps up to 256 children in an inner node, each with a key and a number.
-const _: () = assert!(256 * (KEY_BYTES + 16) < MIN_SEGMENT_BYTES / 4 - 192);
-// An ordinary block is one part in segments of the default size.
-const _: () = assert!(part_bytes(8 << 20) > HEADER_BYTES + TARGET_BODY_BYTES + TRAILER_BYTES);
-
-fn key(shard: ShardId, height: u64, part: u16) -> [u8; KEY_BYTES] {
-    let mut key = [0; KEY_BYTES];
-    key[..SHARD_BYTES].copy_from_slice(shard.as_bytes());
-    // Big-endian, so that keys sort by height.
-    key[SHARD_BYTES..HEIGHT_END].copy_from_slice(&height.to_be_bytes());
-    key[HEIGHT_END..].copy_from_slice(&part.to_be_bytes());
-    key
-}
-
-/// The greatest key that a block of this shard can have.
-fn key_of_last(shard: ShardId) -> [u8; KEY_BYTES] {
-    key(shard, u64::MAX, u16::MAX)
-}
-
-fn split_key(key: &[u8]) -> Result<(ShardId, u64, u16), StoreError> {
-    let malformed = || StoreError::Engine("a block has a malformed key".to_owned());
-    let (shard, rest) = key.split_first_chunk().ok_or_else(malformed)?;
-    let (height, part) = rest.split_first_chunk().ok_or_else(malformed)?;
-    let part: [u8; 2] = part.try_into().map_err(|_| malformed())?;
-    Ok((
-        ShardId(*shard),
-        u64::from_be_bytes(*height),
-        u16::from_be_bytes(part),
-    ))
-}
-
-/// A copy of a database, so that the files themselves stay as they are when it
-/// is opened. It is removed when dropped.
-#[derive(Debug)]
-pub(crate) struct Copy {
-    dir: tempfile::TempDir,
-}
-
-impl Copy {
-    /// Copies the database of the ledger in `dir` into `scratch`.
-    pub(crate) fn make(dir: &Path, scratch: &Path) -> io::Result<Self> {
-        let copy = tempfile::Builder::new()
-            .prefix(COPY_PREFIX)
-            .tempdir_in(scratch)?;
-        durable::copy_dir(&dir.join(DIR), &copy.path().join(DIR))?;
-        Ok(Self { dir: copy })
-    }
-
-    /// Opens the copy.
-    pub(crate) fn open(&self, segment_bytes: usize, cache_bytes: u64) -> Result<Store, StoreError> {
-        Store::open(&self.dir.path().join(DIR), segment_bytes, cache_bytes)
     }
 }

@@ -27,7 +27,8 @@ pub(super) fn blocks(dir: &Path, ledger: LedgerId, faults: &[Fault]) -> Vec<Faul
         let Place::Bytes { path, first, last } = &fault.place else {
             continue;
         };
-        if !path.starts_with(store::DIR) {
+        let mut parents = path.ancestors().filter_map(|parent| parent.to_str());
+        if !parents.any(|parent| store::generation_of(parent).is_some()) {
             continue;
         }
         // A file that cannot be read is a fault of its own already.

@@ -8,19 +8,23 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::thread;
+
+use parking_lot::Mutex;
 
 use crate::anchor::{self, AnchorState};
 use crate::error::OpenError;
 use crate::fault::Place;
 use crate::id::{LedgerId, ShardId};
 use crate::identity::{self, Identity};
-use crate::ledger::store_error;
 use crate::lock::{self, Lock};
-use crate::shard::{Head, ShardDescriptor};
+use crate::segment::{self, DatabaseInfo, Manifest};
+use crate::shard::Head;
+use crate::sources::Sources;
 use crate::stamp::Stamp;
-use crate::store::{self, Copy, Store};
+use crate::store;
+use crate::verify::shard::{Checked, Checker};
 
 #[cfg(test)]
 pub(crate) use shard::check_block;
@@ -91,9 +95,10 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
         identity::FILE,
         anchor::FILES[0],
         anchor::FILES[1],
-        store::DIR,
+        segment::DIR,
     ];
-    if !parts.iter().any(|part| dir.join(part).exists()) {
+    let databases = store::generations(dir).unwrap_or_default();
+    if databases.is_empty() && !parts.iter().any(|part| dir.join(part).exists()) {
         return Err(OpenError::NotALedger {
             path: dir.to_owned(),
         });
@@ -140,24 +145,83 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
     report.faults.extend(located);
     let heads = read_anchors(dir, identity.ledger, stamped, &mut report)?;
 
-    if !dir.join(store::DIR).is_dir() {
-        report.fault(Place::Store, "they are missing");
+    let manifest = match Manifest::read(dir) {
+        Ok(Some(manifest)) if manifest.ledger == identity.ledger => manifest,
+        Ok(Some(_)) => {
+            report.fault(manifest_file(), "it belongs to another ledger");
+            return Ok(report);
+        }
+        Ok(None) => {
+            report.fault(manifest_file(), "is missing");
+            return Ok(report);
+        }
+        Err(OpenError::File { source, .. }) => {
+            report.fault(manifest_file(), &source.to_string());
+            return Ok(report);
+        }
+        Err(error) => return Err(error),
+    };
+    let meter = shard::Meter {
+        blocks: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        total: heads.values().map(|head| head.blocks).sum(),
+        progress: options.progress.as_deref(),
+    };
+    let mut sources = Sources::sealed(dir, identity.ledger, &manifest);
+    let mut checked: BTreeMap<ShardId, Checked> = manifest
+        .shards
+        .iter()
+        .map(|(shard, sealed)| (*shard, Checked::new(identity.ledger, &sealed.descriptor)))
+        .collect();
+    let checker = Checker {
+        dir,
+        ledger: identity.ledger,
+        sources: &sources,
+        anchored: &heads,
+        meter: &meter,
+    };
+    for_each(&mut checked, options, |checked| checker.segments(checked));
+    if options.stop_early && checked.values().any(|checked| checked.fault.is_some()) {
+        finish(checked, &mut report);
+        return Ok(report);
+    }
+
+    let missing = |info: &DatabaseInfo| !dir.join(store::dir_name(info.generation)).is_dir();
+    if manifest.databases.iter().any(missing) {
+        report.fault(
+            Place::Store,
+            "a database that the manifest names is missing",
+        );
+        finish(checked, &mut report);
         return Ok(report);
     }
     let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let copy =
-        Copy::make(dir, &scratch).map_err(OpenError::io("copy the stored blocks to", &scratch))?;
-    match copy.open(identity.segment_bytes as usize, options.cache_bytes) {
-        Ok(store) => check_store(&store, identity.ledger, &heads, options, &mut report),
+    let segment_bytes = identity.segment_bytes as usize;
+    match sources.add_databases(dir, &manifest, &scratch, segment_bytes, options.cache_bytes) {
+        Ok(()) => {
+            let checker = Checker {
+                dir,
+                ledger: identity.ledger,
+                sources: &sources,
+                anchored: &heads,
+                meter: &meter,
+            };
+            check_databases(&checker, checked, options, &mut report);
+        }
+        Err(OpenError::Store { reason }) => {
+            report.fault(Place::Store, &format!("they cannot be opened: {reason}"));
+            finish(checked, &mut report);
+        }
         // A full disk is no fault of the ledger's.
-        Err(error) => match store_error(&scratch, error) {
-            OpenError::Store { reason } => {
-                report.fault(Place::Store, &format!("they cannot be opened: {reason}"))
-            }
-            error => return Err(error),
-        },
+        Err(error) => return Err(error),
     }
     Ok(report)
+}
+
+fn manifest_file() -> Place {
+    Place::File {
+        path: Manifest::path(),
+    }
 }
 
 fn file(name: &str) -> Place {
@@ -204,87 +268,44 @@ fn read_anchors(
     Ok(newest.map(|state| state.heads).unwrap_or_default())
 }
 
-/// Checks all shards, several at a time.
-fn check_store(
-    store: &Store,
-    ledger: LedgerId,
-    anchored: &BTreeMap<ShardId, Head>,
+/// Checks what the databases hold, and that every shard is there.
+fn check_databases(
+    checker: &Checker<'_>,
+    mut checked: BTreeMap<ShardId, Checked>,
     options: &VerifyOptions,
     report: &mut VerifyReport,
 ) {
-    let stored = match store.shards() {
-        Ok(stored) => stored,
+    let descriptors = match checker.sources.descriptors() {
+        Ok(descriptors) => descriptors,
         Err(error) => {
+            finish(checked, report);
             return report.fault(Place::Store, &format!("the shards cannot be read: {error}"));
         }
     };
-    let mut descriptors = BTreeMap::new();
-    for (shard, bytes) in stored {
-        match ShardDescriptor::decode(&bytes) {
-            Ok(descriptor) if descriptor.id() == shard => {
-                descriptors.insert(shard, descriptor);
+    for (&shard, descriptor) in &descriptors {
+        match descriptor {
+            Ok(descriptor) => {
+                checked
+                    .entry(shard)
+                    .or_insert_with(|| Checked::new(checker.ledger, descriptor));
             }
-            Ok(_) => report.fault(Place::Shard { shard }, "its descriptor is another shard's"),
             Err(error) => report.fault(
                 Place::Shard { shard },
                 &format!("its descriptor is damaged: {error}"),
             ),
         }
     }
-    for shard in anchored.keys() {
-        let named = report
-            .faults
-            .iter()
-            .any(|fault| fault.place == Place::Shard { shard: *shard });
-        if !descriptors.contains_key(shard) && !named {
+    for &shard in checker.anchored.keys() {
+        if !descriptors.contains_key(&shard) {
             report.fault(
-                Place::Shard { shard: *shard },
+                Place::Shard { shard },
                 "it is missing, and the anchor names it",
             );
         }
     }
-    let shards: Vec<&ShardDescriptor> = descriptors.values().collect();
-    let next = AtomicUsize::new(0);
-    let meter = shard::Meter {
-        blocks: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
-        total: anchored.values().map(|head| head.blocks).sum(),
-        progress: options.progress.as_deref(),
-    };
-    let work = || {
-        let mut checked = Vec::new();
-        while let Some(descriptor) = shards.get(next.fetch_add(1, Ordering::Relaxed)) {
-            checked.push(shard::check(
-                store,
-                ledger,
-                descriptor,
-                anchored.get(&descriptor.id()),
-                &meter,
-            ));
-        }
-        checked
-    };
-    let threads = options
-        .threads
-        .or_else(|| thread::available_parallelism().ok());
-    let threads = threads.map_or(1, NonZero::get).min(shards.len());
-    let mut checked = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut checked = work();
-        for other in others {
-            match other.join() {
-                Ok(others) => checked.extend(others),
-                Err(payload) => std::panic::resume_unwind(payload),
-            }
-        }
-        checked
-    });
-    checked.sort_by_key(|(shard, _)| shard.descriptor.id());
-    for (shard, fault) in checked {
-        report.shards.push(shard);
-        report.faults.extend(fault);
-    }
-    match store.orphans(&descriptors.keys().copied().collect()) {
+    for_each(&mut checked, options, |checked| checker.databases(checked));
+    finish(checked, report);
+    match checker.sources.orphans(&descriptors.into_keys().collect()) {
         Ok(orphans) => {
             for shard in orphans {
                 report.fault(Place::Shard { shard }, "it has blocks and no descriptor");
@@ -292,4 +313,38 @@ fn check_store(
         }
         Err(error) => report.fault(Place::Store, &error.to_string()),
     }
+}
+
+fn finish(checked: BTreeMap<ShardId, Checked>, report: &mut VerifyReport) {
+    for checked in checked.into_values() {
+        report.shards.push(checked.report);
+        report.faults.extend(checked.fault);
+    }
+}
+
+/// Does the work for all shards, several at a time.
+fn for_each(
+    checked: &mut BTreeMap<ShardId, Checked>,
+    options: &VerifyOptions,
+    work: impl Fn(&mut Checked) + Sync,
+) {
+    let threads = options
+        .threads
+        .or_else(|| thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZero::get).min(checked.len());
+    let queue = Mutex::new(checked.values_mut());
+    let serve = || {
+        loop {
+            let Some(next) = queue.lock().next() else {
+                return;
+            };
+            work(next);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(serve);
+        }
+        serve();
+    });
 }

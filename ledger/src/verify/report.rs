@@ -73,6 +73,8 @@ pub struct ShardReport {
     pub first_offset: Option<i64>,
     /// The last offset accounted for.
     pub last_offset: Option<i64>,
+    /// How many times it went on in a greater epoch after it had lost its end.
+    pub resumptions: u64,
     /// How many bytes its blocks have.
     pub bytes: u64,
 }

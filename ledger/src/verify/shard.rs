@@ -1,13 +1,16 @@
 //! Verifying one shard, block by block.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::block::Block;
 use crate::entry::Entry;
 use crate::fault::{Fault, Place};
 use crate::id::{LedgerId, ShardId};
+use crate::segment::{self, Segment, SegmentError};
 use crate::shard::{Head, ShardDescriptor};
-use crate::store::Store;
+use crate::sources::{Piece, Sources};
 use crate::succession::{self, Epochs};
 use crate::verify::report::{Progress, ShardReport};
 
@@ -33,67 +36,162 @@ impl Meter<'_> {
     }
 }
 
-/// Checks a shard up to its first fault.
-pub(super) fn check(
-    store: &Store,
-    ledger: LedgerId,
-    descriptor: &ShardDescriptor,
-    anchored: Option<&Head>,
-    meter: &Meter<'_>,
-) -> (ShardReport, Option<Fault>) {
-    let mut report = ShardReport {
-        descriptor: descriptor.clone(),
-        head: descriptor.origin(ledger),
-        entries: 0,
-        duplicates: 0,
-        rejected: 0,
-        gaps: [0; 3],
-        first_offset: None,
-        last_offset: None,
-        bytes: 0,
-    };
-    let fault = check_blocks(store, ledger, anchored, meter, &mut report).err();
-    (report, fault)
+/// A shard as far as it has been checked.
+pub(super) struct Checked {
+    pub(super) report: ShardReport,
+    pub(super) fault: Option<Fault>,
 }
 
-fn check_blocks(
-    store: &Store,
-    ledger: LedgerId,
-    anchored: Option<&Head>,
-    meter: &Meter<'_>,
-    report: &mut ShardReport,
-) -> Result<(), Fault> {
-    let shard = report.head.shard;
-    let whole = |what: String| Fault {
-        place: Place::Shard { shard },
-        what,
-    };
-    let last = store
-        .last_height(shard)
-        .map_err(|error| whole(error.to_string()))?;
-    let found = last.map_or(0, |last| last.saturating_add(1));
-    check_anchored(&report.head, anchored)?;
-    for height in 0..found {
-        let at = |what: String| Fault {
-            place: Place::Block { shard, height },
+/// What all shards are checked with.
+pub(super) struct Checker<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) ledger: LedgerId,
+    pub(super) sources: &'a Sources,
+    pub(super) anchored: &'a BTreeMap<ShardId, Head>,
+    pub(super) meter: &'a Meter<'a>,
+}
+
+impl Checked {
+    pub(super) fn new(ledger: LedgerId, descriptor: &ShardDescriptor) -> Self {
+        Self {
+            report: ShardReport {
+                descriptor: descriptor.clone(),
+                head: descriptor.origin(ledger),
+                entries: 0,
+                duplicates: 0,
+                rejected: 0,
+                gaps: [0; 3],
+                first_offset: None,
+                last_offset: None,
+                resumptions: 0,
+                bytes: 0,
+            },
+            fault: None,
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Checks the segments of a shard up to the first fault.
+    pub(super) fn segments(&self, checked: &mut Checked) {
+        checked.fault = self.check_segments(&mut checked.report).err();
+    }
+
+    /// Checks what the databases hold of a shard whose segments are whole.
+    pub(super) fn databases(&self, checked: &mut Checked) {
+        if checked.fault.is_none() {
+            checked.fault = self.check_databases(&mut checked.report).err();
+        }
+    }
+
+    fn check_segments(&self, report: &mut ShardReport) -> Result<(), Fault> {
+        let shard = report.head.shard;
+        self.check_anchored(&report.head)?;
+        let Some(sealed) = self.sources.catalogue().shards().get(&shard) else {
+            return Ok(());
+        };
+        for info in &sealed.segments {
+            let path = segment::path(shard, info.first_height);
+            let whole = |what: String| Fault {
+                place: Place::File { path: path.clone() },
+                what,
+            };
+            let fault = |error: SegmentError| match error {
+                SegmentError::Block { height, source } => Fault {
+                    place: Place::Block { shard, height },
+                    what: format!("{}: {source}", path.display()),
+                },
+                error => whole(error.to_string()),
+            };
+            let file = Segment::attach(&self.dir.join(&path)).map_err(fault)?;
+            self.sources
+                .catalogue()
+                .check_one(sealed, &report.head, info, &file)
+                .map_err(|what| whole(what.to_owned()))?;
+            file.walk(|_, bytes| self.check_one(report, bytes).map_err(Walk::Fault))
+                .map_err(|error| match error {
+                    Walk::Fault(fault) => fault,
+                    Walk::Segment(error) => fault(error),
+                })?;
+            if report.head != file.header().after {
+                return Err(whole(
+                    "it does not lead to the head that it names".to_owned(),
+                ));
+            }
+        }
+        if report.head != sealed.head {
+            return Err(Fault {
+                place: Place::Shard { shard },
+                what: "its segments do not lead to the head that the manifest names".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_databases(&self, report: &mut ShardReport) -> Result<(), Fault> {
+        let shard = report.head.shard;
+        let whole = |what: String| Fault {
+            place: Place::Shard { shard },
             what,
         };
-        let bytes = store
-            .block(shard, height)
-            .map_err(|error| at(error.to_string()))?;
-        let bytes = bytes.ok_or_else(|| at("it is missing".to_owned()))?;
-        let length = bytes.len() as u64;
-        let block = check_block(ledger, &report.head, bytes)?;
-        check_anchored(&block.head_after(), anchored)?;
-        add(report, &block);
-        meter.count(length);
+        self.check_anchored(&report.head)?;
+        let pieces = self.sources.pieces(shard);
+        for piece in pieces.map_err(|error| whole(error.to_string()))? {
+            let Piece::Database { index, first, end } = piece else {
+                continue;
+            };
+            if first != report.head.blocks {
+                return Err(whole(format!(
+                    "a database begins at block {first}, and what is before it ends at {}",
+                    report.head.blocks
+                )));
+            }
+            for height in first..end {
+                let at = |what: String| Fault {
+                    place: Place::Block { shard, height },
+                    what,
+                };
+                let bytes = self
+                    .sources
+                    .block(index, shard, height)
+                    .map_err(|error| at(error.to_string()))?;
+                let bytes = bytes.ok_or_else(|| at("it is missing".to_owned()))?;
+                self.check_one(report, bytes)?;
+            }
+        }
+        let found = report.head.blocks;
+        match self.anchored.get(&shard) {
+            Some(anchored) if anchored.blocks > found => Err(whole(format!(
+                "it has lost its end: the anchor names {} blocks, {found} are there",
+                anchored.blocks
+            ))),
+            _ => Ok(()),
+        }
     }
-    match anchored {
-        Some(anchored) if anchored.blocks > found => Err(whole(format!(
-            "it has lost its end: the anchor names {} blocks, {found} are there",
-            anchored.blocks
-        ))),
-        _ => Ok(()),
+
+    fn check_one(&self, report: &mut ShardReport, bytes: Vec<u8>) -> Result<(), Fault> {
+        let length = bytes.len() as u64;
+        let block = check_block(self.ledger, &report.head, bytes)?;
+        self.check_anchored(&block.head_after())?;
+        add(report, &block);
+        self.meter.count(length);
+        Ok(())
+    }
+
+    fn check_anchored(&self, head: &Head) -> Result<(), Fault> {
+        check_anchored(head, self.anchored.get(&head.shard))
+    }
+}
+
+/// Why a walk ended early.
+enum Walk {
+    Segment(SegmentError),
+    Fault(Fault),
+}
+
+impl From<SegmentError> for Walk {
+    fn from(error: SegmentError) -> Self {
+        Self::Segment(error)
     }
 }
 
@@ -116,6 +214,7 @@ fn check_anchored(head: &Head, anchored: Option<&Head>) -> Result<(), Fault> {
 
 fn add(report: &mut ShardReport, block: &Block) {
     let header = &block.header;
+    report.resumptions += u64::from(header.epoch > report.head.epoch);
     report.head = block.head_after();
     report.entries += u64::from(header.entries);
     // The offsets bound these.

@@ -143,10 +143,10 @@ fn missing_added_shortened_and_lengthened_files_are_named() {
         named("lengthened");
         fs::write(&path, &bytes).unwrap();
     }
-    fs::write(dir.path().join("db/extra"), b"").unwrap();
+    fs::write(dir.path().join("db.0/extra"), b"").unwrap();
     let faults = check(dir.path()).faults;
     assert!(
-        place_names(&faults[0].place, Path::new("db/extra"), 0),
+        place_names(&faults[0].place, Path::new("db.0/extra"), 0),
         "{faults:?}"
     );
 }

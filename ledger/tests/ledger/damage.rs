@@ -25,7 +25,7 @@ fn a_flipped_byte_of_the_store_never_loses_a_block_in_silence() {
     let whole = assert_whole(dir.path());
 
     let (mut found, mut passed, mut opened, mut refused) = (0, 0, 0, 0);
-    for name in ["db/db", "db/conf"]
+    for name in ["db.0/db", "db.0/conf"]
         .map(str::to_owned)
         .into_iter()
         .chain(snapshot(dir.path()))
@@ -73,13 +73,13 @@ fn a_flipped_byte_of_the_store_never_loses_a_block_in_silence() {
 }
 
 fn snapshot(dir: &std::path::Path) -> Vec<String> {
-    let names = fs::read_dir(dir.join("db"))
+    let names = fs::read_dir(dir.join("db.0"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name());
     let names = names
         .map(|name| name.into_string().unwrap())
         .filter(|name| name.starts_with("snap"));
-    names.map(|name| format!("db/{name}")).collect()
+    names.map(|name| format!("db.0/{name}")).collect()
 }
 
 /// An older copy of the database under a newer anchor, as a storage engine
@@ -89,7 +89,7 @@ fn a_lost_end_is_found_and_nothing_is_touched() {
     let dir = tempfile::tempdir().unwrap();
     small_ledger(dir.path(), 2);
     let old = tempfile::tempdir().unwrap();
-    copy_dir(&dir.path().join("db"), old.path());
+    copy_dir(&dir.path().join("db.0"), old.path());
 
     let ledger = Ledger::open(dir.path(), options()).unwrap();
     let id = shard(1).id();
@@ -97,8 +97,8 @@ fn a_lost_end_is_found_and_nothing_is_touched() {
     ledger.commit(block(&ledger, &head, 1, 10)).unwrap();
     ledger.close().unwrap();
 
-    fs::remove_dir_all(dir.path().join("db")).unwrap();
-    copy_dir(old.path(), &dir.path().join("db"));
+    fs::remove_dir_all(dir.path().join("db.0")).unwrap();
+    copy_dir(old.path(), &dir.path().join("db.0"));
     fs::remove_file(dir.path().join("stamp")).unwrap();
     let before = contents(dir.path());
     match Ledger::open(dir.path(), options()) {
@@ -189,11 +189,11 @@ fn a_creation_that_was_cut_short_is_begun_anew() {
         &[][..],
         &["anchor.0"],
         &["anchor.0", "anchor.1"],
-        &["anchor.0", "anchor.1", "db/conf"],
+        &["anchor.0", "anchor.1", "db.0/conf"],
     ] {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("creating"), b"").unwrap();
-        fs::create_dir(dir.path().join("db")).unwrap();
+        fs::create_dir(dir.path().join("db.0")).unwrap();
         for part in parts {
             let bytes = fs::read(whole.path().join(part)).unwrap();
             fs::write(dir.path().join(part), &bytes[..bytes.len() / 2]).unwrap();
@@ -210,7 +210,14 @@ fn a_creation_that_was_cut_short_is_begun_anew() {
 /// taken for a new one.
 #[test]
 fn an_emptied_ledger_is_not_taken_for_a_new_one() {
-    let parts = ["anchor.0", "anchor.1", "db/db", "db/conf", "db/blobs", "db"];
+    let parts = [
+        "anchor.0",
+        "anchor.1",
+        "db.0/db",
+        "db.0/conf",
+        "db.0/blobs",
+        "db.0",
+    ];
     for gone in [
         &parts[..2],
         &parts[2..],
@@ -231,7 +238,7 @@ fn an_emptied_ledger_is_not_taken_for_a_new_one() {
         }
         let before = contents(dir.path());
         let opened = Ledger::open(dir.path(), options());
-        if *gone == ["db/conf"] {
+        if *gone == ["db.0/conf"] {
             // sled's settings are made anew from the ledger's identity.
             opened.unwrap().close().unwrap();
             assert_whole(dir.path());

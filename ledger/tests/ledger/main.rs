@@ -10,3 +10,4 @@ mod fixture;
 mod model;
 mod operation;
 mod process;
+mod rotation;

@@ -283,7 +283,7 @@ fn long_blocks_leave_no_unsynced_files() {
         let ledger = open();
         let mut head = ledger.open_shard(&shard(0)).unwrap();
         let blobs = || {
-            std::fs::read_dir(dir.path().join("db/blobs"))
+            std::fs::read_dir(dir.path().join("db.0/blobs"))
                 .unwrap()
                 .count()
         };

@@ -115,7 +115,13 @@ mod tests {
 
     #[test]
     fn too_old_and_too_new_differ() {
-        assert!(matches!(Outline::read(&[0; 40]), Err(DecodeError::TooOld { .. })));
-        assert!(matches!(Outline::read(&[9; 40]), Err(DecodeError::TooNew { .. })));
+        assert!(matches!(
+            Outline::read(&[0; 40]),
+            Err(DecodeError::TooOld { .. })
+        ));
+        assert!(matches!(
+            Outline::read(&[9; 40]),
+            Err(DecodeError::TooNew { .. })
+        ));
     }
 }

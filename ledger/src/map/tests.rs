@@ -1,0 +1,578 @@
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use custody_proof::map::{MapProof, NO_ENTRIES, Record, ShardMapProof, extend, root_of_sorted};
+use proptest::prelude::*;
+
+use super::shard_map::{BASE_FILE, RECENT_FILE};
+use super::*;
+use crate::id::{Digest, ShardId, SubjectReference};
+
+const SHARD: ShardId = ShardId([4; 16]);
+const GENESIS: Digest = Digest([9; 32]);
+
+type Model = BTreeMap<SubjectReference, Record>;
+
+/// h(sequence) of a log where each can be told from its number.
+fn entry(sequence: u64) -> Digest {
+    Digest(*blake3::hash(&sequence.to_le_bytes()).as_bytes())
+}
+
+fn chain_head(size: u64) -> Digest {
+    size.checked_sub(1).map_or(GENESIS, entry)
+}
+
+fn account(model: &mut Model, reference: SubjectReference, sequence: u64) {
+    let record = model.entry(reference).or_insert(Record {
+        reference,
+        count: 0,
+        digest: NO_ENTRIES,
+    });
+    record.count += 1;
+    record.digest = extend(&record.digest, sequence, &entry(sequence));
+}
+
+/// The persons of a log, `None` where an entry is of nobody.
+type Log = Vec<Option<SubjectReference>>;
+
+fn model_of(log: &[Option<SubjectReference>]) -> Model {
+    let mut model = Model::new();
+    for (sequence, person) in log.iter().enumerate() {
+        if let Some(reference) = person {
+            account(&mut model, *reference, sequence as u64);
+        }
+    }
+    model
+}
+
+fn touch_all(map: &mut ShardMap, log: &[Option<SubjectReference>], from: u64, to: u64) {
+    for sequence in from..to {
+        if let Some(reference) = log[sequence as usize] {
+            map.touch(reference, sequence, entry(sequence)).unwrap();
+        }
+    }
+}
+
+/// What is sealed proves what the model has, for everybody asked for.
+fn check(map: &ShardMap, log: &[Option<SubjectReference>], asked: &[SubjectReference]) {
+    let (covered, roots) = map.sealed();
+    assert_eq!(covered.chain_head, chain_head(covered.size));
+    let model = model_of(&log[..covered.size as usize]);
+    let (of, against, proved) = map.reader().prove(asked).unwrap();
+    assert_eq!((of, against), (covered, roots));
+    for (reference, proved) in asked.iter().zip(&proved) {
+        let record = model.get(reference).copied();
+        assert_eq!(proved.record, record);
+        let decoded = ShardMapProof::decode(&proved.proof.encode()).unwrap();
+        let verified = decoded.verify(&roots.base, &roots.recent, reference);
+        assert_eq!(verified, Ok(record));
+    }
+    // The two maps together are the model, and their roots are of them.
+    let version = map.reader();
+    let version = version.0.read();
+    let recent: Vec<Record> = version.recent.iter().copied().collect();
+    let mut base = Vec::new();
+    version
+        .base
+        .for_each(|record| {
+            base.push(*record);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(root_of_sorted(&recent), roots.recent);
+    assert_eq!(root_of_sorted(&base), roots.base);
+    let both = base.into_iter().chain(recent);
+    let both: Model = both.map(|record| (record.reference, record)).collect();
+    assert_eq!(both, model);
+    for reference in asked {
+        let sorted: Vec<Record> = version.recent.iter().copied().collect();
+        let expected = MapProof::of_sorted(&sorted, reference);
+        assert_eq!(version.recent.prove(reference).unwrap(), expected);
+    }
+}
+
+fn reference() -> impl Strategy<Value = SubjectReference> {
+    prop_oneof![
+        4 => any::<[u8; 16]>(),
+        // Few, so that they come again.
+        4 => (0..60_u8).prop_map(|n| *blake3::hash(&[n]).as_bytes().first_chunk().unwrap()),
+        // Long common prefixes.
+        2 => (0..2_u8, 0..128_u32).prop_map(|(base, bit)| {
+            (u128::from_be_bytes([base * 0xff; 16]) ^ (1 << bit)).to_be_bytes()
+        }),
+    ]
+    .prop_map(SubjectReference)
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(Log),
+    Seal,
+    Merge,
+    Save,
+    Reopen,
+    /// Reopen with a file gone, or torn.
+    Crash(bool, u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let log = prop::collection::vec(prop::option::weighted(0.9, reference()), 1..120);
+    prop_oneof![
+        6 => log.prop_map(Step::Append),
+        3 => Just(Step::Seal),
+        2 => Just(Step::Merge),
+        2 => Just(Step::Save),
+        1 => Just(Step::Reopen),
+        1 => (any::<bool>(), any::<u16>()).prop_map(|(base, at)| Step::Crash(base, at)),
+    ]
+}
+
+/// Opens the maps, or begins anew, and touches what they do not account for.
+fn reopened(dir: &Path, log: &Log, sealed: u64) -> ShardMap {
+    let mut map = match ShardMap::open(dir, SHARD, GENESIS) {
+        Ok(map) => map,
+        Err(error) => {
+            assert!(error.needs_rebuild(), "{error}");
+            ShardMap::create(dir, SHARD, GENESIS).unwrap()
+        }
+    };
+    let (covered, _) = map.sealed();
+    assert!(covered.size <= log.len() as u64);
+    assert_eq!(covered.chain_head, chain_head(covered.size));
+    let sealed = sealed.max(covered.size);
+    touch_all(&mut map, log, covered.size, sealed);
+    map.roots(sealed, chain_head(sealed)).unwrap();
+    touch_all(&mut map, log, sealed, log.len() as u64);
+    map
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn as_the_model_through_merges_and_crashes(steps in prop::collection::vec(step(), 1..25), others in prop::collection::vec(reference(), 4)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log: Log = Vec::new();
+        let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();
+        let mut sealed = 0;
+        for step in steps {
+            match step {
+                Step::Append(entries) => {
+                    let from = log.len() as u64;
+                    log.extend(entries);
+                    touch_all(&mut map, &log, from, log.len() as u64);
+                }
+                Step::Seal => {
+                    sealed = log.len() as u64;
+                    map.roots(sealed, chain_head(sealed)).unwrap();
+                }
+                Step::Merge => map.merge().unwrap(),
+                Step::Save => map.save_recent().unwrap(),
+                Step::Reopen => {
+                    drop(map);
+                    map = reopened(dir.path(), &log, sealed);
+                }
+                Step::Crash(base, at) => {
+                    drop(map);
+                    let path = dir.path().join(if base { BASE_FILE } else { RECENT_FILE });
+                    if let Ok(bytes) = fs::read(&path) {
+                        match usize::from(at) % bytes.len() {
+                            0 => fs::remove_file(&path).unwrap(),
+                            at => fs::write(&path, &bytes[..at]).unwrap(),
+                        }
+                    }
+                    map = reopened(dir.path(), &log, sealed);
+                }
+            }
+            let known: HashSet<SubjectReference> = log.iter().flatten().copied().collect();
+            let asked: Vec<_> = known.into_iter().take(20).chain(others.iter().copied()).collect();
+            check(&map, &log, &asked);
+        }
+        // Made anew in one go, the same.
+        let all = log.len() as u64;
+        map.roots(all, chain_head(all)).unwrap();
+        map.merge().unwrap();
+        let merged = map.roots(all, chain_head(all)).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let mut anew = ShardMap::create(other.path(), SHARD, GENESIS).unwrap();
+        touch_all(&mut anew, &log, 0, all);
+        let recent = anew.roots(all, chain_head(all)).unwrap();
+        prop_assert_eq!(recent.recent, merged.base);
+        anew.merge().unwrap();
+        prop_assert_eq!(anew.roots(all, chain_head(all)).unwrap(), merged);
+    }
+}
+
+fn person(n: u64) -> SubjectReference {
+    let hash = blake3::hash(&n.to_be_bytes());
+    SubjectReference(hash.as_bytes().first_chunk().copied().unwrap())
+}
+
+/// A log of `size` entries of `persons` persons, all of them with entries.
+fn log(size: u64, persons: u64) -> Log {
+    (0..size).map(|n| Some(person(n * 7 % persons))).collect()
+}
+
+fn built(dir: &Path, log: &Log) -> ShardMap {
+    let mut map = ShardMap::create(dir, SHARD, GENESIS).unwrap();
+    let size = log.len() as u64;
+    touch_all(&mut map, log, 0, size);
+    map.roots(size, chain_head(size)).unwrap();
+    map
+}
+
+#[test]
+fn touches_wait_until_they_are_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(500, 100);
+    let mut map = built(dir.path(), &log[..300].to_vec());
+    let reader = map.reader();
+    let asked: Vec<SubjectReference> = (0..110).map(person).collect();
+    let before = reader.prove(&asked).unwrap();
+    touch_all(&mut map, &log, 300, 500);
+    assert_eq!(reader.prove(&asked).unwrap(), before);
+    // Nor does a merge change what is sealed, until the next version.
+    map.merge().unwrap();
+    assert_eq!(reader.prove(&asked).unwrap(), before);
+    check(&map, &log, &asked);
+    let roots = map.roots(500, chain_head(500)).unwrap();
+    assert_eq!(reader.sealed().1, roots);
+    assert_ne!(before.1, roots);
+    check(&map, &log, &asked);
+    assert_eq!(map.persons(), (100, 100));
+}
+
+#[test]
+fn many_touches_are_folded_before_a_version_is_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(150_000, 9_001);
+    let mut map = built(dir.path(), &log);
+    let asked: Vec<SubjectReference> = (0..9_100).step_by(91).map(person).collect();
+    check(&map, &log, &asked);
+    map.merge().unwrap();
+    map.roots(150_000, chain_head(150_000)).unwrap();
+    check(&map, &log, &asked);
+    assert_eq!(map.persons(), (0, 9_001));
+}
+
+#[test]
+fn an_entry_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();
+    map.touch(person(1), 4, entry(4)).unwrap();
+    for sequence in 0..5 {
+        let error = map.touch(person(1), sequence, entry(sequence)).unwrap_err();
+        assert!(matches!(error, MapError::Repeated { next: 5, .. }));
+        assert!(!error.needs_rebuild());
+    }
+    map.roots(8, entry(7)).unwrap();
+    let error = map.touch(person(1), 7, entry(7)).unwrap_err();
+    assert!(matches!(error, MapError::Repeated { next: 8, .. }));
+}
+
+#[test]
+fn a_merge_after_the_last_save_makes_the_save_worthless() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(300, 100);
+    let mut map = built(dir.path(), &log[..200].to_vec());
+    map.save_recent().unwrap();
+    touch_all(&mut map, &log, 200, 300);
+    map.roots(300, chain_head(300)).unwrap();
+    map.merge().unwrap();
+    drop(map);
+    let map = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
+    assert_eq!(map.sealed().0.size, 300);
+    check(&map, &log, &[person(0), person(100)]);
+    drop(map);
+    // The other way round the save rests on a base that is gone.
+    let saved = dir.path().join(RECENT_FILE);
+    fs::remove_file(dir.path().join(BASE_FILE)).unwrap();
+    let map = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
+    assert_eq!(
+        map.sealed().0.size,
+        200,
+        "what rested on no base still does"
+    );
+    drop(map);
+    let mut map = built(dir.path(), &log[..100].to_vec());
+    map.merge().unwrap();
+    map.roots(100, chain_head(100)).unwrap();
+    touch_all(&mut map, &log, 100, 200);
+    map.roots(200, chain_head(200)).unwrap();
+    map.save_recent().unwrap();
+    fs::remove_file(dir.path().join(BASE_FILE)).unwrap();
+    let error = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap_err();
+    assert!(
+        matches!(&error, MapError::OtherBase { path } if *path == saved),
+        "{error}"
+    );
+}
+
+#[test]
+fn damage_has_a_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(3000, 1000);
+    let mut map = built(dir.path(), &log[..2900].to_vec());
+    map.merge().unwrap();
+    map.roots(2900, chain_head(2900)).unwrap();
+    touch_all(&mut map, &log, 2900, 3000);
+    map.roots(3000, chain_head(3000)).unwrap();
+    map.save_recent().unwrap();
+    drop(map);
+    let open = || ShardMap::open(dir.path(), SHARD, GENESIS);
+    for name in [BASE_FILE, RECENT_FILE] {
+        let path = dir.path().join(name);
+        let good = fs::read(&path).unwrap();
+        let damaged = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = good.clone();
+            change(&mut bytes);
+            fs::write(&path, bytes).unwrap();
+            let error = open().unwrap_err();
+            assert!(error.needs_rebuild(), "{error}");
+            error.to_string()
+        };
+        assert!(damaged(&|bytes| bytes[0] ^= 1).contains("magic"));
+        assert!(damaged(&|bytes| bytes[4] = 2).contains("too new"));
+        assert!(damaged(&|bytes| bytes[4] = 0).contains("too old"));
+        damaged(&|bytes| bytes.truncate(20));
+        damaged(&|bytes| bytes.truncate(0));
+        damaged(&|bytes| bytes.push(0));
+        damaged(&|bytes| bytes.truncate(bytes.len() - 1));
+        for at in 8..170 {
+            damaged(&|bytes| bytes[at] ^= 1);
+        }
+        fs::write(&path, &good).unwrap();
+        let error = ShardMap::open(dir.path(), ShardId([5; 16]), GENESIS).unwrap_err();
+        assert!(matches!(error, MapError::OtherShard { .. }));
+        open().unwrap();
+    }
+
+    // In the records, and in the hashes: found where they are read.
+    let path = dir.path().join(BASE_FILE);
+    let good = fs::read(&path).unwrap();
+    let all: Vec<SubjectReference> = (0..1000).map(person).collect();
+    for at in [
+        176 + 3,
+        176 + 56 * 999 + 20,
+        good.len() - 1,
+        good.len() - 700,
+    ] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let mut map = open().unwrap();
+        let error = map.reader().prove(&all).unwrap_err();
+        assert!(error.needs_rebuild(), "{error}");
+        if at < 176 + 56 * 1000 {
+            assert!(matches!(error, MapError::Bucket { .. }));
+            // A damaged record goes into no root.
+            for (n, reference) in all.iter().enumerate() {
+                map.touch(*reference, 3000 + n as u64, entry(0)).unwrap();
+            }
+            assert!(matches!(
+                map.roots(4000, entry(3999)),
+                Err(MapError::Bucket { .. })
+            ));
+            assert!(matches!(map.merge(), Err(MapError::Bucket { .. })));
+            assert_eq!(map.sealed().0.size, 3000);
+        } else {
+            assert!(matches!(error, MapError::SelfCheck(_)));
+        }
+    }
+}
+
+/// FORMAT: these bytes do not change.
+#[test]
+fn golden() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(400, 130);
+    let mut map = built(dir.path(), &log[..390].to_vec());
+    map.merge().unwrap();
+    map.roots(390, chain_head(390)).unwrap();
+    touch_all(&mut map, &log, 390, 400);
+    map.roots(400, chain_head(400)).unwrap();
+    map.save_recent().unwrap();
+    let file = |name: &str| fs::read(dir.path().join(name)).unwrap();
+    let (base, recent) = (file(BASE_FILE), file(RECENT_FILE));
+    // 130 persons in 4 buckets.
+    assert_eq!(base.len(), 176 + 130 * 56 + 4 * 16 + 7 * 32);
+    assert_eq!(recent.len(), 112 + 10 * 56 + 32);
+    assert_eq!(
+        blake3::hash(&base).to_string(),
+        "fa50b34b27982e591039e1aee5d8455e55499ce43c9515ea7e805b8defe32c9f"
+    );
+    assert_eq!(
+        blake3::hash(&recent).to_string(),
+        "e9fb15433e56fc8239d9f1030e323f95eca853544687069c47a290d61a878707"
+    );
+}
+
+#[test]
+fn a_merge_is_due_when_it_is_worth_it() {
+    let policy = MergePolicy::default();
+    assert!(!policy.is_due(4095, 0));
+    assert!(policy.is_due(4096, 0));
+    assert!(!policy.is_due(4096, 20_000));
+    assert!(policy.is_due(5000, 20_000));
+    assert!(policy.is_due(1 << 18, u64::MAX));
+    assert!(
+        !MergePolicy {
+            minimum: 0,
+            ..policy
+        }
+        .is_due(0, 0),
+        "nothing to merge"
+    );
+}
+
+#[test]
+fn proofs_are_had_while_versions_are_sealed_and_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(6_000, 700);
+    let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();
+    let reader = map.reader();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let prover = scope.spawn(|| {
+            let mut versions = HashSet::new();
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                let asked = [person(3), person(699), person(700)];
+                let (covered, _, proved) = reader.prove(&asked).unwrap();
+                let model = model_of(&log[..covered.size as usize]);
+                for (reference, proved) in asked.iter().zip(proved) {
+                    assert_eq!(proved.record, model.get(reference).copied());
+                }
+                versions.insert(covered.size);
+            }
+            versions.len()
+        });
+        for size in (100..=6_000).step_by(100) {
+            touch_all(&mut map, &log, size - 100, size);
+            map.roots(size, chain_head(size)).unwrap();
+            if size % 500 == 0 {
+                map.merge().unwrap();
+            }
+        }
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(prover.join().unwrap() > 0);
+    });
+}
+
+#[test]
+#[ignore = "a measurement: run with --release --nocapture"]
+fn microseconds_a_person() {
+    use std::time::Instant;
+    const PERSONS: usize = 1_000_000;
+    const BATCH: usize = 10_000;
+    let dir = tempfile::tempdir().unwrap();
+    let people: Vec<SubjectReference> = (0..PERSONS as u64).map(person).collect();
+    let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();
+    let mut sequence = 0;
+    let mut touch = |map: &mut ShardMap, reference: SubjectReference| {
+        map.touch(reference, sequence, Digest([6; 32])).unwrap();
+        sequence += 1;
+        sequence
+    };
+
+    // All once: what a rebuild costs.
+    let policy = MergePolicy::default();
+    let started = Instant::now();
+    let mut merges = 0;
+    for chunk in people.chunks(BATCH) {
+        let size = chunk
+            .iter()
+            .map(|one| touch(&mut map, *one))
+            .last()
+            .unwrap();
+        map.roots(size, GENESIS).unwrap();
+        if map.merge_due(&policy) {
+            map.merge().unwrap();
+            merges += 1;
+        }
+    }
+    println!(
+        "rebuilt: {} ns a new person, {merges} merges among them",
+        started.elapsed().as_nanos() / PERSONS as u128
+    );
+    let started = Instant::now();
+    map.merge().unwrap();
+    println!(
+        "a merge of {:?} persons: {:?}",
+        map.persons(),
+        started.elapsed()
+    );
+    map.roots(PERSONS as u64, GENESIS).unwrap();
+    println!(
+        "base: {:.2} bytes a person in memory",
+        map.allocated_bytes() as f64 / PERSONS as f64
+    );
+
+    // Zipf with exponent 0.99 over all of them.
+    let mut sums = Vec::with_capacity(PERSONS);
+    let mut sum = 0.0;
+    for n in 1..=PERSONS {
+        sum += (n as f64).powf(-0.99);
+        sums.push(sum);
+    }
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let at = (state >> 11) as f64 / (1_u64 << 53) as f64 * sum;
+        people[sums.partition_point(|sum| *sum < at).min(PERSONS - 1)]
+    };
+    for batch in [1_000, 10_000, 50_000] {
+        let (mut touching, mut sealing, mut worst) = (0, 0, 0);
+        let rounds = 1_000_000 / batch;
+        for _ in 0..rounds {
+            let chosen: Vec<SubjectReference> = (0..batch).map(|_| next()).collect();
+            let started = Instant::now();
+            let size = chosen
+                .iter()
+                .map(|one| touch(&mut map, *one))
+                .last()
+                .unwrap();
+            touching += started.elapsed().as_nanos();
+            let started = Instant::now();
+            map.roots(size, GENESIS).unwrap();
+            sealing += started.elapsed().as_nanos();
+            worst = worst.max(started.elapsed().as_micros());
+        }
+        let touches = (batch * rounds) as u128;
+        println!(
+            "{batch} touches a checkpoint: {} ns a touch, {} ns a touch to seal, {} us a checkpoint, {worst} at worst; recent {} persons, {:.1} bytes each",
+            touching / touches,
+            sealing / touches,
+            sealing / rounds as u128 / 1000,
+            map.persons().0,
+            map.reader().0.read().recent.allocated_bytes() as f64 / map.persons().0 as f64,
+        );
+    }
+    let started = Instant::now();
+    map.save_recent().unwrap();
+    println!("saved in {:?}", started.elapsed());
+    let started = Instant::now();
+    let opened = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
+    println!("opened in {:?}", started.elapsed());
+    assert_eq!(opened.sealed(), map.sealed());
+    let started = Instant::now();
+    let mut bytes = 0;
+    for one in people.iter().step_by(1000) {
+        let (_, _, proved) = map.reader().prove(&[*one]).unwrap();
+        bytes += proved[0].proof.encode().len();
+    }
+    println!(
+        "{} us a proof of {} bytes",
+        started.elapsed().as_micros() / 1000,
+        bytes / 1000
+    );
+    let started = Instant::now();
+    map.merge().unwrap();
+    println!(
+        "a merge of {:?} persons: {:?}",
+        map.persons(),
+        started.elapsed()
+    );
+}
