@@ -100,6 +100,8 @@ fn find(
             found.push((place.shard, place.sequence));
         }
     }
+    // The digest over a person's entries goes by shard and sequence.
+    found.sort_unstable();
     Ok(found)
 }
 

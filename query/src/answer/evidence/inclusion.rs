@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use custody_ledger::id::ShardId;
 use custody_proto::v1;
 
 use super::{document, hashes, read_shard, unproved};
@@ -17,12 +18,7 @@ impl Ask for v1::ProveInclusionRequest {
     const NEEDS_EVERYTHING: bool = false;
 
     fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
-        let mut faults = Faults::default();
-        match &self.entry {
-            Some(entry) => drop(read_shard("entry.shard", &entry.shard, &mut faults)),
-            None => faults.push("entry", "must name a shard and a sequence"),
-        }
-        faults.or(Wanted::default())
+        read(self).map(|_| Wanted::default())
     }
 
     fn answer(
@@ -30,13 +26,10 @@ impl Ask for v1::ProveInclusionRequest {
         state: &QueryState,
         _visible: Arc<Visible>,
     ) -> Result<Self::Answer, QueryError> {
-        let mut faults = Faults::default();
-        let entry = self.entry.unwrap_or_default();
-        let shard = read_shard("entry.shard", &entry.shard, &mut faults);
-        let shard = faults.or(shard)?.unwrap_or_default();
+        let (shard, sequence) = read(&self)?;
         let proof = state
             .ledger
-            .prove_inclusion(shard, entry.sequence)
+            .prove_inclusion(shard, sequence)
             .map_err(unproved)?;
         Ok(v1::ProveInclusionResponse {
             document: document(&proof)?,
@@ -47,4 +40,14 @@ impl Ask for v1::ProveInclusionRequest {
             entry: proof.entry,
         })
     }
+}
+
+fn read(request: &v1::ProveInclusionRequest) -> Result<(ShardId, u64), QueryError> {
+    let mut faults = Faults::default();
+    let Some(entry) = &request.entry else {
+        faults.push("entry", "must name a shard and a sequence");
+        return faults.or((ShardId([0; 16]), 0));
+    };
+    let shard = read_shard("entry.shard", &entry.shard, &mut faults);
+    faults.or((shard.unwrap_or(ShardId([0; 16])), entry.sequence))
 }
