@@ -28,6 +28,8 @@ pub struct BlockBuilder {
     header: BlockHeader,
     next_offset: Option<i64>,
     previous_recorded_ns: i64,
+    /// Whether it may account for nothing.
+    begins_epoch: bool,
     /// Header, to be filled in at the end, and body.
     bytes: Vec<u8>,
 }
@@ -49,7 +51,8 @@ impl BlockBuilder {
     }
 
     /// A block on top of what is left of a shard that lost its end, in a
-    /// greater `epoch`. [`crate::Ledger::resume`] takes it.
+    /// greater `epoch`. [`crate::Ledger::resume`] takes it. In a Kafka shard it
+    /// may account for nothing.
     pub fn resuming(ledger: LedgerId, head: &Head, epoch: u32) -> Self {
         Self {
             header: BlockHeader {
@@ -72,6 +75,7 @@ impl BlockBuilder {
             },
             next_offset: head.next_offset,
             previous_recorded_ns: head.recorded_time_ns,
+            begins_epoch: epoch > head.epoch && head.next_offset.is_some(),
             bytes: vec![0; HEADER_BYTES],
         }
     }
@@ -222,7 +226,7 @@ impl BlockBuilder {
         recorded_time_ns: i64,
         ruleset: Digest,
     ) -> Result<BuiltBlock, BuildError> {
-        if self.is_empty() {
+        if self.is_empty() && !self.begins_epoch {
             return Err(BuildError::Empty);
         }
         self.header.last_offset = self.next_offset.map(|next| next - 1);

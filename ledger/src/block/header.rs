@@ -218,6 +218,15 @@ impl BlockHeader {
         Ok(header)
     }
 
+    /// Whether it accounts for nothing, as only the block that begins a new
+    /// epoch of a Kafka shard does.
+    pub fn is_empty(&self) -> bool {
+        match (self.first_offset, self.last_offset) {
+            (Some(first), Some(last)) => last < first,
+            _ => self.entries == 0,
+        }
+    }
+
     /// The length of the body.
     pub(crate) fn body_len(&self) -> usize {
         self.body_bytes as usize
@@ -275,10 +284,12 @@ impl BlockHeader {
             }
             return Ok(());
         };
-        if first < 0 || last < first || last == i64::MAX {
+        // The block that begins a new epoch may account for nothing.
+        let least = first.saturating_sub(i64::from(self.epoch > 0));
+        if first < 0 || last < least || last == i64::MAX {
             return malformed("the offsets are out of range");
         }
-        let covered = last.abs_diff(first) + 1;
+        let covered = last.saturating_add(1).abs_diff(first);
         let accounted = others
             .iter()
             .try_fold(u64::from(self.entries), |sum, &count| {

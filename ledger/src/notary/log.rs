@@ -49,7 +49,7 @@ impl ShardLog {
         };
         // Whether a new epoch has a reason was looked at before the block was
         // taken.
-        succession::check_header(ledger, Epochs::Resumed, &self.head, &block.header)
+        succession::check_header(ledger, Epochs::SameOrResumed, &self.head, &block.header)
             .map_err(|error| at(error.to_string()))?;
         let links = links(self.head.chain_head, block).map_err(at)?;
         for (sequence, (link, outline)) in (self.head.size..).zip(&links) {

@@ -8,6 +8,7 @@ mod damage;
 mod faults;
 mod fixture;
 mod model;
+mod notary;
 mod operation;
 mod process;
 mod rotation;
