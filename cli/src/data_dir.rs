@@ -4,15 +4,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use custody_ingest::duplicates::DuplicateIndex;
-use custody_ledger::{Ledger, LedgerOptions};
+use custody_ledger::{Ledger, LedgerOptions, NotaryOptions, OnSigned};
 use custody_query::{ReadModel, ReadModelOptions};
 use custody_vault::{Vault, VaultOptions};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::signing;
 
 const LEDGER: &str = "ledger";
 const VAULT: &str = "vault";
@@ -43,12 +46,38 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the stores; makes what is not there.
+    /// Opens the stores; makes what is not there. Nothing is signed.
     ///
     /// # Errors
     /// [`CommandError::Store`] where another process has the directory open or
     /// a store cannot be opened.
     pub fn open(config: &Config) -> Result<Self, CommandError> {
+        Self::open_with(config, |_| Ok(None))
+    }
+
+    /// The same for a process that takes entries in: what it appends is signed,
+    /// and `on_signed` is told.
+    ///
+    /// # Errors
+    /// [`CommandError::SigningKeys`], else as [`DataDir::open`].
+    pub fn open_signing(
+        config: &Config,
+        on_signed: Option<OnSigned>,
+    ) -> Result<Self, CommandError> {
+        Self::open_with(config, |config| {
+            let mut signers = signing::signers(config)?;
+            let mut options = NotaryOptions::new(signers.remove(0));
+            options.signers.extend(signers.into_iter().map(Arc::new));
+            options.interval = Duration::from_millis(config.ledger.checkpoint_interval_ms);
+            options.on_signed = on_signed;
+            Ok(Some(options))
+        })
+    }
+
+    fn open_with(
+        config: &Config,
+        notary: impl FnOnce(&Config) -> Result<Option<NotaryOptions>, CommandError>,
+    ) -> Result<Self, CommandError> {
         let dir = config.data_dir.clone();
         let write_error = |source| CommandError::Write {
             path: dir.clone(),
@@ -66,17 +95,31 @@ impl DataDir {
         )
         .map_err(CommandError::store("the vault", &dir))?;
         let keys = vault.clone();
-        let ledger = Ledger::open(
-            &dir.join(LEDGER),
-            LedgerOptions {
-                segment_bytes: config.ledger.segment_bytes,
-                cache_bytes: config.ledger.cache_bytes,
-                // Keys are durable before the blocks that need them.
-                before_commit: Some(std::sync::Arc::new(move || keys.flush())),
-                ..LedgerOptions::default()
-            },
-        )
-        .map_err(CommandError::store("the ledger", &dir))?;
+        let options = LedgerOptions {
+            segment_bytes: config.ledger.segment_bytes,
+            cache_bytes: config.ledger.cache_bytes,
+            rotate_bytes: config.ledger.rotate_bytes,
+            rotate_age: Duration::from_secs(config.ledger.rotate_age_s),
+            signed_anchor_dir: (!config.ledger.signed_anchor_dir.as_os_str().is_empty())
+                .then(|| config.ledger.signed_anchor_dir.clone()),
+            // Keys are durable before the blocks that need them.
+            before_commit: Some(Arc::new(move || keys.flush())),
+            ..LedgerOptions::default()
+        };
+        let open = |options| {
+            Ledger::open(&ledger_dir(&dir), options)
+                .map_err(CommandError::store("the ledger", &dir))
+        };
+        // A ledger signs under its id, which a new one gets when it is made.
+        if !ledger_dir(&dir).is_dir() {
+            open(options.clone())?
+                .close()
+                .map_err(CommandError::store("the ledger", &dir))?;
+        }
+        let ledger = open(LedgerOptions {
+            notary: notary(config)?,
+            ..options
+        })?;
         Ok(Self {
             dir,
             _lock: lock,

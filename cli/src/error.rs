@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
 use crate::ruleset::BadPacks;
+use crate::signing::KeyFileError;
 
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub enum CommandError {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The signing keys cannot be used.
+    #[error("signing keys: {0}")]
+    SigningKeys(#[from] KeyFileError),
     /// Policy packs are wrong.
     #[error("policy packs: {0}")]
     Packs(BadPacks),
@@ -157,6 +161,9 @@ impl CommandError {
                 "start one with `custody serve`, name another with --server, or read a data \
                  directory that no server has open with --data DIR"
                     .to_owned(),
+            ),
+            Self::SigningKeys(KeyFileError::Absent { .. }) => Some(
+                "`custody serve` makes one, and so does `custody keys generate`".to_owned(),
             ),
             Self::Packs(_) => {
                 Some("`custody policy check FILE` says the same of a pack alone".to_owned())

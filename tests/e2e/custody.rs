@@ -86,6 +86,7 @@ impl Service {
             .args(["serve", "--data", text(data)])
             .args(["--brokers", brokers, "--topics", topics])
             .args(["--listen", &listen, "--admin", &admin])
+            .args(["--log-listen", &free_address()])
             .args(extra)
             .env("CUSTODY_KAFKA__TOPIC_REFRESH_S", "1")
             // The embedded broker cannot tell topic ids.

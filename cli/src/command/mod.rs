@@ -21,6 +21,9 @@ pub mod checkpoint;
 pub mod export;
 pub mod prove;
 
+pub mod keys;
+pub mod shard;
+
 pub mod backup;
 pub mod rebuild;
 pub mod restore;

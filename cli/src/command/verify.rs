@@ -13,6 +13,10 @@ use crate::data_dir::ledger_dir;
 use crate::error::{CommandError, Exit};
 use crate::output::{Format, Look, Sheet, bytes, count, items, write_json};
 
+mod kafka;
+
+use kafka::Comparison;
+
 /// Recomputes the ledger from its stored bytes and names what is wrong
 ///
 /// Reads files only and changes none. No server may have the data directory
@@ -22,13 +26,27 @@ use crate::output::{Format, Look, Sheet, bytes, count, items, write_json};
 Examples:
   custody verify --data /var/lib/custody
   custody verify --data /backup/custody --format json
+  custody verify --data /var/lib/custody --against-kafka --brokers kafka:9092
 
 Exit status 1 where anything is wrong; each fault is named with its shard,
-block and entry, or its file and bytes.")]
+block and entry, or its file and bytes. Against Kafka, wrong is only what Kafka
+contradicts: offsets beyond the end of a partition, or another topic of the
+name. What was not read yet is told as \"behind\", and is not wrong.")]
 pub struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Holds the ledger against what the brokers have, too. Asks only: no
+    /// group is joined and nothing is read
+    #[arg(long)]
+    against_kafka: bool,
+    /// Kafka's bootstrap brokers, `host:port` with commas
+    #[arg(long, value_name = "BROKERS", requires = "against_kafka")]
+    brokers: Option<String>,
+    /// The topics that should be in the ledger: a regular expression of whole
+    /// names
+    #[arg(long, value_name = "PATTERN", requires = "against_kafka")]
+    topics: Option<String>,
     /// table (on a terminal), json (elsewhere), csv
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -37,14 +55,19 @@ pub struct Args {
 impl Args {
     pub(crate) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         global.start_quiet_logs()?;
-        let dir = global
-            .load(&[Flag {
-                flag: "--data",
-                key: "data_dir",
-                value: self.data.as_ref().map(|dir| dir.display().to_string()),
-            }])?
-            .config
-            .data_dir;
+        let flag = |flag, key, value| Flag { flag, key, value };
+        let config = global
+            .load(&[
+                flag(
+                    "--data",
+                    "data_dir",
+                    self.data.as_ref().map(|dir| dir.display().to_string()),
+                ),
+                flag("--brokers", "kafka.brokers", self.brokers),
+                flag("--topics", "kafka.topics", self.topics),
+            ])?
+            .config;
+        let dir = config.data_dir.clone();
         let ledger = ledger_dir(&dir);
         if !ledger.is_dir() {
             return Err(CommandError::NoLedger { dir });
@@ -64,13 +87,26 @@ impl Args {
         let report = custody_ledger::verify(&ledger, &options)
             .map_err(CommandError::store("the ledger", &dir))?;
         bar.finish_and_clear();
+        let kafka = self
+            .against_kafka
+            .then(|| kafka::compare_with_brokers(&config, &report))
+            .transpose()?;
+        let ok = report.ok() && kafka.as_ref().is_none_or(Comparison::ok);
         let mut out = io::stdout().lock();
         match Format::or_detected(self.format) {
-            Format::Table => write_report(&report, &mut out, Look::detected())?,
-            Format::Json => write_json(&mut out, &ReportJson::of(&report))?,
-            Format::Csv => shards(&report).write_csv(&mut out)?,
+            Format::Table => {
+                write_report(&report, &mut out, Look::detected())?;
+                if let Some(kafka) = &kafka {
+                    kafka.write(&mut out, Look::detected())?;
+                }
+            }
+            Format::Json => write_json(&mut out, &ReportJson::of(&report, kafka.as_ref()))?,
+            Format::Csv => match &kafka {
+                Some(kafka) => kafka.sheet().write_csv(&mut out)?,
+                None => shards(&report).write_csv(&mut out)?,
+            },
         }
-        Ok(if report.ok() { Exit::Done } else { Exit::Bad })
+        Ok(if ok { Exit::Done } else { Exit::Bad })
     }
 }
 
@@ -172,7 +208,7 @@ fn offsets(shard: &ShardReport) -> String {
 
 /// The report for programs.
 #[derive(Serialize)]
-struct ReportJson {
+struct ReportJson<'a> {
     ok: bool,
     ledger: Option<String>,
     entries: u64,
@@ -180,6 +216,8 @@ struct ReportJson {
     shards: Vec<ShardJson>,
     faults: Vec<FaultJson>,
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kafka: Option<&'a Comparison>,
 }
 
 #[derive(Serialize)]
@@ -214,10 +252,10 @@ struct FaultJson {
     what: String,
 }
 
-impl ReportJson {
-    fn of(report: &VerifyReport) -> Self {
+impl<'a> ReportJson<'a> {
+    fn of(report: &VerifyReport, kafka: Option<&'a Comparison>) -> Self {
         Self {
-            ok: report.ok(),
+            ok: report.ok() && kafka.is_none_or(Comparison::ok),
             ledger: report.ledger.map(|id| id.to_string()),
             entries: report.entries(),
             blocks: report.blocks(),
@@ -231,6 +269,7 @@ impl ReportJson {
                 })
                 .collect(),
             warnings: report.warnings.clone(),
+            kafka,
         }
     }
 }
