@@ -84,7 +84,7 @@ impl ShardWorker {
         progress: Arc<Progress>,
     ) -> Self {
         let shard = head.shard;
-        let builder = BlockBuilder::new(shared.ledger.id(), descriptor.epoch, &head);
+        let builder = BlockBuilder::new(shared.ledger.id(), &head);
         Self {
             stage: Stage::new(Arc::clone(&shared), shard),
             next_offset: head.next_offset.unwrap_or(0),
@@ -285,11 +285,11 @@ impl ShardWorker {
         // Put a builder for the next block in place only once its head is known.
         let full = std::mem::replace(
             builder,
-            BlockBuilder::new(shared.ledger.id(), self.descriptor.epoch, &self.head),
+            BlockBuilder::new(shared.ledger.id(), &self.head),
         );
         let block = full.finish((shared.clock)(), ruleset)?;
         self.head = block.head_after;
-        *builder = BlockBuilder::new(shared.ledger.id(), self.descriptor.epoch, &self.head);
+        *builder = BlockBuilder::new(shared.ledger.id(), &self.head);
         self.ready.push(Ready {
             block,
             events: std::mem::take(events),

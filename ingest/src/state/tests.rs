@@ -86,6 +86,7 @@ fn head(shard: ShardId, size: u64) -> Head {
         chain_head: Digest([0; 32]),
         block_digest: Digest([1; 32]),
         recorded_time_ns: NOW_NS,
+        epoch: 0,
     }
 }
 

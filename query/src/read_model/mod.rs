@@ -384,5 +384,6 @@ pub(crate) fn origin(descriptor: &ShardDescriptor, ledger: LedgerId) -> Head {
         chain_head: genesis,
         block_digest: genesis,
         recorded_time_ns: 0,
+        epoch: descriptor.epoch,
     }
 }

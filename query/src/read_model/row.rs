@@ -88,6 +88,7 @@ pub(super) struct PositionRow {
     pub(super) chain_head: Digest,
     pub(super) block_digest: Digest,
     pub(super) recorded_time_ns: i64,
+    pub(super) epoch: u32,
 }
 
 pub(super) fn encode<T: Encode>(row: &T) -> Result<Vec<u8>, ReadModelError> {
@@ -152,6 +153,7 @@ mod tests {
             chain_head: Digest([4; 32]),
             block_digest: Digest([5; 32]),
             recorded_time_ns: 6,
+            epoch: 7,
         };
         let mut value = encode(&row).unwrap();
         assert_eq!(decode::<PositionRow>("positions", &value).unwrap(), row);

@@ -17,7 +17,7 @@ use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
 
 /// Rises whenever a key or a value changes; any other one is rebuilt.
-pub(super) const READ_MODEL_VERSION: u32 = 2;
+pub(super) const READ_MODEL_VERSION: u32 = 3;
 
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
@@ -158,6 +158,7 @@ impl Store {
                 chain_head: head.chain_head,
                 block_digest: head.block_digest,
                 recorded_time_ns: head.recorded_time_ns,
+                epoch: head.epoch,
             };
             batch.insert(
                 &self.positions,
@@ -183,6 +184,7 @@ impl Store {
                 chain_head: position.chain_head,
                 block_digest: position.block_digest,
                 recorded_time_ns: position.recorded_time_ns,
+                epoch: position.epoch,
             });
         }
         Ok(heads)

@@ -206,7 +206,7 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
         if let Some(blocks) = blocks {
             let mut head = other.open_shard(shard).unwrap();
             for _ in 0..blocks {
-                let mut block = BlockBuilder::new(other.id(), 0, &head);
+                let mut block = BlockBuilder::new(other.id(), &head);
                 block.duplicate(head.next_offset.unwrap()).unwrap();
                 head = other
                     .commit(block.finish(1, Digest([7; 32])).unwrap())

@@ -222,7 +222,7 @@ impl World {
         let now = self.tick();
         let descriptor = self.shards[shard].clone();
         let head = self.ledger.head(descriptor.id()).unwrap();
-        let mut block = BlockBuilder::new(self.ledger.id(), 0, &head);
+        let mut block = BlockBuilder::new(self.ledger.id(), &head);
         let mut offset = head.next_offset.unwrap();
         // A duplicate now and then, so that offsets are not sequences.
         if head.blocks % 2 == 1 {
