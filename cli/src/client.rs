@@ -208,12 +208,24 @@ pub fn finding_summary(
     }
 }
 
-/// Asks in this process, and closes the stores whatever the answer is.
-pub(crate) fn offline<T, F>(config: &Config, ask: impl FnOnce(Arc<Offline>) -> F) -> Result<T, CommandError>
+/// Asks in this process.
+fn offline<T, F>(config: &Config, ask: impl FnOnce(Arc<Offline>) -> F) -> Result<T, CommandError>
 where
     F: Future<Output = Result<T, Status>>,
 {
-    let offline = Arc::new(Offline::open(config)?);
+    ask_offline(config, Offline::open(config)?, ask)
+}
+
+/// Asks in this process, and closes the stores whatever the answer is.
+pub(crate) fn ask_offline<T, F>(
+    config: &Config,
+    offline: Offline,
+    ask: impl FnOnce(Arc<Offline>) -> F,
+) -> Result<T, CommandError>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let offline = Arc::new(offline);
     let dir = config.data_dir.display().to_string();
     let asked = ask(Arc::clone(&offline));
     let answer = block_on(async { asked.await.map_err(|status| refused(&dir, &status)) });

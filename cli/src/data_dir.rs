@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::output::spinner;
 use crate::signing;
 
 const LEDGER: &str = "ledger";
@@ -23,6 +24,10 @@ const READ_MODEL: &str = "read_model";
 const DUPLICATES: &str = "duplicates";
 const STATE: &str = "state";
 const LOCK: &str = "custody.lock";
+
+/// How long signing all of a ledger may take: its trees and maps may have to
+/// be made again.
+const SIGNING_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The ledger's directory in a data directory.
 pub fn ledger_dir(data: &Path) -> PathBuf {
@@ -133,12 +138,36 @@ impl DataDir {
     /// # Errors
     /// [`CommandError::NoLedger`], else as [`DataDir::open`].
     pub fn open_existing(config: &Config) -> Result<Self, CommandError> {
-        if !ledger_dir(&config.data_dir).is_dir() {
-            return Err(CommandError::NoLedger {
-                dir: config.data_dir.clone(),
-            });
-        }
+        holds_ledger(config)?;
         Self::open(config)
+    }
+
+    /// The same, and waits until everything in it is signed.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`]; [`CommandError::Stopped`] where it cannot be
+    /// signed; else as [`DataDir::open_signing`].
+    pub fn open_signed(config: &Config) -> Result<Self, CommandError> {
+        holds_ledger(config)?;
+        let data = Self::open_signing(config, None)?;
+        let bar = spinner("signing");
+        let heads = data.ledger.shards();
+        let sizes: Vec<_> = heads
+            .iter()
+            .map(|(_, head)| (head.shard, head.size))
+            .collect();
+        let signed = data.ledger.wait_published(&sizes, SIGNING_TIMEOUT);
+        bar.finish_and_clear();
+        if signed.is_some() {
+            return Ok(data);
+        }
+        let reason = data.ledger.poisoned();
+        let reason = reason.unwrap_or_else(|| "it takes too long".to_owned());
+        data.close()?;
+        Err(CommandError::Stopped {
+            what: "signing",
+            reason,
+        })
     }
 
     /// Opens the read model. It may be behind the ledger.
@@ -203,6 +232,15 @@ impl DataDir {
             .close()
             .map_err(CommandError::store("the vault", &self.dir))
     }
+}
+
+fn holds_ledger(config: &Config) -> Result<(), CommandError> {
+    if ledger_dir(&config.data_dir).is_dir() {
+        return Ok(());
+    }
+    Err(CommandError::NoLedger {
+        dir: config.data_dir.clone(),
+    })
 }
 
 /// The stores have locks of their own; this one says it once, for all.

@@ -12,7 +12,8 @@ use custody_proto::v1::{
 };
 use tonic::{Response, Status};
 
-use crate::client::{Place, block_on, connect, offline, refused};
+use crate::client::{Place, ask_offline, block_on, connect, refused};
+use crate::offline::Offline;
 use crate::error::CommandError;
 
 /// The largest answer: a manifest and a checkpoint of each of many shards, or
@@ -28,12 +29,14 @@ macro_rules! ask {
                     .max_decoding_message_size(MAX_ANSWER_BYTES);
                 $call.await.map_err(|status| refused(server, &status))
             }),
-            Place::Files(config) => offline(config, |offline| async move {
-                let mut $client = offline
-                    .evidence()
-                    .max_decoding_message_size(MAX_ANSWER_BYTES);
-                $call.await
-            }),
+            Place::Files(config) => {
+                ask_offline(config, Offline::open_signing(config)?, |offline| async move {
+                    let mut $client = offline
+                        .evidence()
+                        .max_decoding_message_size(MAX_ANSWER_BYTES);
+                    $call.await
+                })
+            }
         }
         .map(Response::into_inner)
     };

@@ -23,8 +23,16 @@ pub(crate) struct Offline {
 impl Offline {
     /// Opens the stores and brings the read model up to the ledger.
     pub(crate) fn open(config: &Config) -> Result<Self, CommandError> {
+        Self::over(config, DataDir::open_existing(config)?)
+    }
+
+    /// The same, with everything in the ledger signed: for proofs.
+    pub(crate) fn open_signing(config: &Config) -> Result<Self, CommandError> {
+        Self::over(config, DataDir::open_signed(config)?)
+    }
+
+    fn over(config: &Config, data: DataDir) -> Result<Self, CommandError> {
         let rules = crate::ruleset::in_force(config)?;
-        let data = DataDir::open_existing(config)?;
         let read_model = data.read_model()?;
         let bar = items(Some(0), "reading the ledger");
         read_model

@@ -69,6 +69,7 @@ pub mod tree;
 
 pub mod map;
 
+mod archive;
 mod ledger;
 mod notary;
 mod verify;
@@ -84,11 +85,15 @@ pub use block::{
 pub use custody_proof::entry::*;
 pub use custody_proof::{chain, entry, id};
 
+pub use archive::Archive;
 pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
-pub use ledger::{Barrier, FaultInjector, Ledger, LedgerOptions, Rereader, Subscription};
+pub use ledger::{
+    BackupProgress, BackupReport, Barrier, FaultInjector, Ledger, LedgerOptions, Rereader,
+    Subscription, restore,
+};
 pub use notary::{
     Completeness, CompletenessPart, NotaryError, NotaryOptions, OnSigned, ProveError, Published,
     PublishedShard,

@@ -12,6 +12,9 @@
 //! ledger and read nothing that is sealed. What is derived is not copied
 //! either.
 //!
+//! On the ledger's own file system its sealed segments are linked, not copied:
+//! a fault of the medium then hits both.
+//!
 //! A backup that broke off keeps the name `.<name>.partial`; one under its own
 //! name is whole.
 
@@ -39,7 +42,8 @@ pub const BACKUP_PARTS: [&str; 2] = ["ledger", "vault"];
 pub struct BackupProgress {
     /// Bytes that are copied.
     pub bytes: u64,
-    /// Bytes in all, as far as is known: the vault counts once it is copied.
+    /// Bytes in all, as far as is known: an estimate for the ledger, and the
+    /// vault counts once it is copied.
     pub total_bytes: u64,
 }
 
@@ -174,28 +178,33 @@ fn fill(
     progress: &mut dyn FnMut(BackupProgress),
 ) -> Result<(u64, u64), BackupError> {
     let [ledger_part, vault_part] = BACKUP_PARTS.map(|part| dir.join(part));
-    let mut so_far = BackupProgress::default();
-    let copied = ledger
-        .backup(&ledger_part, &mut |copied| {
-            so_far = BackupProgress {
+    let report = ledger
+        .backup(&ledger_part, |copied| {
+            progress(BackupProgress {
                 bytes: copied.bytes,
-                total_bytes: copied.total_bytes,
-            };
-            progress(so_far);
+                total_bytes: expected(&copied),
+            });
         })
         .map_err(|error| BackupError::Ledger(Box::new(error)))?;
-    let of_ledger = so_far.bytes;
     let of_vault = vault
         .backup(&vault_part, &mut |bytes| {
             progress(BackupProgress {
-                bytes: of_ledger + bytes,
-                total_bytes: so_far.total_bytes.max(of_ledger + bytes),
+                bytes: report.bytes + bytes,
+                total_bytes: report.bytes + bytes,
             });
         })
         .map_err(BackupError::Vault)?;
-    describe(ledger, copied.entries, &dir.join(BACKUP_FILE))?;
+    let entries = report.heads.iter().map(|head| head.size).sum();
+    describe(ledger, entries, &dir.join(BACKUP_FILE))?;
     sync_dir(dir)?;
-    Ok((copied.entries, of_ledger + of_vault))
+    Ok((entries, report.bytes + of_vault))
+}
+
+/// Segments are of about one length.
+fn expected(copied: &custody_ledger::BackupProgress) -> u64 {
+    let mean = copied.bytes / copied.segments.max(1);
+    let left = copied.total_segments.saturating_sub(copied.segments);
+    copied.bytes.saturating_add(mean.saturating_mul(left))
 }
 
 fn describe(ledger: &Ledger, entries: u64, path: &Path) -> Result<(), BackupError> {

@@ -15,7 +15,7 @@ use crate::args::Global;
 use crate::config::{Config, Flag};
 use crate::data_dir::{ledger_dir, vault_dir};
 use crate::error::{CommandError, Exit};
-use crate::output::{Format, Look, Sheet, count, items, sized, write_json};
+use crate::output::{Format, Look, Sheet, count, items, sized, spinner, write_json};
 
 use super::verify::write_report;
 
@@ -56,7 +56,6 @@ struct Restored {
     data_dir: String,
     entries: u64,
     blocks: u64,
-    bytes: u64,
     verified: bool,
     root_key: String,
     /// `missing`, or `opens the vault`.
@@ -77,7 +76,14 @@ impl Args {
         check_backup(&self.from)?;
         check_place(&config)?;
 
-        let bytes = copy(&self.from, dir)?;
+        make_dir(dir)?;
+        let [from_ledger, from_vault] = BACKUP_PARTS.map(|part| self.from.join(part));
+        let copying = spinner("copying the ledger");
+        custody_ledger::restore(&from_ledger, &ledger_dir(dir))
+            .map_err(CommandError::store("the ledger", dir))?;
+        copying.finish_and_clear();
+        copy(&from_vault, &vault_dir(dir))?;
+        sync_dir(dir)?;
         let report = verify(dir)?;
         if !report.ok() {
             write_report(&report, &mut io::stderr().lock(), Look::detected())?;
@@ -87,7 +93,6 @@ impl Args {
             data_dir: dir.display().to_string(),
             entries: report.entries(),
             blocks: report.blocks(),
-            bytes,
             verified: true,
             root_key: config.root_key_path().display().to_string(),
             root_key_state: root_key_state(&config)?,
@@ -149,35 +154,32 @@ fn check_place(config: &Config) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Copies both parts, durably. Returns the bytes.
-fn copy(from: &Path, to: &Path) -> Result<u64, CommandError> {
-    let bar = sized(0, "copying");
+/// Copies the files under a directory, durably.
+fn copy(from: &Path, to: &Path) -> Result<(), CommandError> {
     let mut files = Vec::new();
-    for part in BACKUP_PARTS {
-        list(&from.join(part), Path::new(part), &mut files)?;
-    }
-    bar.set_length(files.iter().map(|file| file.bytes).sum());
+    list(from, Path::new(""), &mut files)?;
+    let bar = sized(files.iter().map(|file| file.bytes).sum(), "copying the vault");
     make_dir(to)?;
-    for part in BACKUP_PARTS {
-        make_dir(&to.join(part))?;
-    }
-    let mut bytes = 0;
     for file in &files {
-        match file.is_dir {
-            true => make_dir(&to.join(&file.path))?,
-            false => bytes += copy_file(&from.join(&file.path), &to.join(&file.path), &bar)?,
+        if file.is_dir {
+            make_dir(&to.join(&file.path))?;
+        } else {
+            copy_file(&from.join(&file.path), &to.join(&file.path), &bar)?;
         }
     }
     // Names are durable once their directories are.
-    let dirs = files.iter().filter(|file| file.is_dir);
-    let parts = BACKUP_PARTS.iter().map(|part| to.join(part));
-    for dir in dirs.map(|dir| to.join(&dir.path)).chain(parts).chain([to.to_owned()]) {
-        File::open(&dir)
-            .and_then(|open| open.sync_all())
-            .map_err(writing(&dir))?;
+    for dir in files.iter().filter(|file| file.is_dir) {
+        sync_dir(&to.join(&dir.path))?;
     }
+    sync_dir(to)?;
     bar.finish_and_clear();
-    Ok(bytes)
+    Ok(())
+}
+
+fn sync_dir(dir: &Path) -> Result<(), CommandError> {
+    File::open(dir)
+        .and_then(|open| open.sync_all())
+        .map_err(writing(dir))
 }
 
 struct Found {
@@ -212,7 +214,7 @@ fn make_dir(dir: &Path) -> Result<(), CommandError> {
     fs::create_dir_all(dir).map_err(writing(dir))
 }
 
-fn copy_file(from: &Path, to: &Path, bar: &ProgressBar) -> Result<u64, CommandError> {
+fn copy_file(from: &Path, to: &Path, bar: &ProgressBar) -> Result<(), CommandError> {
     let reading = |source| CommandError::Read {
         path: from.to_owned(),
         source,
@@ -220,18 +222,15 @@ fn copy_file(from: &Path, to: &Path, bar: &ProgressBar) -> Result<u64, CommandEr
     let mut source = File::open(from).map_err(reading)?;
     let mut target = File::create_new(to).map_err(writing(to))?;
     let mut chunk = vec![0; CHUNK_BYTES];
-    let mut bytes = 0;
     loop {
         let read = source.read(&mut chunk).map_err(reading)?;
         if read == 0 {
             break;
         }
         target.write_all(&chunk[..read]).map_err(writing(to))?;
-        bytes += read as u64;
         bar.inc(read as u64);
     }
-    target.sync_all().map_err(writing(to))?;
-    Ok(bytes)
+    target.sync_all().map_err(writing(to))
 }
 
 fn writing(path: &Path) -> impl FnOnce(io::Error) -> CommandError {
@@ -280,12 +279,11 @@ impl Restored {
             Format::Json => return write_json(out, self),
             Format::Csv => {
                 let mut sheet =
-                    Sheet::new(["data_dir", "entries", "blocks", "bytes", "root_key_state"]);
+                    Sheet::new(["data_dir", "entries", "blocks", "root_key_state"]);
                 sheet.push([
                     self.data_dir.clone(),
                     self.entries.to_string(),
                     self.blocks.to_string(),
-                    self.bytes.to_string(),
                     self.root_key_state.to_owned(),
                 ]);
                 return sheet.write_csv(out);
@@ -361,14 +359,13 @@ mod tests {
     fn a_tree_is_copied_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let from = dir.path().join("from");
-        fs::create_dir_all(from.join("ledger/segments/a")).unwrap();
-        fs::create_dir(from.join("vault")).unwrap();
+        fs::create_dir_all(from.join("tables/a")).unwrap();
         let long = vec![7; CHUNK_BYTES + 1];
-        fs::write(from.join("ledger/segments/a/0.seg"), &long).unwrap();
-        fs::write(from.join("vault/empty"), "").unwrap();
+        fs::write(from.join("tables/a/0"), &long).unwrap();
+        fs::write(from.join("empty"), "").unwrap();
         let to = dir.path().join("to");
-        assert_eq!(copy(&from, &to).unwrap(), long.len() as u64);
-        assert!(fs::read(to.join("ledger/segments/a/0.seg")).unwrap() == long);
-        assert!(to.join("vault/empty").is_file());
+        copy(&from, &to).unwrap();
+        assert!(fs::read(to.join("tables/a/0")).unwrap() == long);
+        assert!(to.join("empty").is_file());
     }
 }

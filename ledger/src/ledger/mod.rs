@@ -1,5 +1,6 @@
 //! The open ledger: one writer thread, any number of handles.
 
+mod backup;
 mod create;
 mod fill;
 mod join;
@@ -35,6 +36,7 @@ pub(crate) use open::store_error;
 pub(crate) use shared::Shared;
 pub(crate) use steps::Steps;
 
+pub use backup::{BackupProgress, BackupReport, restore};
 pub use options::{Barrier, FaultInjector, LedgerOptions};
 pub use reread::Rereader;
 pub use subscription::Subscription;

@@ -155,6 +155,7 @@ fn start(
         id: manifest.ledger,
         dir: dir.to_owned(),
         segment_bytes,
+        compression: options.compression,
         queue: Queue::new(options.queue_bytes),
         shards: RwLock::new(joined.shards),
         view: RwLock::new(Some(Arc::new(View {
@@ -175,7 +176,6 @@ fn start(
     };
     let sealer = Sealer {
         shared: Arc::clone(&shared),
-        compression: options.compression,
         steps: steps.clone(),
     };
     let sealer = std::thread::Builder::new()

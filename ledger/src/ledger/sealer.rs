@@ -14,12 +14,11 @@ use crate::id::ShardId;
 use crate::ledger::shared::{OpenShard, Shared, alone};
 use crate::ledger::steps::Steps;
 use crate::ledger::view::{Database, View};
-use crate::segment::{self, Compression, Header, SealError, SealedShard};
+use crate::segment::{self, Header, SealError, SealedShard};
 use crate::store::{dir_name, message};
 
 pub(super) struct Sealer {
     pub(super) shared: Arc<Shared>,
-    pub(super) compression: Compression,
     pub(super) steps: Steps,
 }
 
@@ -151,7 +150,7 @@ impl Sealer {
         let info = segment::seal(
             &self.shared.dir,
             &header,
-            self.compression,
+            self.shared.compression,
             &self.steps,
             read,
         )?;

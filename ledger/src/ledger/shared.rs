@@ -16,7 +16,7 @@ use crate::ledger::sealing::Sealing;
 use crate::ledger::subscription::Commits;
 use crate::ledger::view::{View, damaged};
 use crate::notary::{Board, Logs};
-use crate::segment::Manifest;
+use crate::segment::{Compression, Manifest};
 use crate::shard::{Head, ShardDescriptor};
 
 /// A shard and its last durable head.
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) dir: PathBuf,
     /// The segment size of databases.
     pub(crate) segment_bytes: usize,
+    /// How segments are compressed.
+    pub(crate) compression: Compression,
     pub(crate) queue: Queue,
     /// Durable heads only.
     pub(crate) shards: RwLock<BTreeMap<ShardId, OpenShard>>,

@@ -21,6 +21,8 @@ use crate::store::part::{
 
 pub(crate) use copy::{COPY_PREFIX, Copy};
 pub(crate) use guard::{StoreError, guarded, message};
+#[cfg(test)]
+pub(crate) use part::cut;
 pub(crate) use raw::{RawFile, Reread};
 
 /// How the names of databases' directories begin.

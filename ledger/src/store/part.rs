@@ -28,7 +28,7 @@ const _: () = assert!(PREFIX_BYTES == 4 + 2 + 2 + 16 + 16 + 8 + PREFIX_DIGEST_BY
 
 /// Cuts a block into values. The ledger's id is at the same place of a block's
 /// header and of a prefix.
-pub(super) fn cut(block: &[u8], part_bytes: usize) -> impl Iterator<Item = Cow<'_, [u8]>> {
+pub(crate) fn cut(block: &[u8], part_bytes: usize) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let (first, rest) = block.split_at(part_bytes.min(block.len()));
     let others = (1u16..)
         .zip(rest.chunks(part_bytes - PREFIX_BYTES))

@@ -22,7 +22,7 @@ use crate::tests::{
 
 /// Compares with a frozen file. With `CUSTODY_FREEZE` set, an absent file is
 /// written; one that is there never is.
-fn assert_golden(name: &str, bytes: &[u8]) {
+pub(crate) fn assert_golden(name: &str, bytes: &[u8]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(format!("{name}.hex"));
@@ -38,7 +38,7 @@ fn assert_golden(name: &str, bytes: &[u8]) {
 }
 
 /// The bytes of a frozen file of a version that is not written any more.
-fn frozen(name: &str) -> Vec<u8> {
+pub(crate) fn frozen(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(format!("{name}.hex"));

@@ -7,11 +7,12 @@ use crate::anchor::AnchorState;
 use crate::block::Block;
 use crate::entry::{ENTRY_VERSION, Entry};
 use crate::identity::Identity;
+use crate::segment::{Header, Manifest};
 use crate::shard::ShardDescriptor;
 use crate::stamp::Stamp;
 use crate::tests::{
-    LEDGER, blocks, disclosure, house_block, house_entry, judged_late, kafka_shard,
-    new_house_entries, origin,
+    LEDGER, blocks, disclosure, house_block, house_entry, judged_late, kafka_shard, manifest,
+    new_house_entries, origin, segment_header,
 };
 use crate::verify::check_block;
 
@@ -41,6 +42,10 @@ fn decode_all(bytes: &[u8]) {
     }
     let _ = AnchorState::decode(bytes);
     let _ = Stamp::decode(bytes);
+    if let Ok(manifest) = Manifest::decode(bytes) {
+        assert_eq!(manifest.encode().unwrap(), bytes);
+    }
+    let _ = Header::decode(bytes);
 }
 
 fn valid() -> Vec<Vec<u8>> {
@@ -63,6 +68,8 @@ fn valid() -> Vec<Vec<u8>> {
         anchor.encode(),
         Stamp::of(dir.path(), LEDGER).unwrap().encode().unwrap(),
         house_block().bytes,
+        manifest().encode().unwrap(),
+        segment_header().encode().unwrap(),
     ];
     valid.push(judged_late(3).encode().unwrap());
     valid.extend(new_house_entries().map(|entry| entry.encode().unwrap()));

@@ -3,6 +3,7 @@
 mod flips;
 mod golden;
 mod hostile;
+mod segment;
 
 use crate::block::{BlockBuilder, BuiltBlock, GapCause};
 use crate::entry::{
@@ -202,4 +203,67 @@ pub(crate) fn house_block() -> BuiltBlock {
     let mut builder = BlockBuilder::new(LEDGER, &head);
     builder.push(&house_entry()).unwrap();
     builder.finish(TIME, RULESET).unwrap()
+}
+
+/// The blocks of [`blocks`] in a segment.
+pub(crate) fn segment_header() -> crate::segment::Header {
+    crate::segment::Header {
+        ledger: LEDGER,
+        descriptor: kafka_shard(),
+        before: origin(),
+        after: blocks()[2].head_after,
+    }
+}
+
+/// The bytes of a segment file.
+pub(crate) fn segment(compression: crate::Compression) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("segment");
+    let mut writer = crate::segment::Writer::create(&path, &segment_header(), compression).unwrap();
+    for block in blocks() {
+        writer.push(&block.bytes).unwrap();
+    }
+    writer.finish().unwrap();
+    std::fs::read(path).unwrap()
+}
+
+pub(crate) fn manifest() -> crate::segment::Manifest {
+    let header = segment_header();
+    let house = ShardDescriptor::house();
+    let segments = vec![crate::segment::SegmentInfo {
+        first_height: 0,
+        blocks: 3,
+        first_sequence: 0,
+        entries: 3,
+        length: 4711,
+        digest: Digest([0x3c; 32]),
+    }];
+    let sealed = crate::segment::SealedShard {
+        descriptor: header.descriptor,
+        head: header.after,
+        segments,
+    };
+    let nothing_sealed = crate::segment::SealedShard {
+        head: house.origin(LEDGER),
+        descriptor: house,
+        segments: Vec::new(),
+    };
+    crate::segment::Manifest {
+        generation: 9,
+        ledger: LEDGER,
+        next_database: 5,
+        databases: vec![
+            crate::segment::DatabaseInfo {
+                generation: 3,
+                first: [(header.after.shard, 3)].into(),
+            },
+            crate::segment::DatabaseInfo {
+                generation: 4,
+                first: [(header.after.shard, 7), (nothing_sealed.head.shard, 0)].into(),
+            },
+        ],
+        shards: [sealed, nothing_sealed]
+            .map(|sealed| (sealed.head.shard, sealed))
+            .into(),
+    }
 }

@@ -16,6 +16,8 @@ fn place_names(place: &Place, file: &Path, at: u64) -> bool {
     match place {
         Place::File { path } => path == file,
         Place::Bytes { path, first, last } => path == file && (*first..=*last).contains(&at),
+        // A block of the segment.
+        Place::Block { shard, .. } => file.starts_with(format!("segments/{shard}")),
         _ => false,
     }
 }
@@ -26,11 +28,19 @@ fn place_names(place: &Place, file: &Path, at: u64) -> bool {
 fn every_flipped_byte_of_a_closed_ledger_is_found_and_named() {
     let dir = tempfile::tempdir().unwrap();
     small_ledger(dir.path(), 6);
+    seal_and_go_on(dir.path());
     // Reopened, so that the storage engine has files of every kind.
     let ledger = Ledger::open(dir.path(), options()).unwrap();
     let head = ledger.head(shard(0).id()).unwrap();
     ledger.commit(block(&ledger, &head, 3, 20)).unwrap();
     ledger.close().unwrap();
+    let sealed = contents(dir.path()).into_keys();
+    assert_eq!(
+        sealed
+            .filter(|path| path.extension().is_some_and(|ext| ext == "seg"))
+            .count(),
+        3
+    );
     assert_eq!(assert_whole(dir.path()).warnings, Vec::<String>::new());
 
     let started = Instant::now();
@@ -50,6 +60,15 @@ fn every_flipped_byte_of_a_closed_ledger_is_found_and_named() {
     let total: usize = contents(dir.path()).values().map(Vec::len).sum();
     assert_eq!(flipped, total);
     println!("{flipped} bytes in {:?}", started.elapsed());
+}
+
+/// Seals what there is, and appends some more.
+fn seal_and_go_on(dir: &Path) {
+    let ledger = Ledger::open(dir, options()).unwrap();
+    ledger.rotate().unwrap();
+    let head = ledger.head(shard(0).id()).unwrap();
+    ledger.commit(block(&ledger, &head, 3, 20)).unwrap();
+    ledger.close().unwrap();
 }
 
 /// Flips the bytes at `worker`, `worker + step`, … of each file of a copy.
@@ -118,6 +137,7 @@ fn a_changed_file_is_not_opened() {
 fn missing_added_shortened_and_lengthened_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
     small_ledger(dir.path(), 2);
+    seal_and_go_on(dir.path());
     for (path, bytes) in contents(dir.path()) {
         let relative = path.strip_prefix(dir.path()).unwrap();
         let named = |what: &str| {
@@ -143,10 +163,10 @@ fn missing_added_shortened_and_lengthened_files_are_named() {
         named("lengthened");
         fs::write(&path, &bytes).unwrap();
     }
-    fs::write(dir.path().join("db.0/extra"), b"").unwrap();
+    fs::write(dir.path().join("db.1/extra"), b"").unwrap();
     let faults = check(dir.path()).faults;
     assert!(
-        place_names(&faults[0].place, Path::new("db.0/extra"), 0),
+        place_names(&faults[0].place, Path::new("db.1/extra"), 0),
         "{faults:?}"
     );
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod at_rest;
+mod backup;
 mod damage;
 mod faults;
 mod fixture;
@@ -11,4 +12,6 @@ mod model;
 mod notary;
 mod operation;
 mod process;
+mod reread;
 mod rotation;
+mod rotation_faults;

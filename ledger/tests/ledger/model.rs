@@ -31,6 +31,12 @@ enum Action {
         entries: usize,
     },
     Reopen,
+    Rotate,
+    /// A step of a rotation fails, and the process is gone.
+    CrashRotating {
+        step: usize,
+        done: bool,
+    },
     /// A step of the next commit fails, and the process is gone.
     Crash {
         step: usize,
@@ -55,6 +61,9 @@ fn action() -> impl Strategy<Value = Action> {
         5 => vec((0..3i32, messages()), 1..6).prop_map(Action::Append),
         1 => (1..5usize).prop_map(|entries| Action::House { entries }),
         1 => Just(Action::Reopen),
+        1 => Just(Action::Rotate),
+        1 => (0..Step::ROTATION.len(), any::<bool>())
+            .prop_map(|(step, done)| Action::CrashRotating { step, done }),
         2 => (0..Step::COMMIT.len(), any::<bool>(), messages())
             .prop_map(|(step, done, messages)| Action::Crash { step, done, messages }),
     ]
@@ -162,6 +171,14 @@ impl Run {
                 self.ledger =
                     Ledger::open(self.dir.path(), with_faults(self.faults.clone())).unwrap();
             }
+            Action::Rotate => self.ledger.rotate().unwrap(),
+            Action::CrashRotating { step, done } => {
+                *self.faults.0.lock() = Some((Step::ROTATION[step], done));
+                // Nothing fails where there is nothing to seal.
+                let _ = self.ledger.rotate();
+                *self.faults.0.lock() = None;
+                self.crashed();
+            }
             Action::Crash {
                 step,
                 done,
@@ -206,18 +223,22 @@ impl Run {
         assert!(matches!(failed, LedgerError::Write { step: at, .. } if at == step));
         *self.faults.0.lock() = None;
 
-        // What a crash leaves is what the files hold now; the process that
-        // goes on is another one.
-        let crashed = tempfile::tempdir().unwrap();
-        copy_dir(self.dir.path(), crashed.path());
-        self.ledger = Ledger::open(crashed.path(), with_faults(self.faults.clone())).unwrap();
-        self.dir = crashed;
+        self.crashed();
         let reopened = self.head(0);
         if reopened == built.head_after {
             self.kafka.insert(0, after);
         } else {
             assert_eq!(reopened, head);
         }
+    }
+
+    /// What a crash leaves is what the files hold now; the process that goes on
+    /// is another one.
+    fn crashed(&mut self) {
+        let crashed = tempfile::tempdir().unwrap();
+        copy_dir(self.dir.path(), crashed.path());
+        self.ledger = Ledger::open(crashed.path(), with_faults(self.faults.clone())).unwrap();
+        self.dir = crashed;
     }
 
     fn compare(&self) {

@@ -9,21 +9,15 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use custody_ledger::{Ledger, Published, ShardId};
 use custody_proof::tiles::{TILE_WIDTH, TilePath};
-use indicatif::ProgressBar;
 
 use crate::args::Global;
 use crate::config::Flag;
 use crate::data_dir::DataDir;
 use crate::error::{CommandError, Exit};
 use crate::output::{count, items};
-
-/// How long the first checkpoint of a ledger that is opened may take: its maps
-/// may have to be made again.
-const FIRST_CHECKPOINT: Duration = Duration::from_secs(600);
 
 /// A tile holds so many levels of the tree: 256 is 2 to the 8th.
 const LEVEL_BITS: u32 = 8;
@@ -37,10 +31,9 @@ const LEVEL_BITS: u32 = 8;
 #[command(after_long_help = "\
 Examples:
   custody export log --data /var/lib/custody --out log/
-  custody restore /mnt/backup/custody-1 --data copy && custody export log --data copy --out log/
 
-No server may have the data directory open. A running node serves the same
-files over HTTP where `listen.log` is set, and a backup of it can be exported.")]
+No server may have the data directory open: a running node serves the same
+files over HTTP, at `listen.log`.")]
 pub struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
@@ -59,7 +52,7 @@ impl Args {
                 value: self.data.as_ref().map(|dir| dir.display().to_string()),
             }])?
             .config;
-        let data = DataDir::open_existing(&config)?;
+        let data = DataDir::open_signed(&config)?;
         let written = export(&data.ledger, &self.out);
         data.close()?;
         let written = written?;
@@ -82,16 +75,7 @@ struct Written {
 /// Writes all logs of one moment. A checkpoint comes after all that it signs,
 /// and the ledger's last.
 fn export(ledger: &Ledger, out: &Path) -> Result<Written, CommandError> {
-    let sizes: Vec<(ShardId, u64)> = ledger
-        .shards()
-        .iter()
-        .map(|(_, head)| (head.shard, head.size))
-        .collect();
-    // Without a notary what was signed before is there, or nothing ever is.
-    let signed = ledger
-        .wait_published(&sizes, FIRST_CHECKPOINT)
-        .or_else(|| ledger.published())
-        .ok_or(CommandError::Unsigned)?;
+    let signed = ledger.published().ok_or(CommandError::Unsigned)?;
     let logs: Vec<Log<'_>> = logs(&signed, out).collect();
     let total = logs.iter().map(|log| tiles(log.size).count() as u64).sum();
     let bar = items(Some(total), "tiles");
@@ -110,15 +94,11 @@ fn export(ledger: &Ledger, out: &Path) -> Result<Written, CommandError> {
             files += 1;
         }
     }
-    finish(&bar);
+    bar.finish_and_clear();
     Ok(Written {
         files,
         logs: logs.len(),
     })
-}
-
-fn finish(bar: &ProgressBar) {
-    bar.finish_and_clear();
 }
 
 /// One log: a shard's, or the ledger's own.
