@@ -93,7 +93,7 @@ pub fn prove_completeness(
 pub fn export(
     place: Place<'_>,
     subject: String,
-    take: &mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), CommandError> {
     let request = ExportEvidenceRequest {
         subject,

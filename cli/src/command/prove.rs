@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use custody_proto::v1::{EntryPosition, ProveConsistencyRequest};
 
 use crate::args::Global;
-use crate::client::{self, Place};
+use crate::client::Place;
 use crate::command::asking::Source;
 use crate::command::subject::read_id;
 use crate::error::{CommandError, Exit};

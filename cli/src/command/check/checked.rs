@@ -6,7 +6,7 @@ use custody_proto::Timestamp;
 use custody_proto::v1::{Entry, ListEventsResponse};
 use serde::Serialize;
 
-use crate::output::{Answer, Format, Look, Rendering, Sheet, count, write_json};
+use crate::output::{Answer, Format, Rendering, Sheet, count, write_json};
 
 /// A document that was checked.
 #[derive(Default, Serialize)]
@@ -92,7 +92,7 @@ impl Checked {
         }
     }
 
-    pub(super) fn write(self: &Self, out: &mut dyn Write, rendering: &Rendering) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, rendering: &Rendering) -> io::Result<()> {
         match rendering.format {
             Format::Json => write_json(out, self),
             Format::Csv => self.records().write_csv(out),
@@ -238,10 +238,3 @@ fn textwrap(sentence: &str) -> Vec<String> {
     }
     lines
 }
-
-/// Nothing but text and numbers: as wide as it needs to be.
-#[cfg(test)]
-pub(super) const PLAIN: Look = Look {
-    width: None,
-    colour: false,
-};

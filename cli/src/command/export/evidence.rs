@@ -87,7 +87,7 @@ fn to_file(place: client::Place<'_>, id: String, path: &Path) -> Result<u64, Com
 fn fetch(
     place: client::Place<'_>,
     id: String,
-    out: &mut (dyn Write + Send),
+    out: &mut dyn Write,
 ) -> Result<u64, CommandError> {
     let bar = sized(0, "evidence");
     let mut written = 0;
