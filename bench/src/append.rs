@@ -7,6 +7,8 @@
 //! covered by a published checkpoint. Each measurement is a process of its own.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
@@ -63,18 +65,26 @@ pub(crate) struct AppendArgs {
 /// One measurement.
 #[derive(Args)]
 pub(crate) struct AppendOnceArgs {
-    #[arg(long)]
+    /// Entries; by default as many as the workload has.
+    #[arg(long, default_value_t = 1_000_000)]
     events: u64,
-    #[arg(long)]
+    #[arg(long, default_value_t = 100_000)]
     persons: u32,
-    #[arg(long)]
+    #[arg(long, default_value_t = 4)]
     shards: u32,
-    #[arg(long)]
+    #[arg(long, default_value_t = 100)]
     checkpoint_ms: u64,
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, default_value = "published")]
     wait: Wait,
+    /// Where the ledger is made.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Events from a file that `workload` wrote; by default made on the way.
+    #[arg(long)]
+    workload: Option<PathBuf>,
+    /// Printed with the figures.
+    #[arg(long, default_value_t = 0)]
+    round: u32,
 }
 
 /// What an append waits for.
@@ -92,6 +102,7 @@ struct Figures {
     side: String,
     version: String,
     setting: String,
+    round: u32,
     events: u64,
     seconds: f64,
     events_per_s: f64,
@@ -198,6 +209,7 @@ pub(crate) fn once(args: &AppendOnceArgs) -> Result<()> {
         side: "custody".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         setting: format!("{:?}", args.wait).to_lowercase(),
+        round: args.round,
         events: args.events,
         seconds: took.as_secs_f64(),
         events_per_s: args.events as f64 / took.as_secs_f64(),
@@ -226,7 +238,8 @@ fn options(args: &AppendOnceArgs, seen: &Seen) -> Result<LedgerOptions> {
             let seen = Arc::clone(seen);
             let on_signed = move |published: &Arc<Published>| {
                 let shards = published.shards.iter();
-                let sizes = shards.map(|(shard, signed)| (*shard, signed.checkpoint.checkpoint.size));
+                let sizes =
+                    shards.map(|(shard, signed)| (*shard, signed.checkpoint.checkpoint.size));
                 if let Ok(mut seen) = seen.lock() {
                     seen.push((Instant::now(), sizes.collect()));
                 }
@@ -254,6 +267,18 @@ fn descriptor(partition: u32) -> ShardDescriptor {
     }
 }
 
+/// The first events of the workload.
+fn prepared(args: &AppendOnceArgs) -> Result<Vec<WorkloadEvent>> {
+    match &args.workload {
+        None => workload::Events::new(POOL as u64, args.persons, 1).collect(),
+        Some(path) => BufReader::new(File::open(path)?)
+            .lines()
+            .take(POOL)
+            .map(|line| Ok(serde_json::from_str(&line?)?))
+            .collect(),
+    }
+}
+
 /// Entries with their sealed parts, and the persons to draw from.
 fn prepare(
     root: &Path,
@@ -268,8 +293,7 @@ fn prepare(
     let mut pool = Vec::with_capacity(POOL);
     let mut references: Vec<SubjectReference> = Vec::with_capacity(POOL);
     let shard = descriptor(0).id();
-    for (sequence, event) in (0..).zip(workload::events(POOL as u64, args.persons, 1)) {
-        let event = event?;
+    for (sequence, event) in (0..).zip(prepared(args)?) {
         let person = vault.admit(&[event.subject.as_str()])?.person;
         let line = serde_json::to_vec(&event)?;
         let context = EntryContext {
@@ -364,8 +388,7 @@ fn append(
         let mut workers = Vec::new();
         let part = pool.len().div_ceil(threads);
         for (worker, pool) in pool.chunks_mut(part).enumerate() {
-            let own: Vec<&ShardDescriptor> =
-                shards.iter().skip(worker).step_by(threads).collect();
+            let own: Vec<&ShardDescriptor> = shards.iter().skip(worker).step_by(threads).collect();
             let sent = sent.clone();
             workers.push(scope.spawn(move || build(args, ledger, &own, pool, references, &sent)));
         }
@@ -464,7 +487,10 @@ fn build(
     }
     // Everything is durable.
     for head in &heads {
-        while ledger.head(head.shard).is_some_and(|durable| durable.size < head.size) {
+        while ledger
+            .head(head.shard)
+            .is_some_and(|durable| durable.size < head.size)
+        {
             ensure!(ledger.poisoned().is_none(), "{:?}", ledger.poisoned());
             thread::sleep(Duration::from_micros(200));
         }
@@ -474,7 +500,9 @@ fn build(
 
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(place).map_or(0.0, |took| took.as_secs_f64() * 1e3)
+    sorted
+        .get(place)
+        .map_or(0.0, |took| took.as_secs_f64() * 1e3)
 }
 
 /// A line of `/proc/self/status`, in MiB.

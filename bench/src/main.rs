@@ -7,10 +7,18 @@
 //!
 //! `cargo run --release -p custody-bench -- judge` judges generated events and
 //! needs no broker.
+//!
+//! `cargo run --release -p custody-bench -- append` appends entries to a ledger
+//! without Kafka.
+//!
+//! `cargo run --release -p custody-bench -- workload --out FILE` writes the
+//! events that `bench/peers/run.sh` gives to every side.
 #![allow(clippy::print_stdout)] // The figures are the output.
 
+mod append;
 mod ingest;
 mod judge;
+mod workload;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -28,6 +36,12 @@ enum What {
     Ingest(ingest::IngestArgs),
     /// The judgement of generated events, beside a bare decode of the same ones.
     Judge(judge::JudgeArgs),
+    /// From events in memory to a durable ledger, and to a published checkpoint.
+    Append(append::AppendArgs),
+    /// One measurement of `append`: a line of JSON.
+    AppendOnce(append::AppendOnceArgs),
+    /// A file of events, the same for the same seed, for `bench/peers/run.sh`.
+    Workload(workload::WorkloadArgs),
     /// One measurement of `ingest`; started by it.
     #[command(hide = true)]
     IngestOnce(ingest::OnceArgs),
@@ -37,6 +51,9 @@ fn main() -> Result<()> {
     match Args::parse().what {
         What::Ingest(args) => ingest::compare(&args),
         What::Judge(args) => judge::run(&args),
+        What::Append(args) => append::compare(&args),
+        What::AppendOnce(args) => append::once(&args),
+        What::Workload(args) => workload::write(&args),
         What::IngestOnce(args) => ingest::once(&args),
     }
 }

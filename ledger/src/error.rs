@@ -112,8 +112,9 @@ pub enum OpenError {
     },
     /// Blocks are gone that were durable.
     #[error(
-        "shard {shard} has lost its end: {anchored} blocks were durable, {found} are there; \
-         restore the ledger from a backup"
+        "shard {shard} has lost its end: {anchored} blocks were durable or signed, {found} are \
+         there; restore a newer backup, or, where there is none, give up what is lost with \
+         `custody shard resume`"
     )]
     LostTail {
         /// The shard.
@@ -122,6 +123,16 @@ pub enum OpenError {
         anchored: u64,
         /// How many there are.
         found: u64,
+    },
+    /// A shard lost its end, that was given up, and what is left of it was not
+    /// begun anew: resuming it was cut short.
+    #[error(
+        "shard {shard} lost its end, and resuming it was cut short: \
+         run `custody shard resume` again"
+    )]
+    Unresumed {
+        /// The shard.
+        shard: ShardId,
     },
     /// A database does not begin where the part before it ends.
     #[error(

@@ -91,8 +91,8 @@ pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
 pub use ledger::{
-    BackupProgress, BackupReport, Barrier, FaultInjector, Ledger, LedgerOptions, Rereader,
-    Subscription, restore,
+    BackupProgress, BackupReport, Barrier, FaultInjector, Ledger, LedgerOptions, LostEnd, Rereader,
+    ResumeError, ResumeOptions, Subscription, lost_ends, restore, resume,
 };
 pub use notary::{
     Completeness, CompletenessPart, NotaryError, NotaryOptions, OnSigned, ProveError, Published,

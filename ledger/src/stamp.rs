@@ -241,8 +241,9 @@ impl Pages {
     }
 }
 
-/// What can be made again from the rest, or is published from it.
-const DERIVED: [&str; 3] = ["tiles", "maps", "public"];
+/// What can be made again from the rest, is published from it, or was kept when
+/// a lost end was given up.
+const DERIVED: [&str; 4] = ["tiles", "maps", "public", "abandoned"];
 
 /// What a stamp covers: everything but itself; the lock, which is released
 /// last; segments, whose digests are in the manifest; what is derived.

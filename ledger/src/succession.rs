@@ -28,6 +28,8 @@ pub(crate) enum Break {
     },
     #[error("its recorded time is before that of the block before")]
     RecordedTime,
+    #[error("it accounts for nothing, and begins no epoch")]
+    Empty,
     #[error("its entries cannot be told apart: {0}")]
     Entries(DecodeError),
     #[error("the chain over its entries differs")]
@@ -90,6 +92,8 @@ pub(crate) fn check_header(
         }
     } else if block.recorded_time_ns < head.recorded_time_ns {
         Break::RecordedTime
+    } else if block.is_empty() && block.epoch == head.epoch {
+        Break::Empty
     } else {
         return Ok(());
     };

@@ -70,7 +70,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     for (what, plain) in [
         ("seal, 50 B (stored)", vec![7; 50]),
-        ("seal, 300 B of JSON (zstd)", event(1).into_bytes()),
+        (
+            "seal, 300 B of JSON (zstd, dictionary)",
+            event(1).into_bytes(),
+        ),
     ] {
         report(what, EVENTS, || {
             for n in 0..EVENTS as u64 {

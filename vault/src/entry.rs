@@ -24,14 +24,13 @@
 //! is a birthday search: 32 bytes are 2^128 work, 16 would be 2^64. It is
 //! compared, in constant time, before anything is decrypted.
 
-use std::cell::RefCell;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
-use zstd::zstd_safe;
 
+use crate::codec;
 use crate::derive;
 use crate::key::{Key, RandomnessError};
 
@@ -45,14 +44,10 @@ pub const PADDING_BYTES: usize = 64;
 pub(crate) const SALT_BYTES: usize = 16;
 const COMMITMENT_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
-const LENGTH_BYTES: usize = 4;
 const HEADER_BYTES: usize = 2 + SALT_BYTES + COMMITMENT_BYTES;
 
 /// AES-256-GCM under a one-time key, BLAKE3 commitment.
 const SUITE: u8 = 1;
-const CODEC_STORED: u8 = 0;
-const CODEC_ZSTD: u8 = 1;
-const ZSTD_LEVEL: i32 = 1;
 
 const DOMAIN: &[u8; 24] = b"custody sealed entry v1\0";
 const AAD_BYTES: usize = DOMAIN.len() + 16 + 16 + 8 + 2;
@@ -142,7 +137,7 @@ impl EntryKey {
             .open_in_place(nonce(), Aad::from(aad(context, parts.codec)), &mut content)
             .map_err(|_| SealError::Tampered)?;
         content.truncate(parts.ciphertext.len() - TAG_BYTES);
-        unpack(parts.codec, content)
+        codec::unpack(parts.codec, content)
     }
 }
 
@@ -216,13 +211,12 @@ pub(crate) fn seal(
 
     // The plaintext is packed where the ciphertext will be, in a buffer that
     // never grows: it leaves no copy behind.
-    let room = zstd_safe::compress_bound(plain.len()).max(plain.len());
-    let mut sealed = Vec::with_capacity(HEADER_BYTES + padded(room) + TAG_BYTES);
+    let mut sealed = Vec::with_capacity(HEADER_BYTES + codec::room(plain.len()) + TAG_BYTES);
     sealed.push(SUITE);
-    sealed.push(CODEC_STORED);
+    sealed.push(codec::STORED);
     sealed.extend_from_slice(salt);
     sealed.extend_from_slice(&derive::entry_commitment(&key));
-    let codec = pack(plain, &mut sealed)?;
+    let codec = codec::pack(plain, &mut sealed)?;
     sealed[1] = codec;
 
     let tag = cipher(&key)?
@@ -260,110 +254,4 @@ fn aad(context: &EntryContext, codec: u8) -> [u8; AAD_BYTES] {
     aad[64] = SUITE;
     aad[65] = codec;
     aad
-}
-
-/// Length field and content, rounded up to a padding step.
-fn padded(content: usize) -> usize {
-    (LENGTH_BYTES + content).next_multiple_of(PADDING_BYTES)
-}
-
-/// Appends length, content and padding to `out`; says by which codec.
-/// Compression is kept only where it saves a padding step.
-fn pack(plain: &[u8], out: &mut Vec<u8>) -> Result<u8, SealError> {
-    let start = out.len();
-    let compressed = if padded(plain.len()) > PADDING_BYTES {
-        let room = zstd_safe::compress_bound(plain.len());
-        out.resize(start + LENGTH_BYTES + room, 0);
-        let size = compress(plain, &mut out[start + LENGTH_BYTES..])?;
-        (padded(size) < padded(plain.len())).then_some(size)
-    } else {
-        None
-    };
-    let (codec, size) = match compressed {
-        Some(size) => {
-            let end = start + LENGTH_BYTES + size;
-            out[end..].zeroize();
-            (CODEC_ZSTD, size)
-        }
-        None => {
-            out[start..].zeroize();
-            out.truncate(start);
-            out.resize(start + LENGTH_BYTES, 0);
-            out.extend_from_slice(plain);
-            (CODEC_STORED, plain.len())
-        }
-    };
-    out.resize(start + padded(size), 0);
-    let length = u32::try_from(size).map_err(|_| SealError::TooLarge { size })?;
-    out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
-    Ok(codec)
-}
-
-/// Takes length and padding off, and undoes the codec.
-fn unpack(codec: u8, mut content: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let length = content.first_chunk().copied().ok_or(SealError::Malformed)?;
-    let size = u32::from_le_bytes(length) as usize;
-    // Exactly one encoding for each content: the fewest steps, padded by zeros.
-    if size > content.len() || padded(size) != content.len() {
-        return Err(SealError::Malformed);
-    }
-    let end = LENGTH_BYTES + size;
-    if content[end..].iter().any(|&byte| byte != 0) {
-        return Err(SealError::Malformed);
-    }
-    match codec {
-        CODEC_STORED => {
-            content.copy_within(LENGTH_BYTES..end, 0);
-            // `truncate` leaves the tail in the buffer; dropping wipes all of
-            // its capacity.
-            content.truncate(size);
-            Ok(content)
-        }
-        CODEC_ZSTD => decompress(&content[LENGTH_BYTES..end]),
-        other => Err(SealError::UnknownCodec(other)),
-    }
-}
-
-thread_local! {
-    // A context costs far more than a message. Its window keeps the last
-    // content of the thread in memory, as the caller's own buffer does.
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-fn compress(plain: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(compressor) => compressor,
-            None => {
-                let new = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|_| SealError::Cipher)?;
-                slot.insert(new)
-            }
-        };
-        compressor
-            .compress_to_buffer(plain, out)
-            .map_err(|_| SealError::Cipher)
-    })
-}
-
-fn decompress(frame: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    // Checked before anything is allocated for it.
-    let size = match zstd_safe::get_frame_content_size(frame) {
-        Ok(Some(size)) if size <= MAX_PLAIN_BYTES as u64 => size as usize,
-        _ => return Err(SealError::Malformed),
-    };
-    DECOMPRESSOR.with_borrow_mut(|slot| {
-        let decompressor = match slot {
-            Some(decompressor) => decompressor,
-            None => slot.insert(zstd::bulk::Decompressor::new().map_err(|_| SealError::Cipher)?),
-        };
-        let mut plain = Zeroizing::new(vec![0; size]);
-        let written = decompressor
-            .decompress_to_buffer(frame, plain.as_mut_slice())
-            .map_err(|_| SealError::Malformed)?;
-        if written != size {
-            return Err(SealError::Malformed);
-        }
-        Ok(plain)
-    })
 }

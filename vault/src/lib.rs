@@ -42,6 +42,7 @@ mod head;
 mod identifier;
 mod keyring;
 
+mod codec;
 mod directory;
 mod entry;
 mod person;

@@ -13,8 +13,8 @@ use ed25519_dalek::Signer as _;
 use zeroize::Zeroizing;
 
 use crate::note::{
-    KEY_BYTES, KeyError, KeyParts, Note, PUBLIC_FORM, SIGNATURE_BYTES, Signature, is_name, key_id,
-    key_text, parse_key, point, verifies,
+    KEY_BYTES, KeyError, KeyParts, Note, PUBLIC_FORM, SIGNATURE_BYTES, Signature, VerifyingKey,
+    is_name, key_id, key_text, parse_key, point, verifies,
 };
 
 /// Signature type 0x04 of the format.
@@ -136,6 +136,18 @@ impl CosignerKey {
             return Err(wrong());
         }
         Ok(time_s)
+    }
+}
+
+/// Some witnesses publish the key of a note (type 0x01) and cosign with it.
+impl From<&VerifyingKey> for CosignerKey {
+    fn from(key: &VerifyingKey) -> Self {
+        let key_bytes = key.point().as_bytes();
+        Self {
+            name: key.name().to_owned(),
+            id: key_id(key.name(), COSIGNATURE_TYPE, key_bytes),
+            key: *key.point(),
+        }
     }
 }
 

@@ -80,6 +80,17 @@ impl Join<'_> {
     /// The signed anchor may lie elsewhere, and know more than this ledger,
     /// which was put back to an older state then.
     fn has_all_that_was_signed(&self, joined: &Joined) -> Result<(), OpenError> {
+        for given_up in &self.signed.abandoned {
+            let shard = given_up
+                .shard
+                .filter(|shard| !self.accept_lost.contains(shard));
+            let epoch = shard.and_then(|shard| Some(joined.shards.get(&shard)?.head.epoch));
+            if let (Some(shard), Some(epoch)) = (shard, epoch)
+                && epoch <= given_up.head.epoch
+            {
+                return Err(OpenError::Unresumed { shard });
+            }
+        }
         for shard in self.signed.shards.keys() {
             let signed = self.signed.head_of(*shard).map_err(|what| {
                 damaged(

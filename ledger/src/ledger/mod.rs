@@ -9,6 +9,7 @@ mod options;
 mod queue;
 mod read;
 mod reread;
+mod resume;
 mod rotate;
 mod sealer;
 mod sealing;
@@ -39,6 +40,7 @@ pub(crate) use steps::Steps;
 pub use backup::{BackupProgress, BackupReport, restore};
 pub use options::{Barrier, FaultInjector, LedgerOptions};
 pub use reread::Rereader;
+pub use resume::{LostEnd, ResumeError, ResumeOptions, lost_ends, resume};
 pub use subscription::Subscription;
 
 /// An open ledger. Clones are handles of the same one.
@@ -60,9 +62,11 @@ impl Ledger {
     /// or empty.
     ///
     /// A ledger that was closed is compared with its stamp first. Of one that
-    /// was not, a copy is opened first and every block in it checked, because
-    /// opening changes the files; that needs as much space again. So a damaged
-    /// ledger stays as it was found. The house shard is open.
+    /// was not, a copy of what is not sealed is opened first and every block in
+    /// it checked, because opening changes the files; that needs as much space
+    /// again. Of segments the header, the index and the end are checked, so
+    /// that opening does not take longer the more is sealed. A damaged ledger
+    /// stays as it was found. The house shard is open.
     ///
     /// # Errors
     /// [`OpenError`], which says what to do.

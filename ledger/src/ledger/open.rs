@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::anchor::Anchor;
+use crate::anchor::{Anchor, AnchorState};
 use crate::durable;
 use crate::error::{DecodeError, OpenError};
-use crate::id::LedgerId;
+use crate::id::{LedgerId, ShardId};
 use crate::identity::Identity;
 use crate::ledger::create::{MARKER, create, remove_dir};
 use crate::ledger::fill::Fill;
@@ -28,9 +28,9 @@ use crate::ledger::subscription::Commits;
 use crate::ledger::view::{Database, View};
 use crate::ledger::writer::Writer;
 use crate::lock::Lock;
-use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor};
+use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor, SignedState};
 use crate::segment::{self, Catalogue, DatabaseInfo, Manifest};
-use crate::shard::Head;
+use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
 use crate::store::{self, Copy, Store, StoreError, dir_name};
 
@@ -79,8 +79,7 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
         stores.push((info.clone(), store));
     }
     let joined = join.all(&stores, false)?;
-    start(
-        dir,
+    let whole = Whole {
         lock,
         anchor,
         signed,
@@ -88,115 +87,170 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
         catalogue,
         stores,
         joined,
-        segment_bytes,
-        options,
-    )
+    };
+    whole.start(dir, segment_bytes, options)
 }
 
-/// Goes on with a ledger that has been found whole.
-#[allow(clippy::too_many_arguments)]
-fn start(
-    dir: &Path,
+/// A ledger that has been found whole.
+struct Whole {
     lock: Lock,
-    mut anchor: Anchor,
+    anchor: Anchor,
     signed: SignedAnchor,
-    mut manifest: Manifest,
+    manifest: Manifest,
     catalogue: Catalogue,
-    mut stores: Vec<(DatabaseInfo, Store)>,
-    mut joined: Joined,
-    segment_bytes: usize,
-    options: LedgerOptions,
-) -> Result<(Arc<Shared>, Writer), OpenError> {
-    // What was found beyond the anchor may have come from the page cache only.
-    if let Some((_, store)) = stores.last() {
-        store
-            .flush()
-            .and_then(|()| Ok(store.sync()?))
-            .map_err(|error| store_error(dir, error))?;
-    } else {
-        // A backup has none.
-        let sizes = (segment_bytes, options.cache_bytes);
-        let database = first_database(dir, &mut manifest, &joined, sizes)?;
-        stores.push(database);
-        joined.ends.push(BTreeMap::new());
+    stores: Vec<(DatabaseInfo, Store)>,
+    joined: Joined,
+}
+
+impl Whole {
+    /// Makes it ready for appends, and starts the sealer.
+    fn start(
+        mut self,
+        dir: &Path,
+        segment_bytes: usize,
+        options: LedgerOptions,
+    ) -> Result<(Arc<Shared>, Writer), OpenError> {
+        self.make_durable(dir, segment_bytes, &options)?;
+        remove_unnamed(dir, &self.manifest)?;
+        let bytes = self.open_bytes();
+        let databases: Vec<Database> = self
+            .stores
+            .into_iter()
+            .zip(self.joined.ends)
+            .map(|((info, store), end)| Database {
+                info,
+                store: Arc::new(store),
+                end: Arc::new(end),
+            })
+            .collect();
+        let unsealed = databases.len() > 1;
+        let shared = Arc::new(Shared {
+            id: self.manifest.ledger,
+            dir: dir.to_owned(),
+            segment_bytes,
+            compression: options.compression,
+            queue: Queue::new(options.queue_bytes),
+            shards: RwLock::new(self.joined.shards),
+            view: RwLock::new(Some(Arc::new(View {
+                catalogue: Arc::new(self.catalogue),
+                databases,
+            }))),
+            manifest: Mutex::new(self.manifest),
+            sealing: Sealing::default(),
+            poisoned: Mutex::new(None),
+            commits: Arc::new(Commits::default()),
+            board: Board::default(),
+            logs: Logs::default(),
+        });
+        let steps = Steps::new(options.faults.clone());
+        let notary = match &options.notary {
+            None => None,
+            Some(notary) => Some(start_notary(&shared, self.signed, notary, &steps, dir)?),
+        };
+        let sealer = Sealer {
+            shared: Arc::clone(&shared),
+            steps: steps.clone(),
+        };
+        let sealer = std::thread::Builder::new()
+            .name("ledger-sealer".to_owned())
+            .spawn(move || sealer.run())
+            .map_err(OpenError::io("start the sealer thread of", dir))?;
+        if unsealed {
+            shared.sealing.request();
+        }
+        let writer = Writer {
+            dir: dir.to_owned(),
+            shared: Arc::clone(&shared),
+            anchor: self.anchor,
+            lock: self.lock,
+            fill: Fill::new(options.rotate_bytes, options.rotate_age, bytes),
+            options,
+            steps,
+            sealer,
+            notary,
+        };
+        Ok((shared, writer))
     }
-    remove_unnamed(dir, &manifest)?;
-    let heads: Vec<Head> = joined.shards.values().map(|open| open.head).collect();
-    if heads
-        .iter()
-        .any(|head| anchor.state().heads.get(&head.shard) != Some(head))
-    {
-        anchor
-            .write(&heads)
-            .map_err(OpenError::io("write the anchor of", dir))?;
+
+    fn heads(&self) -> Vec<Head> {
+        let shards = self.joined.shards.values();
+        shards.map(|open| open.head).collect()
     }
-    let bytes = stores.last().map_or(0, |(info, store)| {
-        let holds_blocks = heads
+
+    /// What was found beyond the anchor may have come from the page cache
+    /// only; a backup has no database yet.
+    fn make_durable(
+        &mut self,
+        dir: &Path,
+        segment_bytes: usize,
+        options: &LedgerOptions,
+    ) -> Result<(), OpenError> {
+        if let Some((_, store)) = self.stores.last() {
+            store
+                .flush()
+                .and_then(|()| Ok(store.sync()?))
+                .map_err(|error| store_error(dir, error))?;
+        } else {
+            let sizes = (segment_bytes, options.cache_bytes);
+            let database = first_database(dir, &mut self.manifest, &self.joined, sizes)?;
+            self.stores.push(database);
+            self.joined.ends.push(BTreeMap::new());
+        }
+        let heads = self.heads();
+        let known = &self.anchor.state().heads;
+        if heads
             .iter()
-            .any(|head| head.blocks > info.first(head.shard));
-        // More than its blocks have: it is sealed a little early.
-        if holds_blocks {
+            .any(|head| known.get(&head.shard) != Some(head))
+        {
+            self.anchor
+                .write(&heads)
+                .map_err(OpenError::io("write the anchor of", dir))?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes the database that is written to has, or a little more;
+    /// 0 where it has no block.
+    fn open_bytes(&self) -> u64 {
+        let Some((info, store)) = self.stores.last() else {
+            return 0;
+        };
+        let heads = self.heads();
+        if heads
+            .iter()
+            .any(|head| head.blocks > info.first(head.shard))
+        {
             store.file_bytes().max(1)
         } else {
             0
         }
-    });
-    let databases: Vec<Database> = stores
-        .into_iter()
-        .zip(joined.ends)
-        .map(|((info, store), end)| Database {
-            info,
-            store: Arc::new(store),
-            end: Arc::new(end),
-        })
-        .collect();
-    let unsealed = databases.len() > 1;
-    let shared = Arc::new(Shared {
-        id: manifest.ledger,
-        dir: dir.to_owned(),
-        segment_bytes,
-        compression: options.compression,
-        queue: Queue::new(options.queue_bytes),
-        shards: RwLock::new(joined.shards),
-        view: RwLock::new(Some(Arc::new(View {
-            catalogue: Arc::new(catalogue),
-            databases,
-        }))),
-        manifest: Mutex::new(manifest),
-        sealing: Sealing::default(),
-        poisoned: Mutex::new(None),
-        commits: Arc::new(Commits::default()),
-        board: Board::default(),
-        logs: Logs::default(),
-    });
-    let steps = Steps::new(options.faults.clone());
-    let notary = match &options.notary {
-        None => None,
-        Some(notary) => Some(start_notary(&shared, signed, notary, &steps, dir)?),
-    };
-    let sealer = Sealer {
-        shared: Arc::clone(&shared),
-        steps: steps.clone(),
-    };
-    let sealer = std::thread::Builder::new()
-        .name("ledger-sealer".to_owned())
-        .spawn(move || sealer.run())
-        .map_err(OpenError::io("start the sealer thread of", dir))?;
-    if unsealed {
-        shared.sealing.request();
     }
-    let writer = Writer {
-        dir: dir.to_owned(),
-        shared: Arc::clone(&shared),
+}
+
+/// The heads of the shards of a ledger that may have lost their ends, from
+/// copies of its databases.
+pub(super) fn survey(
+    dir: &Path,
+    identity: &Identity,
+    anchor: &AnchorState,
+    signed: &SignedState,
+    may_lose: &BTreeSet<ShardId>,
+) -> Result<Vec<(ShardDescriptor, Head)>, OpenError> {
+    let manifest = read_manifest(dir, identity.ledger)?;
+    let catalogue = Catalogue::new(dir, identity.ledger, manifest.shards.clone());
+    catalogue.check()?;
+    let join = Join {
+        dir,
+        ledger: identity.ledger,
+        catalogue: &catalogue,
         anchor,
-        lock,
-        fill: Fill::new(options.rotate_bytes, options.rotate_age, bytes),
-        options,
-        steps,
-        sealer,
-        notary,
+        signed,
+        accept_lost: may_lose,
     };
-    Ok((shared, writer))
+    remove_copies(dir)?;
+    let joined = probe(&join, identity, &manifest.databases)?;
+    let shards = joined.shards.into_values();
+    Ok(shards.map(|open| (open.descriptor, open.head)).collect())
 }
 
 fn start_notary(
@@ -315,7 +369,7 @@ fn probe(
     join: &Join<'_>,
     identity: &Identity,
     databases: &[DatabaseInfo],
-) -> Result<(), OpenError> {
+) -> Result<Joined, OpenError> {
     const CACHE_BYTES: u64 = 16 << 20;
     let dir = join.dir;
     let mut copies = Vec::with_capacity(databases.len());
@@ -331,10 +385,10 @@ fn probe(
     }
     // Every block, not only the last ones: sled goes on without a page that it
     // cannot read, and would write over what is left of it.
-    join.all(&stores, true)?;
+    let joined = join.all(&stores, true)?;
     drop(stores);
     drop(copies);
-    Ok(())
+    Ok(joined)
 }
 
 /// Tells what the machine lacks from what is wrong with the stored bytes.

@@ -13,6 +13,9 @@ use crate::segment::{Segment, read_error};
 use crate::shard::Head;
 use crate::store::{RawFile, Reread, dir_name};
 
+/// How many segment files are kept open, over all shards.
+const OPEN_SEGMENTS: usize = 64;
+
 /// Reads durable blocks from the disk by descriptors of its own: what a
 /// storage engine holds in memory, and what lies on the disk, can differ.
 ///
@@ -74,6 +77,9 @@ impl Rereader {
                     .catalogue
                     .attach(shard, info)
                     .map_err(|error| read_error(shard, height, info, error))?;
+                if self.segments.len() >= OPEN_SEGMENTS {
+                    self.segments.clear();
+                }
                 self.segments.insert(shard, (info.first_height, segment));
             }
             let segment = self.segments.get(&shard).map(|(_, segment)| segment);

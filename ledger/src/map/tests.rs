@@ -9,6 +9,9 @@ use super::shard_map::{BASE_FILE, RECENT_FILE};
 use super::*;
 use crate::id::{Digest, ShardId, SubjectReference};
 
+mod files;
+mod measure;
+
 const SHARD: ShardId = ShardId([4; 16]);
 const GENESIS: Digest = Digest([9; 32]);
 
@@ -148,7 +151,7 @@ fn reopened(dir: &Path, log: &Log, sealed: u64) -> ShardMap {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn as_the_model_through_merges_and_crashes(steps in prop::collection::vec(step(), 1..25), others in prop::collection::vec(reference(), 4)) {
@@ -272,143 +275,6 @@ fn an_entry_counts_once() {
 }
 
 #[test]
-fn a_merge_after_the_last_save_makes_the_save_worthless() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = log(300, 100);
-    let mut map = built(dir.path(), &log[..200].to_vec());
-    map.save_recent().unwrap();
-    touch_all(&mut map, &log, 200, 300);
-    map.roots(300, chain_head(300)).unwrap();
-    map.merge().unwrap();
-    drop(map);
-    let map = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
-    assert_eq!(map.sealed().0.size, 300);
-    check(&map, &log, &[person(0), person(100)]);
-    drop(map);
-    // The other way round the save rests on a base that is gone.
-    let saved = dir.path().join(RECENT_FILE);
-    fs::remove_file(dir.path().join(BASE_FILE)).unwrap();
-    let map = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
-    assert_eq!(
-        map.sealed().0.size,
-        200,
-        "what rested on no base still does"
-    );
-    drop(map);
-    let mut map = built(dir.path(), &log[..100].to_vec());
-    map.merge().unwrap();
-    map.roots(100, chain_head(100)).unwrap();
-    touch_all(&mut map, &log, 100, 200);
-    map.roots(200, chain_head(200)).unwrap();
-    map.save_recent().unwrap();
-    fs::remove_file(dir.path().join(BASE_FILE)).unwrap();
-    let error = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap_err();
-    assert!(
-        matches!(&error, MapError::OtherBase { path } if *path == saved),
-        "{error}"
-    );
-}
-
-#[test]
-fn damage_has_a_type() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = log(3000, 1000);
-    let mut map = built(dir.path(), &log[..2900].to_vec());
-    map.merge().unwrap();
-    map.roots(2900, chain_head(2900)).unwrap();
-    touch_all(&mut map, &log, 2900, 3000);
-    map.roots(3000, chain_head(3000)).unwrap();
-    map.save_recent().unwrap();
-    drop(map);
-    let open = || ShardMap::open(dir.path(), SHARD, GENESIS);
-    for name in [BASE_FILE, RECENT_FILE] {
-        let path = dir.path().join(name);
-        let good = fs::read(&path).unwrap();
-        let damaged = |change: &dyn Fn(&mut Vec<u8>)| {
-            let mut bytes = good.clone();
-            change(&mut bytes);
-            fs::write(&path, bytes).unwrap();
-            let error = open().unwrap_err();
-            assert!(error.needs_rebuild(), "{error}");
-            error.to_string()
-        };
-        assert!(damaged(&|bytes| bytes[0] ^= 1).contains("magic"));
-        assert!(damaged(&|bytes| bytes[4] = 2).contains("too new"));
-        assert!(damaged(&|bytes| bytes[4] = 0).contains("too old"));
-        damaged(&|bytes| bytes.truncate(20));
-        damaged(&|bytes| bytes.truncate(0));
-        damaged(&|bytes| bytes.push(0));
-        damaged(&|bytes| bytes.truncate(bytes.len() - 1));
-        for at in 8..170 {
-            damaged(&|bytes| bytes[at] ^= 1);
-        }
-        fs::write(&path, &good).unwrap();
-        let error = ShardMap::open(dir.path(), ShardId([5; 16]), GENESIS).unwrap_err();
-        assert!(matches!(error, MapError::OtherShard { .. }));
-        open().unwrap();
-    }
-
-    // In the records, and in the hashes: found where they are read.
-    let path = dir.path().join(BASE_FILE);
-    let good = fs::read(&path).unwrap();
-    let all: Vec<SubjectReference> = (0..1000).map(person).collect();
-    for at in [
-        176 + 3,
-        176 + 56 * 999 + 20,
-        good.len() - 1,
-        good.len() - 700,
-    ] {
-        let mut bytes = good.clone();
-        bytes[at] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        let mut map = open().unwrap();
-        let error = map.reader().prove(&all).unwrap_err();
-        assert!(error.needs_rebuild(), "{error}");
-        if at < 176 + 56 * 1000 {
-            assert!(matches!(error, MapError::Bucket { .. }));
-            // A damaged record goes into no root.
-            for (n, reference) in all.iter().enumerate() {
-                map.touch(*reference, 3000 + n as u64, entry(0)).unwrap();
-            }
-            assert!(matches!(
-                map.roots(4000, entry(3999)),
-                Err(MapError::Bucket { .. })
-            ));
-            assert!(matches!(map.merge(), Err(MapError::Bucket { .. })));
-            assert_eq!(map.sealed().0.size, 3000);
-        } else {
-            assert!(matches!(error, MapError::SelfCheck(_)));
-        }
-    }
-}
-
-/// FORMAT: these bytes do not change.
-#[test]
-fn golden() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = log(400, 130);
-    let mut map = built(dir.path(), &log[..390].to_vec());
-    map.merge().unwrap();
-    map.roots(390, chain_head(390)).unwrap();
-    touch_all(&mut map, &log, 390, 400);
-    map.roots(400, chain_head(400)).unwrap();
-    map.save_recent().unwrap();
-    let file = |name: &str| fs::read(dir.path().join(name)).unwrap();
-    let (base, recent) = (file(BASE_FILE), file(RECENT_FILE));
-    // 130 persons in 4 buckets.
-    assert_eq!(base.len(), 176 + 130 * 56 + 4 * 16 + 7 * 32);
-    assert_eq!(recent.len(), 112 + 10 * 56 + 32);
-    assert_eq!(
-        blake3::hash(&base).to_string(),
-        "fa50b34b27982e591039e1aee5d8455e55499ce43c9515ea7e805b8defe32c9f"
-    );
-    assert_eq!(
-        blake3::hash(&recent).to_string(),
-        "e9fb15433e56fc8239d9f1030e323f95eca853544687069c47a290d61a878707"
-    );
-}
-
-#[test]
 fn a_merge_is_due_when_it_is_worth_it() {
     let policy = MergePolicy::default();
     assert!(!policy.is_due(4095, 0));
@@ -457,122 +323,4 @@ fn proofs_are_had_while_versions_are_sealed_and_merged() {
         ended.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(prover.join().unwrap() > 0);
     });
-}
-
-#[test]
-#[ignore = "a measurement: run with --release --nocapture"]
-fn microseconds_a_person() {
-    use std::time::Instant;
-    const PERSONS: usize = 1_000_000;
-    const BATCH: usize = 10_000;
-    let dir = tempfile::tempdir().unwrap();
-    let people: Vec<SubjectReference> = (0..PERSONS as u64).map(person).collect();
-    let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();
-    let mut sequence = 0;
-    let mut touch = |map: &mut ShardMap, reference: SubjectReference| {
-        map.touch(reference, sequence, Digest([6; 32])).unwrap();
-        sequence += 1;
-        sequence
-    };
-
-    // All once: what a rebuild costs.
-    let policy = MergePolicy::default();
-    let started = Instant::now();
-    let mut merges = 0;
-    for chunk in people.chunks(BATCH) {
-        let size = chunk
-            .iter()
-            .map(|one| touch(&mut map, *one))
-            .last()
-            .unwrap();
-        map.roots(size, GENESIS).unwrap();
-        if map.merge_due(&policy) {
-            map.merge().unwrap();
-            merges += 1;
-        }
-    }
-    println!(
-        "rebuilt: {} ns a new person, {merges} merges among them",
-        started.elapsed().as_nanos() / PERSONS as u128
-    );
-    let started = Instant::now();
-    map.merge().unwrap();
-    println!(
-        "a merge of {:?} persons: {:?}",
-        map.persons(),
-        started.elapsed()
-    );
-    map.roots(PERSONS as u64, GENESIS).unwrap();
-    println!(
-        "base: {:.2} bytes a person in memory",
-        map.allocated_bytes() as f64 / PERSONS as f64
-    );
-
-    // Zipf with exponent 0.99 over all of them.
-    let mut sums = Vec::with_capacity(PERSONS);
-    let mut sum = 0.0;
-    for n in 1..=PERSONS {
-        sum += (n as f64).powf(-0.99);
-        sums.push(sum);
-    }
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let at = (state >> 11) as f64 / (1_u64 << 53) as f64 * sum;
-        people[sums.partition_point(|sum| *sum < at).min(PERSONS - 1)]
-    };
-    for batch in [1_000, 10_000, 50_000] {
-        let (mut touching, mut sealing, mut worst) = (0, 0, 0);
-        let rounds = 1_000_000 / batch;
-        for _ in 0..rounds {
-            let chosen: Vec<SubjectReference> = (0..batch).map(|_| next()).collect();
-            let started = Instant::now();
-            let size = chosen
-                .iter()
-                .map(|one| touch(&mut map, *one))
-                .last()
-                .unwrap();
-            touching += started.elapsed().as_nanos();
-            let started = Instant::now();
-            map.roots(size, GENESIS).unwrap();
-            sealing += started.elapsed().as_nanos();
-            worst = worst.max(started.elapsed().as_micros());
-        }
-        let touches = (batch * rounds) as u128;
-        println!(
-            "{batch} touches a checkpoint: {} ns a touch, {} ns a touch to seal, {} us a checkpoint, {worst} at worst; recent {} persons, {:.1} bytes each",
-            touching / touches,
-            sealing / touches,
-            sealing / rounds as u128 / 1000,
-            map.persons().0,
-            map.reader().0.read().recent.allocated_bytes() as f64 / map.persons().0 as f64,
-        );
-    }
-    let started = Instant::now();
-    map.save_recent().unwrap();
-    println!("saved in {:?}", started.elapsed());
-    let started = Instant::now();
-    let opened = ShardMap::open(dir.path(), SHARD, GENESIS).unwrap();
-    println!("opened in {:?}", started.elapsed());
-    assert_eq!(opened.sealed(), map.sealed());
-    let started = Instant::now();
-    let mut bytes = 0;
-    for one in people.iter().step_by(1000) {
-        let (_, _, proved) = map.reader().prove(&[*one]).unwrap();
-        bytes += proved[0].proof.encode().len();
-    }
-    println!(
-        "{} us a proof of {} bytes",
-        started.elapsed().as_micros() / 1000,
-        bytes / 1000
-    );
-    let started = Instant::now();
-    map.merge().unwrap();
-    println!(
-        "a merge of {:?} persons: {:?}",
-        map.persons(),
-        started.elapsed()
-    );
 }

@@ -33,7 +33,7 @@ pub struct Roots {
     pub recent: Hash,
 }
 
-/// What a shard has of a person, with the roots that it is proved against.
+/// What a shard has of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {
     /// The record, `None` where the shard has nothing of the person.

@@ -42,7 +42,9 @@ pub use published::{Published, PublishedShard};
 
 pub(crate) use logs::Logs;
 pub(crate) use published::Board;
-pub(crate) use signed::{SignedAnchor, SignedState};
+pub(crate) use recover::ledger_tiles;
+pub(crate) use sign::checkpoint_of;
+pub(crate) use signed::{FILES as SIGNED_FILES, GivenUp, SignedAnchor, SignedState};
 
 /// How much is read again before it is looked whether a checkpoint is due, in
 /// bytes.

@@ -4,7 +4,7 @@
 //! What was signed is not: a tree that is not the one that was signed stops the
 //! notary before it signs anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use custody_proof::checkpoint::{LedgerCheckpoint, ShardCheckpoint};
@@ -24,6 +24,11 @@ pub(crate) const TILES_DIR: &str = "tiles";
 pub(crate) const MAPS_DIR: &str = "maps";
 /// The ledger's own log among the trees.
 const LEDGER_LOG: &str = "ledger";
+
+/// Where the log of manifests lies in a ledger's directory.
+pub(crate) fn ledger_tiles(dir: &Path) -> PathBuf {
+    dir.join(TILES_DIR).join(LEDGER_LOG)
+}
 
 impl Notary {
     /// Takes up where the signed anchor ends.
@@ -100,8 +105,10 @@ impl Notary {
     }
 
     pub(super) fn tiles_dir(&self, shard: Option<ShardId>) -> PathBuf {
-        let name = shard.map_or_else(|| LEDGER_LOG.to_owned(), |shard| shard.to_string());
-        self.dir.join(TILES_DIR).join(name)
+        match shard {
+            Some(shard) => self.dir.join(TILES_DIR).join(shard.to_string()),
+            None => ledger_tiles(&self.dir),
+        }
     }
 
     pub(super) fn map_dir(&self, shard: ShardId) -> PathBuf {

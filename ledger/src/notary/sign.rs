@@ -342,7 +342,7 @@ impl SignedState {
 }
 
 /// The text of a note of our own, which the signed anchor's digest covers.
-pub(super) fn checkpoint_of(note: &str) -> Result<String, String> {
+pub(crate) fn checkpoint_of(note: &str) -> Result<String, String> {
     custody_proof::note::Note::parse_within(note, custody_proof::note::Limits::CHECKPOINT)
         .map(|note| note.text().to_owned())
         .map_err(|error| error.to_string())

@@ -2,12 +2,14 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use custody_proof::tree::{
-    Frontier, Hash, empty_root, leaf_hash_32, node_hash, verify_consistency, verify_inclusion,
+    Hash, empty_root, leaf_hash_32, node_hash, verify_consistency, verify_inclusion,
 };
 use proptest::prelude::*;
 
 use super::*;
 use crate::id::Digest;
+
+mod measure;
 
 const OWNER: [u8; 16] = [7; 16];
 
@@ -325,61 +327,4 @@ fn stored_leaves() {
             ..
         }
     ));
-}
-
-#[test]
-#[ignore = "a measurement: run with --release --nocapture"]
-fn nanoseconds_a_leaf() {
-    let dir = tempfile::tempdir().unwrap();
-    let count = 20_000_000;
-    let leaves: Vec<Digest> = (0..1 << 16).map(leaf).collect();
-    let started = std::time::Instant::now();
-    let mut tree = Tree::create(dir.path(), OWNER).unwrap();
-    for n in 0..count {
-        tree.push(&leaves[n & 0xffff]);
-        if n % 10_000 == 0 {
-            tree.flush().unwrap();
-        }
-    }
-    tree.flush().unwrap();
-    let pushed = started.elapsed();
-    println!(
-        "{:.0} ns a leaf, flushed every 10,000",
-        pushed.as_nanos() as f64 / count as f64
-    );
-
-    struct Repeated(Vec<Digest>);
-    impl Leaves for Repeated {
-        fn leaves(&self, first: u64, count: usize) -> Result<Vec<Digest>, TreeError> {
-            let at = first as usize & 0xffff;
-            Ok(self.0[at..at + count].to_vec())
-        }
-    }
-    let log = Repeated(leaves);
-    let tiles = tree.tiles();
-    let started = std::time::Instant::now();
-    for n in 0..1000 {
-        let mut prover = tiles.prover(count as u64, &log).unwrap();
-        prover.inclusion(n * 19_997).unwrap();
-    }
-    println!("{} us a proof alone", started.elapsed().as_micros() / 1000);
-    let started = std::time::Instant::now();
-    let mut prover = tiles.prover(count as u64, &log).unwrap();
-    for n in 0..1000 {
-        prover.inclusion(n * 19_997).unwrap();
-    }
-    println!(
-        "{} us a proof of 1000 in one tree",
-        started.elapsed().as_micros() / 1000
-    );
-    let started = std::time::Instant::now();
-    Tree::open(dir.path(), OWNER, count as u64, &log).unwrap();
-    println!("{} us to open", started.elapsed().as_micros());
-    let mut frontier = Frontier::new();
-    let started = std::time::Instant::now();
-    (0..5_000_000).for_each(|_| frontier.push(Hash([1; 32])));
-    println!(
-        "{} ns a leaf without its leaf hash",
-        started.elapsed().as_nanos() / 5_000_000
-    );
 }

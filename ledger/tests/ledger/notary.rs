@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use custody_ledger::{
     BlockBuilder, FaultInjector, Head, Ledger, LedgerOptions, NotaryOptions, OpenError, ProveError,
-    Published, ShardId, Step, SubjectReference,
+    Published, ResumeError, ResumeOptions, ShardId, Step, SubjectReference, lost_ends, resume,
 };
 use custody_proof::evidence;
 use custody_proof::note::{SigningKey, VerifyingKey};
@@ -61,7 +61,10 @@ fn append(ledger: &Ledger, head: &Head, persons: &[u64]) -> Head {
 
 fn sizes(ledger: &Ledger) -> Vec<(ShardId, u64)> {
     let shards = ledger.shards();
-    shards.iter().map(|(_, head)| (head.shard, head.size)).collect()
+    shards
+        .iter()
+        .map(|(_, head)| (head.shard, head.size))
+        .collect()
 }
 
 /// Waits until everything is signed.
@@ -103,7 +106,11 @@ impl Filled {
     }
 
     fn evidence(&self, person_number: u64) -> evidence::Evidence {
-        let mut entries = self.entries.get(&person_number).cloned().unwrap_or_default();
+        let mut entries = self
+            .entries
+            .get(&person_number)
+            .cloned()
+            .unwrap_or_default();
         entries.sort();
         self.ledger
             .evidence(&[person(person_number)], &entries)
@@ -115,7 +122,7 @@ impl Filled {
 fn what_is_signed_proves_everything_of_everybody() {
     let dir = tempfile::tempdir().unwrap();
     let mut filled = Filled::open(dir.path(), signed_options());
-    filled.fill(60);
+    filled.fill(25);
     let published = signed(&filled.ledger);
     assert_eq!(published.shards.len(), 3);
 
@@ -202,7 +209,9 @@ fn it_goes_on_after_an_end_of_any_kind() {
                 }
             }
         }),
-        ("no maps", |dir| fs::remove_dir_all(dir.join("maps")).unwrap()),
+        ("no maps", |dir| {
+            fs::remove_dir_all(dir.join("maps")).unwrap()
+        }),
         ("torn maps", |dir| {
             for shard in fs::read_dir(dir.join("maps")).unwrap() {
                 for file in fs::read_dir(shard.unwrap().path()).unwrap() {
@@ -305,7 +314,10 @@ fn a_bit_that_flips_on_its_way_to_the_disk_is_found_before_it_is_signed() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let reason = filled.ledger.poisoned().unwrap();
-    assert!(reason.contains(&format!("block {}", head.blocks - 1)), "{reason}");
+    assert!(
+        reason.contains(&format!("block {}", head.blocks - 1)),
+        "{reason}"
+    );
     assert_eq!(filled.ledger.published(), Some(before));
     filled.ledger.close().unwrap_err();
 }
@@ -383,7 +395,11 @@ fn a_step_that_fails_signs_nothing_that_does_not_hold() {
             let mut again = Filled::open(dir.path(), signed_options());
             assert_eq!(again.heads[0], head, "{case}");
             again.entries = filled.entries;
-            again.entries.entry(1).or_default().push((head.shard, head.size - 1));
+            again
+                .entries
+                .entry(1)
+                .or_default()
+                .push((head.shard, head.size - 1));
             again.fill(2);
             signed(&again.ledger);
             let proof = again
@@ -420,5 +436,106 @@ fn a_ledger_put_back_to_an_older_state_is_refused_by_an_anchor_that_lies_elsewhe
     let error = Ledger::open(&older, options()).unwrap_err();
     assert!(matches!(error, OpenError::LostTail { .. }), "{error}");
     // Refused, it is as it was.
+    assert_whole(&older);
+
+    // The operator gives up what is lost; nothing that was signed is signed
+    // away: the ledger and the shards go on under other origins.
+    let lost = lost_ends(&older, &options()).unwrap();
+    assert_eq!(lost.len(), 2, "the house had nothing new");
+    let resume_options = ResumeOptions {
+        ledger: options(),
+        shards: None,
+        recorded_time_ns: TIME + 1,
+        ruleset: RULESET,
+    };
+    let only_one = ResumeOptions {
+        shards: Some([lost[0].shard].into()),
+        ..resume_options.clone()
+    };
+    assert!(matches!(
+        resume(&older, &only_one),
+        Err(ResumeError::Another { .. })
+    ));
+    assert_eq!(resume(&older, &resume_options).unwrap(), lost);
+    assert_eq!(resume(&older, &resume_options).unwrap(), Vec::new());
+    assert!(
+        older
+            .join("abandoned")
+            .join(format!("{}.0", TIME + 1))
+            .exists()
+    );
+
+    let mut again = Filled::open(&older, options());
+    again.fill(3);
+    let published = signed(&again.ledger);
+    assert_eq!(published.origin, "custody/test/1");
+    for end in &lost {
+        let checkpoint = &published.shards[&end.shard].checkpoint;
+        assert_eq!((checkpoint.epoch, end.epoch), (1, 1));
+        let abandoned = checkpoint.abandoned.unwrap();
+        assert_eq!((abandoned.epoch, abandoned.size), (0, end.abandoned.size));
+        let head = again.ledger.head(end.shard).unwrap();
+        let proof = again
+            .ledger
+            .prove_inclusion(end.shard, head.size - 1)
+            .unwrap();
+        proof.verify(&keys()).unwrap();
+    }
+    again.ledger.close().unwrap();
+    assert_whole(&older);
+}
+
+/// Cut short after the signed anchor was told, it is refused until it is done.
+#[test]
+fn a_resumption_that_was_cut_short_is_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || LedgerOptions {
+        signed_anchor_dir: Some(dir.path().join("elsewhere")),
+        ..signed_options()
+    };
+    let path = dir.path().join("a");
+    let mut filled = Filled::open(&path, options());
+    filled.fill(3);
+    signed(&filled.ledger);
+    filled.ledger.close().unwrap();
+    let older = dir.path().join("older");
+    copy_dir(&path, &older);
+    let mut filled = Filled::open(&path, options());
+    filled.fill(3);
+    signed(&filled.ledger);
+    filled.ledger.close().unwrap();
+
+    let lost = lost_ends(&older, &options()).unwrap();
+    let resume_options = |faults| ResumeOptions {
+        ledger: LedgerOptions {
+            faults,
+            ..options()
+        },
+        shards: None,
+        recorded_time_ns: TIME + 1,
+        ruleset: RULESET,
+    };
+    for step in [Step::Write, Step::Anchor] {
+        let faults = Arc::new(FailAt {
+            step,
+            how: How::NotDone,
+            armed: AtomicBool::new(true),
+        });
+        resume(&older, &resume_options(Some(faults))).unwrap_err();
+        let error = Ledger::open(&older, options()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                OpenError::Unresumed { .. } | OpenError::LostTail { .. }
+            ),
+            "{step}: {error}"
+        );
+    }
+    let done = resume(&older, &resume_options(None)).unwrap();
+    assert!(!done.is_empty() && done.len() <= lost.len());
+    let mut again = Filled::open(&older, options());
+    again.fill(2);
+    signed(&again.ledger);
+    again.ledger.close().unwrap();
     assert_whole(&older);
 }

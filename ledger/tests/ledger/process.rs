@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use custody_ledger::{Ledger, OpenError, VerifyOptions, verify};
+use custody_ledger::{Ledger, LedgerOptions, OpenError, VerifyOptions, verify};
 
 use crate::fixture::{assert_whole, block, options, shard};
 
@@ -31,7 +31,12 @@ fn child_dir() -> Option<PathBuf> {
 #[test]
 fn child_that_appends() {
     let Some(dir) = child_dir() else { return };
-    let ledger = Ledger::open(&dir, options()).unwrap();
+    let options = LedgerOptions {
+        // So that it is killed while databases are sealed, too.
+        rotate_bytes: 8000,
+        ..options()
+    };
+    let ledger = Ledger::open(&dir, options).unwrap();
     let mut head = ledger.open_shard(&shard(0)).unwrap();
     println!("open");
     loop {
@@ -48,7 +53,7 @@ fn acknowledged(line: &str) -> Option<u64> {
 fn what_was_acknowledged_survives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut durable = 0;
-    for round in 1..=3 {
+    for round in 1..=6 {
         let (mut child, mut output) = spawn("process::child_that_appends", dir.path());
         let mut line = String::new();
         while durable < 40 * round {

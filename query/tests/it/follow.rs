@@ -164,7 +164,7 @@ fn another_format_another_ledger_and_rubbish_start_empty() {
     let directory = world.read_model_directory();
     let stamp = directory.join("STAMP");
     let good = std::fs::read_to_string(&stamp).unwrap();
-    let other_ledger = format!("custody read model 2\nledger {}\n", "0".repeat(32));
+    let other_ledger = format!("custody read model 3\nledger {}\n", "0".repeat(32));
     for text in [
         "",
         "custody read model 0\n",
@@ -220,7 +220,7 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
         world.drop_model();
         std::fs::write(
             &stamp,
-            format!("custody read model 2\nledger {}\n", other.id()),
+            format!("custody read model 3\nledger {}\n", other.id()),
         )
         .unwrap();
         let model = ReadModel::open(

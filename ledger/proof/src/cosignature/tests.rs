@@ -100,6 +100,7 @@ fn keys_of_witnesses_and_of_logs_are_not_taken_for_each_other() {
     let log = SigningKey::from_seed("witness.example/w1", &[1; 32]).unwrap();
     let log = log.verifying_key();
     assert_ne!(log.id(), key.id());
+    assert_eq!(CosignerKey::from(log), key);
     assert_eq!(
         log.to_string().parse::<CosignerKey>().unwrap_err(),
         KeyError::Algorithm

@@ -17,8 +17,9 @@ use crate::tree::{Hash, leaf_hash_32, verify_inclusion};
 
 /// Everything that a ledger has of some references, with the proofs.
 ///
-/// A person may have more than one reference: those to whom an export is due
-/// ask [`Verified::is_about`] for all of them.
+/// Whom it is about is not proved: a person may have more references, and that
+/// a ledger has nothing of one is true of others too. Whoever knows whom it
+/// should be about asks [`Verified::is_about`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {

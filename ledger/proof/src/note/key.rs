@@ -183,6 +183,11 @@ impl VerifyingKey {
         })
     }
 
+    /// Without the name.
+    pub(crate) fn point(&self) -> &ed25519_dalek::VerifyingKey {
+        &self.key
+    }
+
     /// Whether a signature claims to be by this key.
     pub fn is_key_of(&self, signature: &Signature) -> bool {
         signature.key_id() == self.id && signature.name() == self.name

@@ -1,10 +1,10 @@
 //! The base map: an immutable file.
 //!
-//! Records in ascending order, cut into buckets of about 64 by the first bits
+//! Records in ascending order, cut into buckets of about 32 by the first bits
 //! of their references, each with a checksum; then the index of the buckets;
 //! then the hashes of all subtrees from the root down to the buckets. So a
 //! proof reads one bucket, and one hash a level above it. The index is kept in
-//! memory: a quarter of a byte a person.
+//! memory: about half a byte a person.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -26,9 +26,9 @@ pub(super) use build::Builder;
 use header::{HEADER_BYTES, Header};
 
 /// How many records a bucket is meant to have.
-const BUCKET: u64 = 64;
-/// Buckets by at most so many bits: 2^24 buckets are good for 10^9 persons.
-const MAX_BITS: u8 = 24;
+const BUCKET: u64 = 32;
+/// Buckets by at most so many bits: 2^25 buckets are good for 10^9 persons.
+const MAX_BITS: u8 = 25;
 /// End of the bucket 8, checksum 8.
 const INDEX_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
@@ -142,17 +142,24 @@ impl Base {
         }
     }
 
-    /// The records of a bucket, checked.
-    fn bucket(&self, bucket: usize) -> Result<Vec<Record>, MapError> {
+    /// The records of a bucket, as stored, checked.
+    fn read_bucket(&self, bucket: usize, bytes: &mut Vec<u8>) -> Result<(), MapError> {
         let (start, end) = self.range(bucket, 1);
-        let mut bytes = vec![0; (end - start) as usize * RECORD_BYTES];
-        self.read(&mut bytes, record_position(start))?;
-        if checksum(&bytes) != self.checksums[bucket] {
+        bytes.resize((end - start) as usize * RECORD_BYTES, 0);
+        self.read(bytes, record_position(start))?;
+        if checksum(bytes) != self.checksums[bucket] {
             return Err(MapError::Bucket {
                 path: self.path.clone(),
                 bucket,
             });
         }
+        Ok(())
+    }
+
+    /// The records of a bucket.
+    fn bucket(&self, bucket: usize) -> Result<Vec<Record>, MapError> {
+        let mut bytes = Vec::new();
+        self.read_bucket(bucket, &mut bytes)?;
         Ok(bytes.as_chunks().0.iter().map(Record::from_bytes).collect())
     }
 
@@ -171,6 +178,7 @@ impl Base {
         Lookup {
             base: self,
             read: None,
+            bytes: Vec::new(),
         }
     }
 
@@ -227,7 +235,9 @@ impl Base {
 /// Finds records. Those asked for in ascending order cost one read a bucket.
 pub(in crate::map) struct Lookup<'a> {
     base: &'a Base,
-    read: Option<(usize, Vec<Record>)>,
+    /// The bucket that was read last.
+    read: Option<usize>,
+    bytes: Vec<u8>,
 }
 
 impl Lookup<'_> {
@@ -236,12 +246,14 @@ impl Lookup<'_> {
         reference: &SubjectReference,
     ) -> Result<Option<Record>, MapError> {
         let number = bucket_of(reference, self.base.bits);
-        let (_, records) = match self.read.take() {
-            Some(read) if read.0 == number => self.read.insert(read),
-            _ => self.read.insert((number, self.base.bucket(number)?)),
-        };
-        let found = records.binary_search_by_key(reference, |record| record.reference);
-        Ok(found.ok().map(|place| records[place]))
+        if self.read != Some(number) {
+            self.read = None;
+            self.base.read_bucket(number, &mut self.bytes)?;
+            self.read = Some(number);
+        }
+        let records = self.bytes.as_chunks::<RECORD_BYTES>().0;
+        let found = records.binary_search_by_key(&&reference.0[..], |record| &record[..16]);
+        Ok(found.ok().map(|place| Record::from_bytes(&records[place])))
     }
 }
 
