@@ -162,9 +162,9 @@ impl CommandError {
                  directory that no server has open with --data DIR"
                     .to_owned(),
             ),
-            Self::SigningKeys(KeyFileError::Absent { .. }) => Some(
-                "`custody serve` makes one, and so does `custody keys generate`".to_owned(),
-            ),
+            Self::SigningKeys(KeyFileError::Absent { .. }) => {
+                Some("`custody serve` makes one, and so does `custody keys generate`".to_owned())
+            }
             Self::Packs(_) => {
                 Some("`custody policy check FILE` says the same of a pack alone".to_owned())
             }

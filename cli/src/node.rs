@@ -62,8 +62,7 @@ impl Node {
         let kafka = KafkaSource::start(options, Arc::clone(&pipeline))
             .map_err(|error| kafka_error(&error))?;
         let overdue = Overdue::start(&config.kafka, &pipeline, data.ledger.clone())?;
-        let witnesses =
-            Witnesses::start(&config.witness, data.path(), post, data.ledger.clone())?;
+        let witnesses = Witnesses::start(&config.witness, data.path(), post, data.ledger.clone())?;
         Ok(Self {
             data,
             read_model,

@@ -161,7 +161,10 @@ impl KeyFile {
     /// [`KeyFileError::Present`] where the file is there, whatever it holds.
     pub fn create(path: &Path, name: &str) -> Result<Self, KeyFileError> {
         let new = Self::of(path, vec![new_key(name)?])?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(parent).map_err(|error| new.error(error))?;
         }
         let file = OpenOptions::new()

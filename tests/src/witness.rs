@@ -115,7 +115,10 @@ fn serve(
     ready: &std::sync::mpsc::Sender<Result<std::net::SocketAddr>>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = ready.send(Err(error.into()));

@@ -109,7 +109,10 @@ impl Config {
             }
         }
         if !list.is_empty() && !(1..=list.len()).contains(quorum) {
-            let problem = format!("must be between 1 and {}, the number of witnesses", list.len());
+            let problem = format!(
+                "must be between 1 and {}, the number of witnesses",
+                list.len()
+            );
             return Err(("witness.quorum", problem));
         }
         Ok(())

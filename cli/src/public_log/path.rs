@@ -68,7 +68,10 @@ mod tests {
             ("/checkpoint".to_owned(), Path::Checkpoint(None)),
             ("/manifest".to_owned(), Path::Manifest),
             ("/tile/1/x001/002.p/7".to_owned(), Path::Tile(None, tile)),
-            (format!("/{shard}/checkpoint"), Path::Checkpoint(Some(shard))),
+            (
+                format!("/{shard}/checkpoint"),
+                Path::Checkpoint(Some(shard)),
+            ),
             (
                 format!("/{shard}/tile/1/x001/002.p/7"),
                 Path::Tile(Some(shard), tile),

@@ -42,7 +42,9 @@ impl Memory {
     pub(super) fn keep(&mut self, key: &CosignerKey, size: u64) -> io::Result<()> {
         self.sizes.insert(name(key), size);
         let lines = self.sizes.iter();
-        let text: String = lines.map(|(name, size)| format!("{name} {size}\n")).collect();
+        let text: String = lines
+            .map(|(name, size)| format!("{name} {size}\n"))
+            .collect();
         let new = self.path.with_extension("new");
         std::fs::write(&new, text)?;
         std::fs::rename(&new, &self.path)

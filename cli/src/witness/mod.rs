@@ -21,3 +21,6 @@ pub use post::Post;
 pub use send::{SendError, Sender};
 pub use standing::Standing;
 pub use thread::Witnesses;
+
+#[cfg(test)]
+mod tests;

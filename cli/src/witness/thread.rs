@@ -48,8 +48,11 @@ impl Witnesses {
             return Ok(None);
         }
         let agent = agent();
-        let senders: Result<Vec<Sender>, KeyError> =
-            config.list.iter().map(|at| Sender::new(at, &agent)).collect();
+        let senders: Result<Vec<Sender>, KeyError> = config
+            .list
+            .iter()
+            .map(|at| Sender::new(at, &agent))
+            .collect();
         let senders =
             senders.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let names = senders.iter().map(|sender| sender.key().name().to_owned());
@@ -169,8 +172,12 @@ impl Work {
                 self.standing.cosigned(place, size, Instant::now());
             }
             Outcome::Failed(problem) => {
-                warn!(witness = name, size, wait_s = peer.wait.as_secs(),
-                    "no cosignature; trying again: {problem}");
+                warn!(
+                    witness = name,
+                    size,
+                    wait_s = peer.wait.as_secs(),
+                    "no cosignature; trying again: {problem}"
+                );
                 peer.next = Instant::now() + peer.wait;
                 peer.wait = (peer.wait * 2).min(LONGEST_WAIT);
                 self.standing.failed(place, problem);

@@ -71,8 +71,7 @@ impl Show {
                 }
             }
             Format::Csv => {
-                let mut sheet =
-                    crate::output::Sheet::new(["origin", "hash", "current", "key"]);
+                let mut sheet = crate::output::Sheet::new(["origin", "hash", "current", "key"]);
                 for shown in &all {
                     sheet.push([
                         shown.origin.clone(),

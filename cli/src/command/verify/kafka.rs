@@ -81,10 +81,11 @@ pub(super) fn compare_with_brokers(
     config: &Config,
     report: &VerifyReport,
 ) -> Result<Comparison, CommandError> {
-    let known = of_kafka(report).map(|(descriptor, _)| descriptor.topic.clone());
+    let recorded: Vec<Recorded> = of_kafka(report);
+    let known = recorded.iter().map(|(shard, _)| shard.topic.clone());
     let brokers = broker_topics(&kafka_options(config), &known.collect::<BTreeSet<_>>())
         .map_err(|error| CommandError::Kafka(error.to_string()))?;
-    let comparison = Comparison::of(report, &brokers);
+    let comparison = Comparison::of(&recorded, &brokers);
     let states = || comparison.partitions.iter().map(|found| found.state);
     if states().any(|state| state == State::OtherCluster)
         && states().all(|state| matches!(state, State::OtherCluster | State::Unknown))
@@ -97,28 +98,39 @@ pub(super) fn compare_with_brokers(
     Ok(comparison)
 }
 
+/// A shard, and the offset below which everything is accounted for.
+type Recorded = (ShardDescriptor, i64);
+
 /// The shards that were read from Kafka, and up to where.
-fn of_kafka(report: &VerifyReport) -> impl Iterator<Item = (&ShardDescriptor, i64)> {
+fn of_kafka(report: &VerifyReport) -> Vec<Recorded> {
     report
         .shards
         .iter()
         .filter(|shard| {
             !shard.descriptor.is_house() && shard.descriptor.cluster_id != IMPORT_CLUSTER
         })
-        .map(|shard| (&shard.descriptor, shard.head.next_offset.unwrap_or(0)))
+        .map(|shard| {
+            let next = shard.head.next_offset.unwrap_or(0);
+            (shard.descriptor.clone(), next)
+        })
+        .collect()
 }
 
 impl Comparison {
-    fn of(report: &VerifyReport, brokers: &BrokerTopics) -> Self {
-        let mut partitions: Vec<Partition> = of_kafka(report)
-            .map(|(descriptor, next)| {
-                let later = of_kafka(report).any(|(other, _)| takes_over(other, descriptor, brokers));
-                Partition::of(descriptor, next, later, brokers)
+    fn of(recorded: &[Recorded], brokers: &BrokerTopics) -> Self {
+        let mut partitions: Vec<Partition> = recorded
+            .iter()
+            .map(|(shard, next)| {
+                let superseded = recorded
+                    .iter()
+                    .any(|(other, _)| takes_over(other, shard, brokers));
+                Partition::of(shard, *next, superseded, brokers)
             })
             .collect();
-        let known: BTreeSet<(&str, i32)> = of_kafka(report)
-            .filter(|(descriptor, _)| descriptor.cluster_id == brokers.cluster_id)
-            .map(|(descriptor, _)| (descriptor.topic.as_str(), descriptor.partition))
+        let known: BTreeSet<(&str, i32)> = recorded
+            .iter()
+            .filter(|(shard, _)| shard.cluster_id == brokers.cluster_id)
+            .map(|(shard, _)| (shard.topic.as_str(), shard.partition))
             .collect();
         for (name, topic) in brokers.topics.iter().filter(|(_, topic)| topic.followed) {
             for (number, marks) in &topic.partitions {
@@ -241,9 +253,7 @@ fn takes_over(other: &ShardDescriptor, shard: &ShardDescriptor, brokers: &Broker
         .get(&shard.topic)
         .and_then(|topic| topic.id.as_deref());
     let is_present = |one: &ShardDescriptor| id.is_none_or(|id| id == one.topic_id);
-    same_place
-        && is_present(other)
-        && (!is_present(shard) || other.epoch > shard.epoch)
+    same_place && is_present(other) && (!is_present(shard) || other.epoch > shard.epoch)
 }
 
 impl Partition {
