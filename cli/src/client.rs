@@ -292,7 +292,9 @@ pub fn judge(server: &str, request: JudgeRequest) -> Result<JudgeResponse, Comma
     })
 }
 
-pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+pub(crate) fn block_on<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -13,8 +13,8 @@ use custody_proto::v1::{
 use tonic::{Response, Status};
 
 use crate::client::{Place, ask_offline, block_on, connect, refused};
-use crate::offline::Offline;
 use crate::error::CommandError;
+use crate::offline::Offline;
 
 /// The largest answer: a manifest and a checkpoint of each of many shards, or
 /// one entry with its proof.
@@ -29,14 +29,16 @@ macro_rules! ask {
                     .max_decoding_message_size(MAX_ANSWER_BYTES);
                 $call.await.map_err(|status| refused(server, &status))
             }),
-            Place::Files(config) => {
-                ask_offline(config, Offline::open_signing(config)?, |offline| async move {
+            Place::Files(config) => ask_offline(
+                config,
+                Offline::open_signing(config)?,
+                |offline| async move {
                     let mut $client = offline
                         .evidence()
                         .max_decoding_message_size(MAX_ANSWER_BYTES);
                     $call.await
-                })
-            }
+                },
+            ),
         }
         .map(Response::into_inner)
     };
@@ -130,7 +132,9 @@ pub fn backup(
                 last = next;
             }
             if last.directory.is_empty() {
-                return Err(Status::data_loss("the server ended without saying that it is done"));
+                return Err(Status::data_loss(
+                    "the server ended without saying that it is done",
+                ));
             }
             Ok(last)
         };

@@ -239,10 +239,26 @@ mod tests {
 
     #[test]
     fn names_stay_in_the_directory() {
-        for good in ["a", "20260131T235959Z", "before-upgrade_2.1", &"x".repeat(64)] {
+        for good in [
+            "a",
+            "20260131T235959Z",
+            "before-upgrade_2.1",
+            &"x".repeat(64),
+        ] {
             assert!(is_backup_name(good), "{good}");
         }
-        for bad in ["", ".", "..", ".a", "a/b", "/a", "a b", "é", "a\0", &"x".repeat(65)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "a/b",
+            "/a",
+            "a b",
+            "é",
+            "a\0",
+            &"x".repeat(65),
+        ] {
             assert!(!is_backup_name(bad), "{bad}");
         }
     }

@@ -35,7 +35,14 @@ impl Ledger {
             std::fs::write(&path, lines).expect("written");
             custody_ok(&["import", text(&path), "--data", &ledger.data()]);
         }
-        let key = custody_ok(&["keys", "show", "--data", &ledger.data(), "--format", "table"]);
+        let key = custody_ok(&[
+            "keys",
+            "show",
+            "--data",
+            &ledger.data(),
+            "--format",
+            "table",
+        ]);
         std::fs::write(ledger.path("vkey"), format!("# of the ledger\n{key}")).expect("written");
         ledger
     }
@@ -90,7 +97,11 @@ fn an_export_is_checked_with_the_key_alone() {
         .filter_map(|entry| entry["position"]["shard"].as_str())
         .collect();
     assert_eq!(shards.len(), 2);
-    assert_eq!(said["subjects"].as_array().map(Vec::len), Some(3), "the house too");
+    assert_eq!(
+        said["subjects"].as_array().map(Vec::len),
+        Some(3),
+        "the house too"
+    );
 
     let key = ledger.path("vkey");
     let words = custody_ok(&[
@@ -102,7 +113,10 @@ fn an_export_is_checked_with_the_key_alone() {
         "table",
     ]);
     for word in ["Proven:", "Not proven:", "disclosed to dhl", "All 3 shards"] {
-        assert!(words.replace("\n  ", " ").contains(word), "{word} in:\n{words}");
+        assert!(
+            words.replace("\n  ", " ").contains(word),
+            "{word} in:\n{words}"
+        );
     }
 
     // One byte of one entry.
@@ -118,10 +132,20 @@ fn an_export_is_checked_with_the_key_alone() {
     let less = ledger.path("less.json");
     std::fs::write(&less, json.to_string()).expect("written");
     let (code, said) = ledger.check(&less, &[]);
-    assert_eq!((code, &said["ok"]), (Some(1), &Value::Bool(false)), "{said}");
+    assert_eq!(
+        (code, &said["ok"]),
+        (Some(1), &Value::Bool(false)),
+        "{said}"
+    );
     let fault = said["fault"].as_str().expect("a fault");
-    assert!(fault.contains("entries") && fault.contains("are here"), "{fault}");
-    assert!(said.get("entries").is_none(), "nothing of it is to be believed");
+    assert!(
+        fault.contains("entries") && fault.contains("are here"),
+        "{fault}"
+    );
+    assert!(
+        said.get("entries").is_none(),
+        "nothing of it is to be believed"
+    );
 
     // Another ledger's key, and none.
     let other = Ledger::new();
@@ -140,7 +164,10 @@ fn every_proof_is_checked_by_itself() {
     custody_ok(&["checkpoint", "--data", &data, "--out", text(&signed)]);
     let (code, said) = ledger.check(&signed.join("checkpoint"), &[]);
     assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "{said}");
-    let size = said["checkpoint"]["size"].as_u64().expect("a size").to_string();
+    let size = said["checkpoint"]["size"]
+        .as_u64()
+        .expect("a size")
+        .to_string();
     let shard = std::fs::read_dir(&signed)
         .expect("a directory")
         .filter_map(|entry| {
@@ -164,7 +191,11 @@ fn every_proof_is_checked_by_itself() {
     };
     let inclusion = proof("inclusion.json", &["inclusion", shard, "3"]);
     let (code, said) = ledger.check(&inclusion, &[]);
-    assert_eq!((code, &said["entries"][0]["kind"]), (Some(0), &"disclosure".into()), "{said}");
+    assert_eq!(
+        (code, &said["entries"][0]["kind"]),
+        (Some(0), &"disclosure".into()),
+        "{said}"
+    );
 
     let completeness = proof("completeness.json", &["completeness", LI]);
     let (code, said) = ledger.check(&completeness, &[]);
@@ -221,7 +252,10 @@ fn a_backup_is_restored_and_says_what_is_missing() {
     ]);
     let (code, said) = ledger.check(&document, &[]);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(said["entries"].as_array().map(Vec::len), Some(lis_entries()));
+    assert_eq!(
+        said["entries"].as_array().map(Vec::len),
+        Some(lis_entries())
+    );
 
     // What was copied wrong is found, and named.
     let segments = backup.join("ledger/segments");
@@ -245,7 +279,14 @@ fn a_backup_is_restored_and_says_what_is_missing() {
 fn the_log_is_exported_as_files() {
     let ledger = Ledger::new();
     let log = ledger.path("log");
-    custody_ok(&["export", "log", "--data", &ledger.data(), "--out", text(&log)]);
+    custody_ok(&[
+        "export",
+        "log",
+        "--data",
+        &ledger.data(),
+        "--out",
+        text(&log),
+    ]);
     for file in ["checkpoint", "manifest"] {
         assert!(log.join(file).is_file(), "{file}");
     }

@@ -99,7 +99,10 @@ fn write_files(answer: &GetCheckpointResponse, dir: &Path) -> Result<(), Command
     write(dir.join("checkpoint"), &answer.checkpoint)?;
     write(dir.join("manifest"), &answer.manifest)?;
     for signed in &answer.shards {
-        write(dir.join(&signed.shard).join("checkpoint"), &signed.checkpoint)?;
+        write(
+            dir.join(&signed.shard).join("checkpoint"),
+            &signed.checkpoint,
+        )?;
     }
     Ok(())
 }
@@ -112,7 +115,10 @@ fn sheet(answer: &GetCheckpointResponse, number: impl Fn(&u64) -> String) -> She
     }
     let heads = answer.head.iter().flat_map(|head| &head.shards);
     for head in heads {
-        let signed = answer.shards.iter().find(|signed| signed.shard == head.shard);
+        let signed = answer
+            .shards
+            .iter()
+            .find(|signed| signed.shard == head.shard);
         let signed = signed.and_then(|signed| size_of(&signed.checkpoint));
         sheet.push([
             head.shard.clone(),

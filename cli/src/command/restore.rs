@@ -158,7 +158,10 @@ fn check_place(config: &Config) -> Result<(), CommandError> {
 fn copy(from: &Path, to: &Path) -> Result<(), CommandError> {
     let mut files = Vec::new();
     list(from, Path::new(""), &mut files)?;
-    let bar = sized(files.iter().map(|file| file.bytes).sum(), "copying the vault");
+    let bar = sized(
+        files.iter().map(|file| file.bytes).sum(),
+        "copying the vault",
+    );
     make_dir(to)?;
     for file in &files {
         if file.is_dir {
@@ -278,8 +281,7 @@ impl Restored {
         match format {
             Format::Json => return write_json(out, self),
             Format::Csv => {
-                let mut sheet =
-                    Sheet::new(["data_dir", "entries", "blocks", "root_key_state"]);
+                let mut sheet = Sheet::new(["data_dir", "entries", "blocks", "root_key_state"]);
                 sheet.push([
                     self.data_dir.clone(),
                     self.entries.to_string(),

@@ -100,7 +100,9 @@ fn metadata(error: &QueryError) -> HashMap<String, String> {
             ("found".to_owned(), found.to_string()),
             ("counted".to_owned(), counted.to_string()),
         ],
-        QueryError::Behind(shards) | QueryError::NotSigned(shards) => shards.iter().take(MAX_SHARDS_NAMED).map(behind).collect(),
+        QueryError::Behind(shards) | QueryError::NotSigned(shards) => {
+            shards.iter().take(MAX_SHARDS_NAMED).map(behind).collect()
+        }
         _ => Vec::new(),
     };
     pairs.into_iter().collect()
@@ -291,7 +293,10 @@ mod tests {
             signed: 4,
         });
         assert_eq!(
-            (not_covered["asked"].as_str(), not_covered["signed"].as_str()),
+            (
+                not_covered["asked"].as_str(),
+                not_covered["signed"].as_str()
+            ),
             ("9", "4")
         );
         let behind = cases().swap_remove(4).0;

@@ -82,7 +82,9 @@ async fn a_backup_is_a_ledger_and_the_vault_that_opens_it() {
         view: v1::EntryView::Full.into(),
         ..Default::default()
     };
-    let events = api.ask(request, custody_query::Deadline::default()).unwrap();
+    let events = api
+        .ask(request, custody_query::Deadline::default())
+        .unwrap();
     assert_eq!(events.entries.len(), 3);
     assert!(events.entries.iter().all(|entry| entry.sealed.is_some()));
 }

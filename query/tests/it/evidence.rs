@@ -134,7 +134,10 @@ async fn an_export_has_everything_of_a_person_and_proves_it() {
 
     let other = signing_key().for_name("other.example").unwrap();
     let refused = verify(&evidence, &[other.verifying_key().clone()]);
-    assert!(matches!(refused, Err(EvidenceError::Ledger(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(EvidenceError::Ledger(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,9 +145,8 @@ async fn whatever_is_left_out_or_changed_is_found() {
     let running = run(with_two_references(), true).await;
     let document = everything_of_li(&running).await;
     let whole = Evidence::from_json(&document).unwrap();
-    let refused = |evidence: &Evidence, what: &str| {
-        verify(evidence, &keys()).expect_err(what).to_string()
-    };
+    let refused =
+        |evidence: &Evidence, what: &str| verify(evidence, &keys()).expect_err(what).to_string();
 
     for subject in 0..whole.subjects.len() {
         for shard in 0..whole.subjects[subject].shards.len() {
@@ -207,10 +209,20 @@ async fn somebody_who_is_not_there_is_proved_absent() {
         .unwrap()
         .into_inner();
     assert_eq!(proof.parts.len(), 3);
-    assert!(proof.parts.iter().all(|part| part.count == 0 && part.digest.is_empty()));
+    assert!(
+        proof
+            .parts
+            .iter()
+            .all(|part| part.count == 0 && part.digest.is_empty())
+    );
     let document = CompletenessProof::from_json(&proof.document).unwrap();
     let counted = document.verify(&keys()).unwrap();
-    assert!(counted.subjects[0].shards.iter().all(|(_, record)| record.is_none()));
+    assert!(
+        counted.subjects[0]
+            .shards
+            .iter()
+            .all(|(_, record)| record.is_none())
+    );
 
     // What nobody has a key for has no reference that could be proved absent.
     let request = v1::ExportEvidenceRequest {
@@ -316,7 +328,11 @@ async fn a_checkpoint_that_was_kept_is_proved_to_be_continued() {
         from_size: kept_size,
         to_size: 0,
     };
-    let proof = client.prove_consistency(request).await.unwrap().into_inner();
+    let proof = client
+        .prove_consistency(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert!(proof.to_size > kept_size);
     let document = ConsistencyProof::from_json(&proof.document).unwrap();
     let grown = document.verify(&kept_note, None, &keys()).unwrap();
@@ -330,7 +346,11 @@ async fn a_checkpoint_that_was_kept_is_proved_to_be_continued() {
         from_size: size,
         to_size: 0,
     };
-    let proof = client.prove_consistency(request).await.unwrap().into_inner();
+    let proof = client
+        .prove_consistency(request)
+        .await
+        .unwrap()
+        .into_inner();
     let document = ConsistencyProof::from_json(&proof.document).unwrap();
     document.verify(&note, None, &keys()).unwrap();
 }
@@ -354,16 +374,34 @@ async fn refusals_say_what_is_missing() {
         }),
     };
 
-    let status = client.prove_inclusion(inclusion(&shard, 99)).await.unwrap_err();
-    assert_eq!(reason(&status), (Code::FailedPrecondition, "NOT_COVERED".to_owned()));
+    let status = client
+        .prove_inclusion(inclusion(&shard, 99))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        reason(&status),
+        (Code::FailedPrecondition, "NOT_COVERED".to_owned())
+    );
     let info = status.get_details_error_info().unwrap().metadata;
-    assert_eq!((info["asked"].as_str(), info["signed"].as_str()), ("99", "3"));
+    assert_eq!(
+        (info["asked"].as_str(), info["signed"].as_str()),
+        ("99", "3")
+    );
 
     let unknown = "00".repeat(16);
-    let status = client.prove_inclusion(inclusion(&unknown, 0)).await.unwrap_err();
-    assert_eq!(reason(&status), (Code::NotFound, "SHARD_UNKNOWN".to_owned()));
+    let status = client
+        .prove_inclusion(inclusion(&unknown, 0))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        reason(&status),
+        (Code::NotFound, "SHARD_UNKNOWN".to_owned())
+    );
     let status = client.prove_inclusion(inclusion("x", 0)).await.unwrap_err();
-    assert_eq!(reason(&status), (Code::InvalidArgument, "FIELD_INVALID".to_owned()));
+    assert_eq!(
+        reason(&status),
+        (Code::InvalidArgument, "FIELD_INVALID".to_owned())
+    );
 
     let backwards = v1::ProveConsistencyRequest {
         shard: shard.clone(),
@@ -371,7 +409,10 @@ async fn refusals_say_what_is_missing() {
         to_size: 2,
     };
     let status = client.prove_consistency(backwards).await.unwrap_err();
-    assert_eq!(reason(&status), (Code::InvalidArgument, "NOT_EARLIER".to_owned()));
+    assert_eq!(
+        reason(&status),
+        (Code::InvalidArgument, "NOT_EARLIER".to_owned())
+    );
 
     // Visible at once, and never signed: nothing is waited for beyond the
     // caller's own deadline.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use custody_ledger::{
     Act, BlockBuilder, Digest, Entry, EntryRef, EventTag, Finding, HouseRecord, Judgement, Kind,
-    Ledger, LedgerOptions, NotaryOptions, Outcome, PartyPart, ShardDescriptor, ShardId, SubjectReference,
+    Ledger, LedgerOptions, NotaryOptions, Outcome, PartyPart, ShardDescriptor, ShardId,
+    SubjectReference,
 };
 use custody_proof::note::SigningKey;
 use custody_proto::event::{SealedHeader, SealedMessage};

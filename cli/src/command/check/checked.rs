@@ -187,7 +187,10 @@ impl Checked {
             .number(3)
             .number(4);
         for subject in &self.subjects {
-            let shard = self.shards.iter().find(|shard| shard.shard == subject.shard);
+            let shard = self
+                .shards
+                .iter()
+                .find(|shard| shard.shard == subject.shard);
             sheet.push([
                 subject.reference.clone(),
                 subject.shard.clone(),

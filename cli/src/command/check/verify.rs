@@ -1,9 +1,7 @@
 //! Verifies a document of any format.
 
 use custody_ledger::entry::EntryRef;
-use custody_proof::checkpoint::{
-    Checkpoint, LedgerCheckpoint, ShardCheckpoint, verifying_keys,
-};
+use custody_proof::checkpoint::{Checkpoint, LedgerCheckpoint, ShardCheckpoint, verifying_keys};
 use custody_proof::cosignature::{CosignerKey, cosigned};
 use custody_proof::evidence::{
     CompletenessProof, ConsistencyProof, Evidence, EvidenceError, InclusionProof,
@@ -248,7 +246,10 @@ fn witnessed(note: &str, trust: &Trust) -> Result<Vec<Witness>, String> {
         let found = cosigned(&note, std::slice::from_ref(witness));
         let found = found.map_err(|error| error.to_string())?;
         let cosigned = found.first().ok_or_else(|| {
-            format!("the witness {} has not cosigned the checkpoint", witness.name())
+            format!(
+                "the witness {} has not cosigned the checkpoint",
+                witness.name()
+            )
         })?;
         Ok(Witness {
             name: cosigned.cosigner.clone(),

@@ -27,7 +27,7 @@ Examples:
 
 What was said of the person is in it as it was sealed: whoever gets it reads
 who got what kind of data when and why, and neither name nor address.")]
-pub struct Args {
+pub(super) struct Args {
     /// The person: `scheme:value`, `-` to read that from standard input, or
     /// `@FILE` to read it from a file
     #[arg(value_name = "ID")]
@@ -84,11 +84,7 @@ fn to_file(place: client::Place<'_>, id: String, path: &Path) -> Result<u64, Com
     fetched
 }
 
-fn fetch(
-    place: client::Place<'_>,
-    id: String,
-    out: &mut dyn Write,
-) -> Result<u64, CommandError> {
+fn fetch(place: client::Place<'_>, id: String, out: &mut dyn Write) -> Result<u64, CommandError> {
     let bar = sized(0, "evidence");
     let mut written = 0;
     evidence::export(place, id, &mut |part| {

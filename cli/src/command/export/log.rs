@@ -34,7 +34,7 @@ Examples:
 
 No server may have the data directory open: a running node serves the same
 files over HTTP, at `listen.log`.")]
-pub struct Args {
+pub(super) struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -188,7 +188,10 @@ mod tests {
     fn a_log_has_the_tiles_that_the_format_says() {
         assert!(paths(0).is_empty());
         assert_eq!(paths(1), ["tile/entries/000.p/1", "tile/0/000.p/1"]);
-        assert_eq!(paths(256), ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]);
+        assert_eq!(
+            paths(256),
+            ["tile/entries/000", "tile/0/000", "tile/1/000.p/1"]
+        );
         assert_eq!(
             paths(257),
             [
