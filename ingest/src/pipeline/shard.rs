@@ -283,10 +283,7 @@ impl ShardWorker {
             since,
         } = &mut self.open;
         // Put a builder for the next block in place only once its head is known.
-        let full = std::mem::replace(
-            builder,
-            BlockBuilder::new(shared.ledger.id(), &self.head),
-        );
+        let full = std::mem::replace(builder, BlockBuilder::new(shared.ledger.id(), &self.head));
         let block = full.finish((shared.clock)(), ruleset)?;
         self.head = block.head_after;
         *builder = BlockBuilder::new(shared.ledger.id(), &self.head);

@@ -296,9 +296,10 @@ impl Writer {
     /// Closes the database, stamps the files and gives the lock back.
     fn close(self) -> Result<(), LedgerError> {
         // Everything is committed; the last checkpoint covers it.
-        self.shared.board.end();
-        self.shared.commits.committed();
         if let Some(notary) = self.notary {
+            self.shared.board.end();
+            // It waits for commits, and there will be no more.
+            self.shared.commits.committed();
             // It catches what panics in it.
             let _ = notary.join();
         }

@@ -10,7 +10,7 @@ use crate::id::{Digest, ShardId};
 use crate::map::Covered;
 use crate::shard::check_version;
 
-const MAGIC: [u8; 4] = *b"CSTM";
+const MAGIC: [u8; 4] = *b"CSTU";
 const VERSION: u16 = 1;
 
 /// The header's length.
