@@ -39,11 +39,27 @@ pub fn vault_dir(data: &Path) -> PathBuf {
     data.join(VAULT)
 }
 
+/// How the configuration has the ledger kept. Nothing is signed.
+pub(crate) fn ledger_options(config: &Config) -> LedgerOptions {
+    let Config { ledger, .. } = config;
+    let signed_anchor_dir = Some(&ledger.signed_anchor_dir);
+    LedgerOptions {
+        segment_bytes: ledger.segment_bytes,
+        cache_bytes: ledger.cache_bytes,
+        rotate_bytes: ledger.rotate_bytes,
+        rotate_age: Duration::from_secs(ledger.rotate_age_s),
+        signed_anchor_dir: signed_anchor_dir
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .cloned(),
+        ..LedgerOptions::default()
+    }
+}
+
 /// An open data directory. One process has it open at a time.
 pub struct DataDir {
     dir: PathBuf,
     /// Held for as long as the stores are open.
-    _lock: File,
+    _lock: DirLock,
     /// Keys and identifiers.
     pub vault: Vault,
     /// The truth.
@@ -89,7 +105,7 @@ impl DataDir {
             source,
         };
         std::fs::create_dir_all(&dir).map_err(write_error)?;
-        let lock = lock(&dir)?;
+        let lock = DirLock::take(&dir)?;
         let vault = Vault::open(
             &dir.join(VAULT),
             &config.root_key_path(),
@@ -101,15 +117,9 @@ impl DataDir {
         .map_err(CommandError::store("the vault", &dir))?;
         let keys = vault.clone();
         let options = LedgerOptions {
-            segment_bytes: config.ledger.segment_bytes,
-            cache_bytes: config.ledger.cache_bytes,
-            rotate_bytes: config.ledger.rotate_bytes,
-            rotate_age: Duration::from_secs(config.ledger.rotate_age_s),
-            signed_anchor_dir: (!config.ledger.signed_anchor_dir.as_os_str().is_empty())
-                .then(|| config.ledger.signed_anchor_dir.clone()),
             // Keys are durable before the blocks that need them.
             before_commit: Some(Arc::new(move || keys.flush())),
-            ..LedgerOptions::default()
+            ..ledger_options(config)
         };
         let open = |options| {
             Ledger::open(&ledger_dir(&dir), options)
@@ -243,34 +253,48 @@ fn holds_ledger(config: &Config) -> Result<(), CommandError> {
     })
 }
 
-/// The stores have locks of their own; this one says it once, for all.
-fn lock(dir: &Path) -> Result<File, CommandError> {
-    let path = dir.join(LOCK);
-    let write_error = |source: io::Error| CommandError::Write {
-        path: path.clone(),
-        source,
-    };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(write_error)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {
-            file.set_len(0).map_err(write_error)?;
-            writeln!(file, "{}", std::process::id()).map_err(write_error)?;
-            Ok(file)
+/// The data directory is this process's for as long as this is held. The
+/// stores have locks of their own; this one says it once, for all.
+pub(crate) struct DirLock(#[allow(dead_code)] File);
+
+impl DirLock {
+    /// Of a directory that holds a ledger.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`], [`CommandError::InUse`].
+    pub(crate) fn take_existing(config: &Config) -> Result<Self, CommandError> {
+        holds_ledger(config)?;
+        Self::take(&config.data_dir)
+    }
+
+    fn take(dir: &Path) -> Result<Self, CommandError> {
+        let path = dir.join(LOCK);
+        let write_error = |source: io::Error| CommandError::Write {
+            path: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(write_error)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                file.set_len(0).map_err(write_error)?;
+                writeln!(file, "{}", std::process::id()).map_err(write_error)?;
+                Ok(Self(file))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(CommandError::InUse {
+                dir: dir.to_owned(),
+                process: io::read_to_string(&file)
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            }),
+            Err(error) => Err(write_error(error.into())),
         }
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(CommandError::InUse {
-            dir: dir.to_owned(),
-            process: io::read_to_string(&file)
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
-        }),
-        Err(error) => Err(write_error(error.into())),
     }
 }
 

@@ -1,13 +1,14 @@
 //! The shards of a ledger.
 
-use std::io;
+use std::io::{self, Write};
 
 use custody_ledger::{Head, ShardDescriptor};
 use serde::Serialize;
 
-use super::Where;
+use super::{Where, resume};
 use crate::args::Global;
-use crate::data_dir::DataDir;
+use crate::config::Config;
+use crate::data_dir::{DataDir, DirLock};
 use crate::error::{CommandError, Exit};
 use crate::output::{Format, Look, Sheet, count, write_json};
 
@@ -42,6 +43,9 @@ struct Shown {
 impl List {
     pub(super) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         let config = self.place.config(global)?;
+        if let Some(exit) = lost_only(&config)? {
+            return Ok(exit);
+        }
         let data = DataDir::open_existing(&config)?;
         let mut all: Vec<Shown> = data
             .ledger
@@ -59,6 +63,25 @@ impl List {
         }
         Ok(Exit::Done)
     }
+}
+
+/// A ledger that has lost something does not open: tells what it lost.
+fn lost_only(config: &Config) -> Result<Option<Exit>, CommandError> {
+    let _lock = DirLock::take_existing(config)?;
+    let lost = resume::lost(config)?;
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    let mut err = io::stderr().lock();
+    for end in &lost {
+        resume::explain(&mut err, end)?;
+    }
+    writeln!(
+        err,
+        "This ledger does not open: restore a newer backup or, where there is none, see \
+         `custody shard resume --help`."
+    )?;
+    Ok(Some(Exit::Bad))
 }
 
 impl Shown {

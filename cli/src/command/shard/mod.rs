@@ -1,6 +1,7 @@
 //! `custody shard`: what a ledger is made of.
 
 mod list;
+mod resume;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use crate::error::{CommandError, Exit};
 #[command(after_long_help = "\
 Examples:
   custody shard list --data /var/lib/custody
+  custody shard resume --all --data /var/lib/custody
 
 No server may have the data directory open.")]
 pub struct Args {
@@ -26,6 +28,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     List(list::List),
+    Resume(resume::Resume),
 }
 
 impl Args {
@@ -33,6 +36,7 @@ impl Args {
         global.start_quiet_logs()?;
         match self.command {
             Command::List(args) => args.run(global),
+            Command::Resume(args) => args.run(global),
         }
     }
 }

@@ -96,8 +96,9 @@ fn unknown_gone_and_elsewhere() {
 
     let mut elsewhere = brokers(Some("A"), 0, 9);
     elsewhere.cluster_id = "other".to_owned();
-    let (_, found) = one(&[(descriptor("A", 0), 9)], &elsewhere);
-    assert_eq!(found.state, State::OtherCluster);
+    let comparison = Comparison::of(&[(descriptor("A", 0), 9)], &elsewhere);
+    let states: Vec<State> = comparison.partitions.iter().map(|p| p.state).collect();
+    assert_eq!(states, [State::Unknown, State::OtherCluster]);
 }
 
 #[test]
