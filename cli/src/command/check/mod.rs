@@ -3,6 +3,9 @@
 mod checked;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
