@@ -29,6 +29,8 @@ Examples:
   custody subject account:1001 recipients
   custody policy judge event.json               is it what the policy says?
   custody verify --data /var/lib/custody
+  custody export evidence account:1001 --out evidence.json
+  custody check evidence.json --key-file custody.vkey
 
 Exit status: 0 done; 1 the answer is bad (verification failed, a message was
 not delivered); 2 wrong usage, or the command could not run.";
@@ -59,6 +61,12 @@ enum Command {
     Policy(command::policy::Args),
     Waiver(command::waiver::Args),
     Verify(command::verify::Args),
+    Checkpoint(command::checkpoint::Args),
+    Prove(command::prove::Args),
+    Export(command::export::Args),
+    Check(command::check::Args),
+    Backup(command::backup::Args),
+    Restore(command::restore::Args),
     Keys(command::keys::Args),
     Shard(command::shard::Args),
     Rebuild(command::rebuild::Args),
@@ -84,6 +92,12 @@ impl Cli {
             Command::Policy(args) => args.run(global),
             Command::Waiver(args) => args.run(global),
             Command::Verify(args) => args.run(global),
+            Command::Checkpoint(args) => args.run(global),
+            Command::Prove(args) => args.run(global),
+            Command::Export(args) => args.run(global),
+            Command::Check(args) => args.run(global),
+            Command::Backup(args) => args.run(global),
+            Command::Restore(args) => args.run(global),
             Command::Keys(args) => args.run(global),
             Command::Shard(args) => args.run(global),
             Command::Rebuild(args) => args.run(global),

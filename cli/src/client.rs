@@ -145,6 +145,14 @@ pub enum Place<'a> {
     Files(&'a Config),
 }
 
+impl<'a> Place<'a> {
+    /// The data directory of these settings where there are any, else a
+    /// server.
+    pub fn of(config: Option<&'a Config>, server: &'a str) -> Self {
+        config.map_or(Self::Server(server), Self::Files)
+    }
+}
+
 /// Lists findings over everybody.
 ///
 /// # Errors
@@ -200,12 +208,24 @@ pub fn finding_summary(
     }
 }
 
-/// Asks in this process, and closes the stores whatever the answer is.
+/// Asks in this process.
 fn offline<T, F>(config: &Config, ask: impl FnOnce(Arc<Offline>) -> F) -> Result<T, CommandError>
 where
     F: Future<Output = Result<T, Status>>,
 {
-    let offline = Arc::new(Offline::open(config)?);
+    ask_offline(config, Offline::open(config)?, ask)
+}
+
+/// Asks in this process, and closes the stores whatever the answer is.
+pub(crate) fn ask_offline<T, F>(
+    config: &Config,
+    offline: Offline,
+    ask: impl FnOnce(Arc<Offline>) -> F,
+) -> Result<T, CommandError>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let offline = Arc::new(offline);
     let dir = config.data_dir.display().to_string();
     let asked = ask(Arc::clone(&offline));
     let answer = block_on(async { asked.await.map_err(|status| refused(&dir, &status)) });
@@ -272,7 +292,9 @@ pub fn judge(server: &str, request: JudgeRequest) -> Result<JudgeResponse, Comma
     })
 }
 
-fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+pub(crate) fn block_on<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -280,7 +302,7 @@ fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<
         .block_on(future)
 }
 
-async fn connect(server: &str) -> Result<Channel, CommandError> {
+pub(crate) async fn connect(server: &str) -> Result<Channel, CommandError> {
     let failed = |error: tonic::transport::Error| CommandError::Connect {
         server: server.to_owned(),
         // The innermost cause says what happened: "Connection refused".
@@ -307,7 +329,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     inner.to_string()
 }
 
-fn refused(server: &str, status: &Status) -> CommandError {
+pub(crate) fn refused(server: &str, status: &Status) -> CommandError {
     match status.code() {
         Code::Unavailable => CommandError::Connect {
             server: server.to_owned(),

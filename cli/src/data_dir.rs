@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::output::spinner;
 use crate::signing;
 
 const LEDGER: &str = "ledger";
@@ -24,9 +25,18 @@ const DUPLICATES: &str = "duplicates";
 const STATE: &str = "state";
 const LOCK: &str = "custody.lock";
 
+/// How long signing all of a ledger may take: its trees and maps may have to
+/// be made again.
+const SIGNING_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// The ledger's directory in a data directory.
 pub fn ledger_dir(data: &Path) -> PathBuf {
     data.join(LEDGER)
+}
+
+/// The vault's directory in a data directory.
+pub fn vault_dir(data: &Path) -> PathBuf {
+    data.join(VAULT)
 }
 
 /// How the configuration has the ledger kept. Nothing is signed.
@@ -138,12 +148,36 @@ impl DataDir {
     /// # Errors
     /// [`CommandError::NoLedger`], else as [`DataDir::open`].
     pub fn open_existing(config: &Config) -> Result<Self, CommandError> {
-        if !ledger_dir(&config.data_dir).is_dir() {
-            return Err(CommandError::NoLedger {
-                dir: config.data_dir.clone(),
-            });
-        }
+        holds_ledger(config)?;
         Self::open(config)
+    }
+
+    /// The same, and waits until everything in it is signed.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`]; [`CommandError::Stopped`] where it cannot be
+    /// signed; else as [`DataDir::open_signing`].
+    pub fn open_signed(config: &Config) -> Result<Self, CommandError> {
+        holds_ledger(config)?;
+        let data = Self::open_signing(config, None)?;
+        let bar = spinner("signing");
+        let heads = data.ledger.shards();
+        let sizes: Vec<_> = heads
+            .iter()
+            .map(|(_, head)| (head.shard, head.size))
+            .collect();
+        let signed = data.ledger.wait_published(&sizes, SIGNING_TIMEOUT);
+        bar.finish_and_clear();
+        if signed.is_some() {
+            return Ok(data);
+        }
+        let reason = data.ledger.poisoned();
+        let reason = reason.unwrap_or_else(|| "it takes too long".to_owned());
+        data.close()?;
+        Err(CommandError::Stopped {
+            what: "signing",
+            reason,
+        })
     }
 
     /// Opens the read model. It may be behind the ledger.
@@ -210,6 +244,15 @@ impl DataDir {
     }
 }
 
+fn holds_ledger(config: &Config) -> Result<(), CommandError> {
+    if ledger_dir(&config.data_dir).is_dir() {
+        return Ok(());
+    }
+    Err(CommandError::NoLedger {
+        dir: config.data_dir.clone(),
+    })
+}
+
 /// The data directory is this process's for as long as this is held. The
 /// stores have locks of their own; this one says it once, for all.
 pub(crate) struct DirLock(#[allow(dead_code)] File);
@@ -220,11 +263,8 @@ impl DirLock {
     /// # Errors
     /// [`CommandError::NoLedger`], [`CommandError::InUse`].
     pub(crate) fn take_existing(config: &Config) -> Result<Self, CommandError> {
-        let dir = &config.data_dir;
-        if !ledger_dir(dir).is_dir() {
-            return Err(CommandError::NoLedger { dir: dir.clone() });
-        }
-        Self::take(dir)
+        holds_ledger(config)?;
+        Self::take(&config.data_dir)
     }
 
     fn take(dir: &Path) -> Result<Self, CommandError> {

@@ -70,6 +70,9 @@ pub enum CommandError {
         /// Its process id.
         process: String,
     },
+    /// Nothing of the ledger is signed.
+    #[error("nothing of this ledger is signed yet")]
+    Unsigned,
     /// There is no data directory.
     #[error("{} holds no ledger", dir.display())]
     NoLedger {
@@ -144,6 +147,11 @@ impl CommandError {
             Self::NoLedger { .. } => Some(
                 "name the directory of a ledger with --data, or make one with `custody serve`, \
                  `custody import` or `custody demo --data DIR`"
+                    .to_owned(),
+            ),
+            Self::Unsigned => Some(
+                "the first checkpoint comes within a second of the start of a node that has a \
+                 signing key"
                     .to_owned(),
             ),
             Self::InUse { .. } => {

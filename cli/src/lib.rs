@@ -36,6 +36,7 @@ pub mod public_log;
 
 pub mod client;
 pub mod data_dir;
+pub mod evidence;
 mod offline;
 pub mod output;
 pub mod rejudge;

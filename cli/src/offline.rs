@@ -1,6 +1,8 @@
 //! Answers from files, where no server runs: the same service, without a
 //! network.
 
+use custody_proto::v1::evidence_service_client::EvidenceServiceClient;
+use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::lineage_service_server::LineageServiceServer;
 use custody_proto::v1::oversight_service_client::OversightServiceClient;
@@ -21,8 +23,16 @@ pub(crate) struct Offline {
 impl Offline {
     /// Opens the stores and brings the read model up to the ledger.
     pub(crate) fn open(config: &Config) -> Result<Self, CommandError> {
+        Self::over(config, DataDir::open_existing(config)?)
+    }
+
+    /// The same, with everything in the ledger signed: for proofs.
+    pub(crate) fn open_signing(config: &Config) -> Result<Self, CommandError> {
+        Self::over(config, DataDir::open_signed(config)?)
+    }
+
+    fn over(config: &Config, data: DataDir) -> Result<Self, CommandError> {
         let rules = crate::ruleset::in_force(config)?;
-        let data = DataDir::open_existing(config)?;
         let read_model = data.read_model()?;
         let bar = items(Some(0), "reading the ledger");
         read_model
@@ -48,6 +58,11 @@ impl Offline {
     /// The same for questions over everybody.
     pub(crate) fn oversight(&self) -> OversightServiceClient<OversightServiceServer<LineageApi>> {
         OversightServiceClient::new(OversightServiceServer::new(self.api.clone()))
+    }
+
+    /// The same for evidence.
+    pub(crate) fn evidence(&self) -> EvidenceServiceClient<EvidenceServiceServer<LineageApi>> {
+        EvidenceServiceClient::new(EvidenceServiceServer::new(self.api.clone()))
     }
 
     pub(crate) fn close(self) -> Result<(), CommandError> {

@@ -41,9 +41,12 @@ pub mod read_model;
 
 pub mod answer;
 
+pub mod backup;
+
 pub mod service;
 
-pub use answer::{Ask, OversightFindings, QueryError, QueryState};
+pub use answer::{Ask, OversightFindings, QueryError, QueryState, public_part};
+pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
 pub use read_model::{
     CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,
 };

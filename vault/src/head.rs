@@ -68,7 +68,8 @@ pub(crate) fn open(
     }
 }
 
-fn is_empty(dir: &Path) -> Result<bool, VaultError> {
+/// Whether nothing lies in `dir`, or it is not there.
+pub(crate) fn is_empty(dir: &Path) -> Result<bool, VaultError> {
     match fs::read_dir(dir) {
         Ok(mut found) => Ok(found.next().is_none()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),

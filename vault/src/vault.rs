@@ -258,6 +258,30 @@ impl Vault {
         self.0.store.flush().map_err(io::Error::other)
     }
 
+    /// Copies the vault into `to`, which is absent or empty, while it is in
+    /// use: everything that was admitted before the call, and whole admissions
+    /// only. Returns the bytes copied; `progress` gets them on the way.
+    ///
+    /// The copy opens with the same root key, which is **not** copied. A key
+    /// that is destroyed later stays in the copy, sealed under the root key.
+    /// Copy a ledger before its vault: then every key that a block needs is in
+    /// the copy.
+    ///
+    /// # Errors
+    /// [`VaultError::Io`] where `to` is not empty; [`VaultError::Store`]. What
+    /// was written of the copy stays.
+    pub fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64)) -> Result<u64, VaultError> {
+        if !head::is_empty(to)? {
+            return Err(VaultError::Io {
+                doing: "copy the vault",
+                path: to.into(),
+                source: io::ErrorKind::DirectoryNotEmpty.into(),
+            });
+        }
+        self.0.store.flush()?;
+        Ok(self.0.store.copy(to, progress)?.bytes)
+    }
+
     /// Makes everything durable. The files are let go when the last handle is
     /// dropped.
     ///

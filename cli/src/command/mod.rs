@@ -16,9 +16,17 @@ pub mod waiver;
 pub mod subject;
 pub mod verify;
 
+pub mod check;
+pub mod checkpoint;
+pub mod export;
+pub mod prove;
+
 pub mod keys;
-pub mod rebuild;
 pub mod shard;
+
+pub mod backup;
+pub mod rebuild;
+pub mod restore;
 
 pub mod completions;
 pub mod config;

@@ -153,8 +153,11 @@ pub(super) fn serve(
         PublicLog::new(node.ledger().clone()),
         stopped.clone(),
     ));
-    let server = QueryServer::new(node.query_state())
+    let mut server = QueryServer::new(node.query_state())
         .drain_timeout(Duration::from_secs(config.shutdown_deadline_s));
+    if !config.backup.dir.as_os_str().is_empty() {
+        server = server.backups(&config.backup.dir);
+    }
     let query = runtime.spawn(async move { server.serve(grpc, told(stopped)).await });
     info!(grpc = %config.listen.grpc, admin = %config.listen.admin, log = %config.listen.log,
         data = %config.data_dir.display(), brokers = config.kafka.brokers,

@@ -1,10 +1,11 @@
 //! Reading what one has written: how far the read model must have come before
 //! a question is answered.
 
+use custody_ledger::Published;
 use custody_ledger::id::ShardId;
 use custody_proto::v1;
 
-use super::error::{Behind, Faults, Mark};
+use super::error::{Behind, Faults, Mark, QueryError};
 use crate::read_model::Visible;
 
 /// The marks that the read model must have reached.
@@ -47,6 +48,33 @@ impl Wanted {
             .all(|(shard, mark)| reached(visible, shard, *mark).1)
     }
 
+    /// Whether the last signed checkpoint reaches so far. What is not there
+    /// yet is an error only where something of it is wanted.
+    pub(crate) fn check_signed(&self, signed: Option<&Published>) -> Result<(), QueryError> {
+        let Some(signed) = signed else {
+            return if self.0.is_empty() {
+                Ok(())
+            } else {
+                Err(QueryError::NoCheckpoint)
+            };
+        };
+        let behind = self.0.iter().filter_map(|&(shard, wanted)| {
+            let (reached, is_reached) = covered(signed, &shard, wanted);
+            (!is_reached).then_some(Behind {
+                shard,
+                wanted,
+                reached,
+                known: true,
+            })
+        });
+        let behind: Vec<Behind> = behind.collect();
+        if behind.is_empty() {
+            Ok(())
+        } else {
+            Err(QueryError::NotSigned(behind))
+        }
+    }
+
     /// What is still missing.
     pub(crate) fn missing(&self, visible: &Visible) -> Vec<Behind> {
         let behind = self.0.iter().filter_map(|&(shard, wanted)| {
@@ -75,6 +103,26 @@ fn reached(visible: &Visible, shard: &ShardId, mark: Mark) -> (Mark, bool) {
                 Mark::NextOffset(next.unwrap_or(0)),
                 // A shard without offsets has none that could be missing.
                 head.is_some() && next.is_none_or(|next| next >= wanted),
+            )
+        }
+    }
+}
+
+fn covered(signed: &Published, shard: &ShardId, mark: Mark) -> (Mark, bool) {
+    let checkpoint = signed.shards.get(shard).map(|shard| &shard.checkpoint);
+    match mark {
+        Mark::Size(wanted) => {
+            let size = checkpoint.map_or(0, |shard| shard.checkpoint.size);
+            (Mark::Size(size), size >= wanted)
+        }
+        Mark::NextOffset(wanted) => {
+            let kafka = checkpoint.map(|shard| shard.kafka.as_ref());
+            let next = kafka.flatten().map(|kafka| kafka.next_offset);
+            (
+                Mark::NextOffset(next.unwrap_or(0)),
+                // As with what is visible: a shard without offsets has none
+                // that could be missing.
+                kafka.is_some() && next.is_none_or(|next| next >= wanted),
             )
         }
     }

@@ -1,4 +1,4 @@
-//! `GetCheckpoint`: what is durable and what is visible.
+//! `GetCheckpoint`: what is durable, what is visible and what is signed.
 
 use std::sync::Arc;
 
@@ -23,10 +23,16 @@ impl Ask for v1::GetCheckpointRequest {
     }
 
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
-        // The durable heads are read after the visible ones, so that they are
-        // never behind them.
+        // The durable heads are read after the visible and the signed ones, so
+        // that they are never behind them.
+        let signed = state.ledger.published();
         let mut durable = state.ledger.shards();
         durable.sort_by_key(|(_, head)| head.shard);
-        Ok(entry::checkpoint(state.ledger.id(), &durable, &visible))
+        Ok(entry::checkpoint(
+            state.ledger.id(),
+            &durable,
+            &visible,
+            signed.as_deref(),
+        ))
     }
 }

@@ -1,19 +1,24 @@
 //! An entry as an answer shows it.
 
-use custody_ledger::Head;
-use custody_ledger::entry::{Act, EntryRef, HouseRecord, Kind};
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
+use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord, Kind, PartyPart};
 use custody_ledger::id::LedgerId;
+use custody_ledger::{Head, Published};
+use custody_policy::Ruleset;
 use custody_proto::event;
 use custody_proto::v1;
 
+use super::clause::Rulebook;
 use super::error::QueryError;
 use super::finding;
-use super::flow;
+use super::flow::{self, Flow};
 use super::judgement::outcome;
 use super::moment::timestamp;
 use super::registry::Registry;
 use super::scope::Seen;
-use crate::read_model::{Visible, VisibleShard};
+use crate::read_model::{EventRow, Place, Visible, VisibleShard};
 
 /// The public part of a row.
 pub(crate) fn show(
@@ -21,8 +26,61 @@ pub(crate) fn show(
     seen: &Seen,
     with_clauses: bool,
 ) -> Result<v1::Entry, QueryError> {
+    compose(&registry.state.rulebook, seen, with_clauses, |party| {
+        registry.counterparty(party)
+    })
+}
+
+/// Nothing is looked up in it where no clauses are shown.
+static BUILTIN: LazyLock<Rulebook> = LazyLock::new(|| Rulebook::new(Ruleset::builtin()));
+
+/// The public part of a stored entry as an answer shows it, from nothing but
+/// its own bytes: without the names that organisations are registered under,
+/// the time that it was recorded, and what later entries say of it.
+pub fn public_part(at: EntryRef, entry: Entry) -> v1::Entry {
+    let recipient = entry.recipient().map(unregistered);
+    let destination = recipient.map(|party| party.country).unwrap_or_default();
+    let seen = Seen {
+        flow: Flow::to(&entry, destination),
+        row: EventRow {
+            place: Place {
+                event_time_ns: entry.event_time_ns,
+                shard: at.shard,
+                sequence: at.sequence,
+            },
+            recorded_time_ns: 0,
+            height: 0,
+            has_sealed: !entry.sealed.is_empty(),
+            entry,
+        },
+        person: 0,
+        retracted: false,
+        rejudged: Vec::new(),
+    };
+    let Ok(mut shown) = compose(&BUILTIN, &seen, false, |party| {
+        Ok::<_, Infallible>(unregistered(party))
+    });
+    shown.recorded_time = None;
+    shown
+}
+
+fn unregistered(party: &PartyPart) -> v1::Counterparty {
+    v1::Counterparty {
+        id: party.id.clone(),
+        name: String::new(),
+        category: party.category.clone(),
+        country: party.country.clone(),
+        person: party.person,
+    }
+}
+
+fn compose<E>(
+    rulebook: &Rulebook,
+    seen: &Seen,
+    with_clauses: bool,
+    counterparty: impl Fn(&PartyPart) -> Result<v1::Counterparty, E>,
+) -> Result<v1::Entry, E> {
     let (row, entry) = (&seen.row, &seen.row.entry);
-    let rulebook = &registry.state.rulebook;
     let judged = seen.judgement();
     let (superseded, in_force): (Vec<_>, Vec<_>) = seen
         .findings()
@@ -84,7 +142,7 @@ pub(crate) fn show(
         shown.to_country.clone_from(to);
     }
     if let Some(recipient) = entry.recipient() {
-        shown.counterparty = Some(registry.counterparty(recipient)?);
+        shown.counterparty = Some(counterparty(recipient)?);
     }
     match &entry.act {
         Act::Collection { origin, from } => {
@@ -96,7 +154,7 @@ pub(crate) fn show(
                 )
             });
             if let Some(from) = from {
-                shown.counterparty = Some(registry.counterparty(from)?);
+                shown.counterparty = Some(counterparty(from)?);
             }
         }
         Act::Use { operation, system } => {
@@ -173,11 +231,12 @@ pub(crate) fn shard_head(
     }
 }
 
-/// What is durable and what is visible.
+/// What is durable, what is visible, and what is signed.
 pub(crate) fn checkpoint(
     ledger: LedgerId,
     durable: &[(custody_ledger::ShardDescriptor, Head)],
     visible: &Visible,
+    signed: Option<&Published>,
 ) -> v1::GetCheckpointResponse {
     let shards = durable
         .iter()
@@ -188,6 +247,19 @@ pub(crate) fn checkpoint(
             shards: shards.collect(),
         }),
         visible: Some(ledger_head(visible)),
-        ..v1::GetCheckpointResponse::default()
+        checkpoint: signed
+            .map(|signed| signed.note.clone().into_bytes())
+            .unwrap_or_default(),
+        manifest: signed
+            .map(|signed| signed.manifest_text.clone().into_bytes())
+            .unwrap_or_default(),
+        shards: signed
+            .iter()
+            .flat_map(|signed| &signed.shards)
+            .map(|(shard, signed)| v1::SignedCheckpoint {
+                shard: shard.to_string(),
+                checkpoint: signed.note.clone().into_bytes(),
+            })
+            .collect(),
     }
 }

@@ -5,6 +5,7 @@ use custody_ledger::id::ShardId;
 use custody_ledger::{DecodeError, LedgerError};
 use custody_vault::VaultError;
 
+use crate::backup::BackupError;
 use crate::read_model::ReadModelError;
 
 /// A field of a request that is not as it must be.
@@ -73,6 +74,63 @@ pub enum QueryError {
     /// incomplete.
     #[error("the read model stopped following the ledger")]
     NotFollowing,
+    /// Nothing of this ledger is signed yet.
+    #[error(
+        "nothing of this ledger is signed yet: the first checkpoint comes within a second of \
+         the start of a node that has a signing key; `custody help keys` says how to make one"
+    )]
+    NoCheckpoint,
+    /// The last signed checkpoint does not reach so far.
+    #[error(
+        "{asked} is asked for, and the last signed checkpoint covers {signed} entries: what is \
+         newer is signed within a second"
+    )]
+    NotCovered {
+        /// The sequence or size that was asked for.
+        asked: u64,
+        /// The size that is signed.
+        signed: u64,
+    },
+    /// What was asked for was not signed in time.
+    #[error("what was asked for is not signed yet: {} of the shards named", .0.len())]
+    NotSigned(Vec<Behind>),
+    /// The size that a proof was to begin with is beyond the one it ends with.
+    #[error("the earlier tree, of {from}, is larger than the later one, of {to}")]
+    NotEarlier {
+        /// The earlier size.
+        from: u64,
+        /// The later one.
+        to: u64,
+    },
+    /// The read model knows fewer or more entries of a person than the signed
+    /// map counts.
+    #[error(
+        "shard {shard}: {found} entries of this person were found where {counted} are signed; \
+         `custody rebuild` makes the read model anew"
+    )]
+    EvidenceIncomplete {
+        /// The shard.
+        shard: ShardId,
+        /// How many the read model has.
+        found: u64,
+        /// How many the signed map counts.
+        counted: u64,
+    },
+    /// A proof could not be made of what the ledger holds.
+    #[error("a proof could not be made: {0}")]
+    Proof(String),
+    /// This node has no directory for backups.
+    #[error("this node makes no backups: set `backup.dir` and start it again")]
+    BackupsOff,
+    /// There is a backup of this name.
+    #[error("there is a backup of this name already")]
+    BackupExists,
+    /// A backup is being made.
+    #[error("a backup is being made; one at a time")]
+    BackupRunning,
+    /// A backup was not made.
+    #[error(transparent)]
+    Backup(BackupError),
     /// The method does not exist yet.
     #[error("{0} is not implemented yet")]
     Unimplemented(&'static str),

@@ -47,17 +47,25 @@ impl Flow {
     /// where the data's location is known and in another country. Two places
     /// of one country (`US-CA`, `US`) are not abroad of each other.
     pub(crate) fn of(registry: &Registry<'_>, entry: &Entry) -> Result<Self, QueryError> {
+        let destination = match &entry.act {
+            Act::Disclosure { recipient, .. } => registry.counterparty(recipient)?.country,
+            _ => String::new(),
+        };
+        Ok(Self::to(entry, destination))
+    }
+
+    /// As [`Flow::of`], of a disclosure to this country.
+    pub(crate) fn to(entry: &Entry, destination: String) -> Self {
         match &entry.act {
             Act::Transfer {
                 from_country,
                 to_country,
                 ..
-            } => Ok(Self {
+            } => Self {
                 destination: to_country.clone(),
                 abroad: Some((from_country.clone(), to_country.clone())),
-            }),
-            Act::Disclosure { recipient, .. } => {
-                let destination = registry.counterparty(recipient)?.country;
+            },
+            Act::Disclosure { .. } => {
                 let countries = (
                     country::country_of(&entry.location),
                     country::country_of(&destination),
@@ -68,12 +76,12 @@ impl Flow {
                     }
                     _ => None,
                 };
-                Ok(Self {
+                Self {
                     destination,
                     abroad,
-                })
+                }
             }
-            _ => Ok(Self::default()),
+            _ => Self::default(),
         }
     }
 }

@@ -26,6 +26,7 @@ mod checkpoint;
 mod consent;
 mod dry_run;
 mod events;
+mod evidence;
 mod findings;
 mod oversight;
 mod policies;
@@ -40,6 +41,7 @@ use custody_policy::Ruleset;
 use custody_vault::Vault;
 
 pub use at_least::Wanted;
+pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
@@ -96,6 +98,9 @@ pub trait Ask: Sized + Send + 'static {
     /// Whether the read model must have caught up first: an answer that is
     /// incomplete without anybody having asked for that is worse than none.
     const NEEDS_EVERYTHING: bool = true;
+
+    /// Whether what is wanted must be signed before the question is answered.
+    const SIGNED: bool = false;
 
     /// Checks the request and says how far the read model must have come.
     ///

@@ -2,9 +2,9 @@
 //! answer out off the runtime's threads.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Request, Response, Status};
 
 use super::deadline::Deadline;
@@ -17,12 +17,19 @@ use crate::read_model::{Following, Visible};
 /// nobody's large answers take all of the runtime's blocking threads.
 const CONCURRENT_ANSWERS: usize = 64;
 
+/// So many exports are in memory at once, each whole.
+const CONCURRENT_EXPORTS: usize = 4;
+
+/// How often it is looked whether enough is signed.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Answers questions, with or without a network in between. Clones share
 /// everything.
 #[derive(Clone)]
 pub struct LineageApi {
     state: QueryState,
     turns: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
 }
 
 impl LineageApi {
@@ -31,6 +38,7 @@ impl LineageApi {
         Self {
             state,
             turns: Arc::new(Semaphore::new(CONCURRENT_ANSWERS)),
+            exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)),
         }
     }
 
@@ -49,6 +57,9 @@ impl LineageApi {
             let enough = |visible: &Visible| is_settled::<Q>(&wanted, visible);
             let (visible, _) = self.state.read_model.wait_until(deadline.0, enough);
             let visible = check::<Q>(&wanted, visible)?;
+            while Q::SIGNED && !self.is_signed(&wanted, deadline)? {
+                std::thread::sleep(LOOK);
+            }
             question.answer(&self.state, visible)
         };
         answer().map_err(|error| handled(Q::METHOD, &error))
@@ -78,6 +89,9 @@ impl LineageApi {
         // What is visible at the deadline is checked either way.
         let _ = tokio::time::timeout_at(deadline.0.into(), watch.wait_for(enough)).await;
         let visible = check::<Q>(&wanted, self.state.read_model.visible())?;
+        while Q::SIGNED && !self.is_signed(&wanted, deadline)? {
+            tokio::time::sleep(LOOK).await;
+        }
         let turn = Arc::clone(&self.turns)
             .acquire_owned()
             .await
@@ -88,6 +102,23 @@ impl LineageApi {
             question.answer(&state, visible)
         });
         answer.await.map_err(|_| QueryError::Interrupted)?
+    }
+
+    /// Whether what is wanted is signed, or else whether there is time left.
+    fn is_signed(&self, wanted: &Wanted, deadline: Deadline) -> Result<bool, QueryError> {
+        let published = self.state.ledger.published();
+        match wanted.check_signed(published.as_deref()) {
+            Err(_) if Instant::now() < deadline.0 => Ok(false),
+            checked => checked.map(|()| true),
+        }
+    }
+
+    /// Waits for the turn to export.
+    pub(super) async fn export_turn(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.exports)
+            .acquire_owned()
+            .await
+            .map_err(|_| status_of(&QueryError::Interrupted))
     }
 
     /// Answers a gRPC request and counts it.
@@ -110,7 +141,7 @@ pub(super) fn refuse<T>(method: &'static str) -> Result<T, Status> {
     Err(status_of(&QueryError::Unimplemented(method)))
 }
 
-fn count(method: &'static str, code: Code, start: Instant) {
+pub(super) fn count(method: &'static str, code: Code, start: Instant) {
     metrics::counter!(metric::REQUESTS, "method" => method, "code" => format!("{code:?}"))
         .increment(1);
     metrics::histogram!(metric::REQUEST_DURATION, "method" => method)
@@ -143,7 +174,7 @@ fn check<Q: Ask>(wanted: &Wanted, visible: Arc<Visible>) -> Result<Arc<Visible>,
 }
 
 /// Logs what the operator must know, once, and makes the status.
-fn handled(method: &'static str, error: &QueryError) -> Status {
+pub(super) fn handled(method: &'static str, error: &QueryError) -> Status {
     let status = status_of(error);
     if matches!(status.code(), Code::Internal | Code::DataLoss) {
         tracing::error!(method, %error, "a question could not be answered");

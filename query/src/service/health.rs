@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
 use custody_proto::v1::lineage_service_server::LineageServiceServer;
+use custody_proto::v1::operation_service_server::OperationServiceServer;
 use custody_proto::v1::oversight_service_server::OversightServiceServer;
 use custody_proto::v1::policy_service_server::PolicyServiceServer;
 use tonic::server::NamedService;
@@ -11,6 +12,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::api::LineageApi;
+use super::operation::Operation;
 use crate::answer::QueryState;
 use crate::read_model::Following;
 
@@ -53,6 +55,7 @@ pub(super) async fn set(reporter: &HealthReporter, serving: bool) {
         <EvidenceServiceServer<LineageApi> as NamedService>::NAME,
         <OversightServiceServer<LineageApi> as NamedService>::NAME,
         <PolicyServiceServer<LineageApi> as NamedService>::NAME,
+        <OperationServiceServer<Operation> as NamedService>::NAME,
     ];
     for service in services {
         reporter.set_service_status(service, status).await;

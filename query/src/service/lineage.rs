@@ -1,9 +1,7 @@
-//! `LineageService` and `EvidenceService`.
+//! `LineageService`.
 
-use custody_proto::v1::evidence_service_server::EvidenceService;
 use custody_proto::v1::lineage_service_server::LineageService;
 use custody_proto::v1::*;
-use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::api::{LineageApi, refuse};
@@ -64,45 +62,5 @@ impl LineageService for LineageApi {
         request: Request<GetConsentStateRequest>,
     ) -> Result<Response<GetConsentStateResponse>, Status> {
         self.respond(request).await
-    }
-}
-
-#[async_trait]
-impl EvidenceService for LineageApi {
-    async fn get_checkpoint(
-        &self,
-        request: Request<GetCheckpointRequest>,
-    ) -> Result<Response<GetCheckpointResponse>, Status> {
-        self.respond(request).await
-    }
-
-    async fn prove_inclusion(
-        &self,
-        _: Request<ProveInclusionRequest>,
-    ) -> Result<Response<ProveInclusionResponse>, Status> {
-        refuse("custody.v1.EvidenceService/ProveInclusion")
-    }
-
-    async fn prove_consistency(
-        &self,
-        _: Request<ProveConsistencyRequest>,
-    ) -> Result<Response<ProveConsistencyResponse>, Status> {
-        refuse("custody.v1.EvidenceService/ProveConsistency")
-    }
-
-    async fn prove_completeness(
-        &self,
-        _: Request<ProveCompletenessRequest>,
-    ) -> Result<Response<ProveCompletenessResponse>, Status> {
-        refuse("custody.v1.EvidenceService/ProveCompleteness")
-    }
-
-    type ExportEvidenceStream = BoxStream<ExportEvidenceResponse>;
-
-    async fn export_evidence(
-        &self,
-        _: Request<ExportEvidenceRequest>,
-    ) -> Result<Response<Self::ExportEvidenceStream>, Status> {
-        refuse("custody.v1.EvidenceService/ExportEvidence")
     }
 }

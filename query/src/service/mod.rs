@@ -5,7 +5,9 @@ mod deadline;
 pub mod metric;
 mod status;
 
+mod evidence;
 mod lineage;
+mod operation;
 mod oversight;
 mod policy;
 mod to_come;

@@ -2,11 +2,13 @@
 //! gRPC-Web on one listener.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use custody_proto::DESCRIPTORS;
 use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
 use custody_proto::v1::lineage_service_server::LineageServiceServer;
+use custody_proto::v1::operation_service_server::OperationServiceServer;
 use custody_proto::v1::oversight_service_server::OversightServiceServer;
 use custody_proto::v1::policy_service_server::PolicyServiceServer;
 use custody_proto::v1::rights_service_server::RightsServiceServer;
@@ -20,6 +22,7 @@ use tonic_web::GrpcWebLayer;
 
 use super::api::LineageApi;
 use super::health;
+use super::operation::Operation;
 use super::to_come::ToCome;
 use crate::answer::QueryState;
 
@@ -28,6 +31,7 @@ use crate::answer::QueryState;
 pub struct QueryServer {
     api: LineageApi,
     drain_timeout: Duration,
+    backups: Option<PathBuf>,
 }
 
 /// Why the server did not start or went down.
@@ -48,7 +52,15 @@ impl QueryServer {
         Self {
             api: LineageApi::new(state),
             drain_timeout: Duration::from_secs(10),
+            backups: None,
         }
+    }
+
+    /// The directory that backups are made in; without it, there are none.
+    #[must_use]
+    pub fn backups(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.backups = Some(directory.into());
+        self
     }
 
     /// How long requests under way are waited for at shutdown.
@@ -80,13 +92,20 @@ impl QueryServer {
         let lineage = LineageServiceServer::new(self.api.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip);
+        let evidence = EvidenceServiceServer::new(self.api.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip);
         let mut routes = Routes::builder();
         routes
             .add_service(lineage)
-            .add_service(EvidenceServiceServer::new(self.api.clone()))
+            .add_service(evidence)
             .add_service(OversightServiceServer::new(self.api.clone()))
             .add_service(RightsServiceServer::new(ToCome))
             .add_service(PolicyServiceServer::new(self.api.clone()))
+            .add_service(OperationServiceServer::new(Operation::new(
+                self.api.state().clone(),
+                self.backups.clone(),
+            )))
             .add_service(health)
             .add_service(v1)
             .add_service(v1alpha);

@@ -51,6 +51,16 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::CatchingUp => (Code::Unavailable, "READ_MODEL_CATCHING_UP"),
         QueryError::NotFollowing => (Code::Unavailable, "READ_MODEL_STOPPED"),
         QueryError::ShardUnknown(_) => (Code::NotFound, "SHARD_UNKNOWN"),
+        QueryError::NoCheckpoint => (Code::FailedPrecondition, "NO_CHECKPOINT"),
+        QueryError::NotCovered { .. } => (Code::FailedPrecondition, "NOT_COVERED"),
+        QueryError::NotSigned(_) => (Code::DeadlineExceeded, "CHECKPOINT_BEHIND"),
+        QueryError::NotEarlier { .. } => (Code::InvalidArgument, "NOT_EARLIER"),
+        QueryError::EvidenceIncomplete { .. } => (Code::DataLoss, "EVIDENCE_INCOMPLETE"),
+        QueryError::Proof(_) => (Code::Internal, "PROOF_FAILED"),
+        QueryError::BackupsOff => (Code::FailedPrecondition, "BACKUPS_OFF"),
+        QueryError::BackupExists => (Code::AlreadyExists, "BACKUP_EXISTS"),
+        QueryError::BackupRunning => (Code::FailedPrecondition, "BACKUP_RUNNING"),
+        QueryError::Backup(_) => (Code::Internal, "BACKUP_FAILED"),
         QueryError::Unimplemented(_) => (Code::Unimplemented, "METHOD_UNIMPLEMENTED"),
         QueryError::Sealed { .. } => (Code::DataLoss, "SEALED_PART_UNREADABLE"),
         QueryError::EntryMissing { .. } => (Code::DataLoss, "ENTRY_MISSING"),
@@ -73,7 +83,26 @@ fn metadata(error: &QueryError) -> HashMap<String, String> {
                 ("sequence".to_owned(), sequence.to_string()),
             ]
         }
-        QueryError::Behind(shards) => shards.iter().take(MAX_SHARDS_NAMED).map(behind).collect(),
+        QueryError::NotCovered { asked, signed } => vec![
+            ("asked".to_owned(), asked.to_string()),
+            ("signed".to_owned(), signed.to_string()),
+        ],
+        QueryError::NotEarlier { from, to } => vec![
+            ("from".to_owned(), from.to_string()),
+            ("to".to_owned(), to.to_string()),
+        ],
+        QueryError::EvidenceIncomplete {
+            shard,
+            found,
+            counted,
+        } => vec![
+            ("shard".to_owned(), shard.to_string()),
+            ("found".to_owned(), found.to_string()),
+            ("counted".to_owned(), counted.to_string()),
+        ],
+        QueryError::Behind(shards) | QueryError::NotSigned(shards) => {
+            shards.iter().take(MAX_SHARDS_NAMED).map(behind).collect()
+        }
         _ => Vec::new(),
     };
     pairs.into_iter().collect()
@@ -182,6 +211,58 @@ mod tests {
                 "READ_MODEL_FAILED",
             ),
             (QueryError::Interrupted, Code::Internal, "INTERRUPTED"),
+            (
+                QueryError::NoCheckpoint,
+                Code::FailedPrecondition,
+                "NO_CHECKPOINT",
+            ),
+            (
+                QueryError::NotCovered {
+                    asked: 9,
+                    signed: 4,
+                },
+                Code::FailedPrecondition,
+                "NOT_COVERED",
+            ),
+            (
+                QueryError::NotSigned(vec![behind]),
+                Code::DeadlineExceeded,
+                "CHECKPOINT_BEHIND",
+            ),
+            (
+                QueryError::NotEarlier { from: 9, to: 4 },
+                Code::InvalidArgument,
+                "NOT_EARLIER",
+            ),
+            (
+                QueryError::EvidenceIncomplete {
+                    shard,
+                    found: 3,
+                    counted: 4,
+                },
+                Code::DataLoss,
+                "EVIDENCE_INCOMPLETE",
+            ),
+            (
+                QueryError::Proof("a tile is missing".to_owned()),
+                Code::Internal,
+                "PROOF_FAILED",
+            ),
+            (
+                QueryError::BackupsOff,
+                Code::FailedPrecondition,
+                "BACKUPS_OFF",
+            ),
+            (
+                QueryError::BackupExists,
+                Code::AlreadyExists,
+                "BACKUP_EXISTS",
+            ),
+            (
+                QueryError::BackupRunning,
+                Code::FailedPrecondition,
+                "BACKUP_RUNNING",
+            ),
         ]
     }
 
@@ -207,6 +288,17 @@ mod tests {
             "3"
         );
         assert_eq!(info(QueryError::Unimplemented("a/B"))["method"], "a/B");
+        let not_covered = info(QueryError::NotCovered {
+            asked: 9,
+            signed: 4,
+        });
+        assert_eq!(
+            (
+                not_covered["asked"].as_str(),
+                not_covered["signed"].as_str()
+            ),
+            ("9", "4")
+        );
         let behind = cases().swap_remove(4).0;
         let key = format!("shard-{}", ShardId([1; 16]));
         assert_eq!(info(behind)[&key], "size 4 of 9");

@@ -5,7 +5,9 @@
 mod oracle;
 mod world;
 
+mod backup;
 mod consent;
+mod evidence;
 mod findings;
 mod findings_model;
 mod follow;

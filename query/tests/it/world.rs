@@ -1,11 +1,14 @@
 //! A ledger, a vault and a read model, and hand-made blocks in them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use custody_ledger::{
     Act, BlockBuilder, Digest, Entry, EntryRef, EventTag, Finding, HouseRecord, Judgement, Kind,
-    Ledger, LedgerOptions, Outcome, PartyPart, ShardDescriptor, ShardId, SubjectReference,
+    Ledger, LedgerOptions, NotaryOptions, Outcome, PartyPart, ShardDescriptor, ShardId,
+    SubjectReference,
 };
+use custody_proof::note::SigningKey;
 use custody_proto::event::{SealedHeader, SealedMessage};
 use custody_query::{Ask, Deadline, LineageApi, QueryState, ReadModel, ReadModelOptions};
 use custody_vault::{EntryContext, Vault, VaultOptions};
@@ -122,6 +125,11 @@ pub(crate) struct Registration {
     pub(crate) recorded_ns: i64,
 }
 
+/// The key that a [`World::signed`] signs with.
+pub(crate) fn signing_key() -> SigningKey {
+    SigningKey::from_seed("ledger.example", &[7; 32]).unwrap()
+}
+
 pub(crate) struct World {
     /// Dropped first, as the process would.
     pub(crate) api: Option<LineageApi>,
@@ -136,9 +144,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// One whose ledger signs.
+    pub(crate) fn signed() -> Self {
+        Self::with(Some(NotaryOptions {
+            interval: Duration::from_millis(5),
+            ..NotaryOptions::new(signing_key())
+        }))
+    }
+
+    fn with(notary: Option<NotaryOptions>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = LedgerOptions {
             segment_bytes: 64 << 10,
+            notary,
             ..LedgerOptions::default()
         };
         let ledger = Ledger::open(&directory.path().join("ledger"), options).unwrap();
@@ -172,6 +193,11 @@ impl World {
         };
         world.open();
         world
+    }
+
+    /// Where tests may put files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn read_model_directory(&self) -> PathBuf {

@@ -38,7 +38,7 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Meta,
         Self::Directory,
         Self::Persons,
@@ -121,6 +121,31 @@ impl Engine {
         }
     }
 
+    /// Puts rows that are in the order of their names into a space that has
+    /// none, past the journal.
+    pub(super) fn fill<R: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        space: Space,
+        rows: impl Iterator<Item = Result<(R, V), StoreError>>,
+    ) -> Result<(), StoreError> {
+        let written = |error| failed("be copied", error);
+        let mut ingestion = self.space(space).start_ingestion().map_err(written)?;
+        for row in rows {
+            let (name, value) = row?;
+            ingestion
+                .write(name.as_ref(), value.as_ref())
+                .map_err(written)?;
+        }
+        ingestion.finish().map_err(written)
+    }
+
+    /// Makes everything durable, whether or not it went through a batch.
+    pub(super) fn persist(&self) -> Result<(), StoreError> {
+        self.database
+            .persist(PersistMode::SyncAll)
+            .map_err(|error| failed("be made durable", error))
+    }
+
     /// Returns when everything committed before the call is on disk. Costs an
     /// atomic read and a free lock when there is nothing to do.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
@@ -171,6 +196,18 @@ impl EngineView<'_> {
     > + use<> {
         self.snapshot
             .prefix(self.engine.space(space), prefix)
+            .map(|guard| guard.into_inner().map_err(|error| failed("be read", error)))
+    }
+
+    /// Every row of a space, in the order of their names.
+    pub(super) fn rows(
+        &self,
+        space: Space,
+    ) -> impl Iterator<
+        Item = Result<(impl AsRef<[u8]> + use<>, impl AsRef<[u8]> + use<>), StoreError>,
+    > + use<> {
+        self.snapshot
+            .iter(self.engine.space(space))
             .map(|guard| guard.into_inner().map_err(|error| failed("be read", error)))
     }
 

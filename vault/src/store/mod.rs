@@ -7,6 +7,8 @@
 mod engine;
 mod sealed;
 
+mod copy;
+
 pub(crate) use engine::{Engine, Space};
 pub(crate) use sealed::{Batch, Store, View};
 
@@ -36,6 +38,9 @@ pub enum StoreError {
         /// The key space.
         space: &'static str,
     },
+    /// The copy is not what was copied, or its place was not empty.
+    #[error("the copy of the vault's store is not what was copied: try again, on another disk")]
+    CopyDiffers,
     /// No random bytes, or the cipher failed.
     #[error("a value of {space} could not be sealed")]
     Seal {

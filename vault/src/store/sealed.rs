@@ -7,12 +7,14 @@
 //! AES-256-GCM under a key of the row's own, derived from the key of its
 //! space; nonces are random, and a row is rewritten a few times at most.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::copy::Copied;
 use super::engine::{Engine, EngineBatch, EngineView, Space};
 use crate::derive;
 use crate::key::{Key, fill_random};
@@ -140,6 +142,15 @@ impl Store {
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         self.0.engine.flush()
+    }
+
+    /// As [`Engine::copy`].
+    pub(crate) fn copy(
+        &self,
+        to: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Copied, StoreError> {
+        self.0.engine.copy(to, progress)
     }
 }
 

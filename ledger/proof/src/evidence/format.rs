@@ -15,6 +15,15 @@ pub enum EvidenceFormat {
     V1,
 }
 
+/// Which format a completeness proof has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CompletenessFormat {
+    /// `custody.completeness/v1`
+    #[default]
+    #[serde(rename = "custody.completeness/v1")]
+    V1,
+}
+
 /// Which format an inclusion proof has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InclusionFormat {

@@ -3,6 +3,8 @@
 //!
 //! - [`Evidence`], `custody.evidence/v1`: everything that a ledger has of a
 //!   person, and that nothing was left out or changed.
+//! - [`CompletenessProof`], `custody.completeness/v1`: the same without the
+//!   entries; how many there are in each shard.
 //! - [`InclusionProof`], `custody.inclusion/v1`: that an entry is in the ledger.
 //! - [`ConsistencyProof`], `custody.consistency/v1`: that a log has only grown
 //!   since a checkpoint that somebody has kept.
@@ -20,6 +22,7 @@
 
 mod completeness;
 mod consistency;
+mod counts;
 mod encoding;
 mod error;
 mod format;
@@ -31,6 +34,7 @@ pub use completeness::{
     VerifiedShard, VerifiedSubject, verify,
 };
 pub use consistency::{ConsistencyProof, Grown};
+pub use counts::{CompletenessProof, Counted, CountedSubject, ShardCount, SubjectCounts};
 pub use error::EvidenceError;
-pub use format::{ConsistencyFormat, EvidenceFormat, InclusionFormat};
+pub use format::{CompletenessFormat, ConsistencyFormat, EvidenceFormat, InclusionFormat};
 pub use inclusion::{Included, InclusionProof};

@@ -8,6 +8,7 @@ mod world;
 
 mod bytes;
 mod complete;
+mod counts;
 mod frozen;
 mod go;
 mod growth;
