@@ -11,7 +11,11 @@ use crate::args::Global;
 use crate::config::Flag;
 use crate::data_dir::ledger_dir;
 use crate::error::{CommandError, Exit};
-use crate::output::{Format, Look, Sheet, bytes, count, items, write_json};
+use crate::output::{Format, Look, Sheet, bytes, count, sized, write_json};
+
+mod checkpoint;
+
+use checkpoint::{CheckpointJson, Checkpoints};
 
 /// Recomputes the ledger from its stored bytes and names what is wrong
 ///
@@ -22,6 +26,7 @@ use crate::output::{Format, Look, Sheet, bytes, count, items, write_json};
 Examples:
   custody verify --data /var/lib/custody
   custody verify --data /backup/custody --format json
+  custody verify --data /var/lib/custody --key \"$(cat ledger.pub)\" --since kept/
 
 Exit status 1 where anything is wrong; each fault is named with its shard,
 block and entry, or its file and bytes.")]
@@ -32,6 +37,8 @@ pub struct Args {
     /// table (on a terminal), json (elsewhere), csv
     #[arg(long, value_enum)]
     format: Option<Format>,
+    #[command(flatten)]
+    checkpoints: Checkpoints,
 }
 
 impl Args {
@@ -49,18 +56,19 @@ impl Args {
         if !ledger.is_dir() {
             return Err(CommandError::NoLedger { dir });
         }
-        let bar = items(Some(0), "verifying");
+        let bar = sized(0, "verifying");
         let shown = bar.clone();
-        let options = VerifyOptions {
+        let mut options = VerifyOptions {
             progress: Some(Arc::new(move |progress: Progress| {
-                shown.set_length(progress.total_blocks.max(progress.blocks));
-                shown.set_position(progress.blocks);
+                shown.set_length(progress.total_bytes);
+                shown.set_position(progress.bytes);
             })),
             // Beside the ledger: the system's directory for temporary files
             // may be too small, or memory.
             scratch: writable(&dir).then(|| dir.clone()),
             ..VerifyOptions::default()
         };
+        self.checkpoints.apply(&mut options)?;
         let report = custody_ledger::verify(&ledger, &options)
             .map_err(CommandError::store("the ledger", &dir))?;
         bar.finish_and_clear();
@@ -96,6 +104,7 @@ pub fn write_report(report: &VerifyReport, out: &mut dyn Write, look: Look) -> i
             writeln!(out, "      which is {descriptor}")?;
         }
     }
+    checkpoint::write(report, out)?;
     let (entries, blocks) = (count(report.entries()), count(report.blocks()));
     let name = report.ledger.map(|id| id.to_string()).unwrap_or_default();
     if report.ok() {
@@ -180,6 +189,8 @@ struct ReportJson {
     shards: Vec<ShardJson>,
     faults: Vec<FaultJson>,
     warnings: Vec<String>,
+    checkpoint: Option<CheckpointJson>,
+    since: Option<CheckpointJson>,
 }
 
 #[derive(Serialize)]
@@ -189,6 +200,9 @@ struct ShardJson {
     partition: i32,
     epoch: u32,
     entries: u64,
+    persons: u64,
+    /// How many entries the signed checkpoint covers.
+    signed: Option<u64>,
     duplicates: u64,
     rejected: u64,
     gaps: GapsJson,
@@ -231,6 +245,8 @@ impl ReportJson {
                 })
                 .collect(),
             warnings: report.warnings.clone(),
+            checkpoint: report.checkpoint.as_ref().map(CheckpointJson::of),
+            since: report.since.as_ref().map(CheckpointJson::of),
         }
     }
 }
@@ -243,6 +259,8 @@ impl ShardJson {
             partition: shard.descriptor.partition,
             epoch: shard.descriptor.epoch,
             entries: shard.entries,
+            persons: shard.persons,
+            signed: shard.signed_size,
             duplicates: shard.duplicates,
             rejected: shard.rejected,
             gaps: GapsJson {
