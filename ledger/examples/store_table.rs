@@ -91,7 +91,15 @@ fn write(arguments: &[String]) {
     let dir = Path::new(&arguments[0]);
     let (entries, block_bytes) = (number(1), number(2) as usize * 1024);
     let level = arguments[4].parse().ok();
+    let mebibytes = |name: &str, default: u64| {
+        let value = std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok());
+        value.unwrap_or(default) << 20
+    };
     let options = LedgerOptions {
+        cache_bytes: mebibytes("CACHE_MIB", 64),
+        queue_bytes: mebibytes("QUEUE_MIB", 64) as usize,
         rotate_bytes: number(3) << 20,
         compression: level.map_or(Compression::None, Compression::Zstd),
         ..LedgerOptions::default()
@@ -146,7 +154,7 @@ fn write(arguments: &[String]) {
     print!("{rate:.0} | {bytes:.0} | {:.0}", peak_mib());
     if let Some((blocks, bytes, busy, behind)) = notary {
         print!(
-            " (read again: {blocks} blocks, {:.0} MiB, busy {:.2} s of {elapsed:.2} s, at most {behind} blocks behind)",
+            " (read again: {blocks} blocks, {:.0} MiB, {:.2} s of processor time in {elapsed:.2} s, at most {behind} blocks behind)",
             bytes as f64 / (1 << 20) as f64,
             busy.as_secs_f64()
         );
@@ -165,7 +173,18 @@ fn write(arguments: &[String]) {
     std::process::exit(0);
 }
 
+/// Blocks, bytes, processor time, and how many blocks it was behind at most.
 type Reread = (u64, u64, Duration, u64);
+
+/// The processor time of this thread.
+fn thread_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat
+        .split_whitespace()
+        .next()
+        .and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
 
 /// Reads every block again as soon as it is durable, as the notary does.
 fn reread(ledger: &Ledger, done: &Arc<AtomicBool>) -> thread::JoinHandle<Reread> {
@@ -174,10 +193,9 @@ fn reread(ledger: &Ledger, done: &Arc<AtomicBool>) -> thread::JoinHandle<Reread>
         let mut rereader = ledger.rereader();
         let mut subscription = ledger.subscribe();
         let mut next = std::collections::BTreeMap::new();
-        let (mut blocks, mut bytes, mut busy, mut most) = (0, 0, Duration::ZERO, 0);
+        let (mut blocks, mut bytes, mut most) = (0, 0, 0);
         loop {
             let last = done.load(Ordering::Relaxed);
-            let started = Instant::now();
             let mut behind = 0;
             for (_, head) in ledger.shards() {
                 let at = next.entry(head.shard).or_insert(0);
@@ -190,9 +208,8 @@ fn reread(ledger: &Ledger, done: &Arc<AtomicBool>) -> thread::JoinHandle<Reread>
                 }
             }
             most = most.max(behind);
-            busy += started.elapsed();
             if last {
-                return (blocks, bytes, busy, most);
+                return (blocks, bytes, thread_time(), most);
             }
             subscription.wait(Duration::from_millis(10));
         }

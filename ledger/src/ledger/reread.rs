@@ -105,7 +105,7 @@ impl Rereader {
             }
         };
         match file.block(shard, height).map_err(failed)? {
-            Reread::Whole(block) => Ok(block),
+            Reread::Whole(block) => Ok(*block),
             Reread::Damaged => Err(damaged(
                 shard,
                 height,

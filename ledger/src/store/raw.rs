@@ -37,7 +37,7 @@ const NAME_BYTES: usize = 56;
 #[derive(Debug)]
 pub(crate) enum Reread {
     /// A copy with the right digest.
-    Whole(Block),
+    Whole(Box<Block>),
     /// Copies, none of which is right.
     Damaged,
     /// No copy.
@@ -61,6 +61,8 @@ pub(crate) struct RawFile {
     active: u64,
     /// Segments that were begun since, the newest last.
     fresh: Vec<u64>,
+    /// What is searched; kept, because making it costs more than searching it.
+    chunk: Vec<u8>,
 }
 
 impl RawFile {
@@ -76,6 +78,7 @@ impl RawFile {
             searched: BTreeMap::new(),
             active: 0,
             fresh: Vec::new(),
+            chunk: vec![0; CHUNK_BYTES as usize + PREFIX_BYTES],
         })
     }
 
@@ -83,11 +86,11 @@ impl RawFile {
     /// asked for in the order of their writing.
     pub(crate) fn block(&mut self, shard: ShardId, height: u64) -> io::Result<Reread> {
         if let Some(block) = self.try_seen(shard, height)? {
-            return Ok(Reread::Whole(block));
+            return Ok(Reread::Whole(Box::new(block)));
         }
         // On from where the last block was, up to the end of the segment.
         if let Some(block) = self.search_segment(self.active, shard, height)? {
-            return Ok(Reread::Whole(block));
+            return Ok(Reread::Whole(Box::new(block)));
         }
         self.note_begun()?;
         for at in (0..self.fresh.len()).rev() {
@@ -95,13 +98,13 @@ impl RawFile {
             if let Some(block) = self.search_segment(segment, shard, height)? {
                 self.active = segment;
                 self.fresh.drain(..=at);
-                return Ok(Reread::Whole(block));
+                return Ok(Reread::Whole(Box::new(block)));
             }
         }
         // Not where it was expected: everywhere.
         let length = self.file.metadata()?.len();
         if let Some(block) = self.search(0, length, shard, height)? {
-            return Ok(Reread::Whole(block));
+            return Ok(Reread::Whole(Box::new(block)));
         }
         let copies = self.seen.range(parts(shard, height)).next().is_some();
         Ok(if copies {
@@ -152,11 +155,10 @@ impl RawFile {
         shard: ShardId,
         height: u64,
     ) -> io::Result<Option<Block>> {
-        let mut chunk = vec![0; CHUNK_BYTES as usize + PREFIX_BYTES];
         let mut at = from;
         while at < to {
-            let read = read_up_to(&self.file, &mut chunk, at)?;
-            let bytes = &chunk[..read];
+            let read = read_up_to(&self.file, &mut self.chunk, at)?;
+            let bytes = &self.chunk[..read];
             let mut found = false;
             for hit in self.finder.find_iter(bytes) {
                 let Some(begin) = hit.checked_sub(LEDGER_AT) else {
@@ -174,7 +176,7 @@ impl RawFile {
             if found && let Some(block) = self.try_seen(shard, height)? {
                 return Ok(Some(block));
             }
-            if read < chunk.len() {
+            if read < self.chunk.len() {
                 break;
             }
             at += CHUNK_BYTES;
@@ -189,17 +191,21 @@ impl RawFile {
         };
         // Of two whole ones the one of the greater epoch holds: the other was
         // given up.
-        let mut best: Option<(Block, u64)> = None;
-        for &at in places.iter().rev() {
-            if let Some(block) = self.try_at(at, shard, height)?
-                && best
-                    .as_ref()
-                    .is_none_or(|(best, _)| best.header.epoch < block.header.epoch)
-            {
-                best = Some((block, at));
+        let mut copies = Vec::with_capacity(places.len());
+        for at in places.into_iter().rev() {
+            if let Some(header) = self.header(at, shard, height)? {
+                copies.push((header, at));
             }
         }
-        let Some((block, at)) = best else {
+        copies.sort_by_key(|(header, _)| std::cmp::Reverse(header.epoch));
+        let mut whole = None;
+        for (header, at) in &copies {
+            if let Some(block) = self.try_at(*at, header)? {
+                whole = Some((block, *at));
+                break;
+            }
+        }
+        let Some((block, at)) = whole else {
             return Ok(None);
         };
         // A log: what lies before a durable block in its segment stays.
@@ -215,18 +221,18 @@ impl RawFile {
         Ok(Some(block))
     }
 
-    /// The block whose first part lies at `at`.
-    fn try_at(&self, at: u64, shard: ShardId, height: u64) -> io::Result<Option<Block>> {
+    /// The header at `at`, where it is still that of this block.
+    fn header(&self, at: u64, shard: ShardId, height: u64) -> io::Result<Option<BlockHeader>> {
         let mut header = [0; HEADER_BYTES];
         if read_up_to(&self.file, &mut header, at)? < HEADER_BYTES {
             return Ok(None);
         }
-        let Ok(header) = BlockHeader::decode(&header) else {
-            return Ok(None);
-        };
-        if (header.shard, header.height) != (shard, height) {
-            return Ok(None);
-        }
+        let header = BlockHeader::decode(&header).ok();
+        Ok(header.filter(|header| (header.shard, header.height) == (shard, height)))
+    }
+
+    /// The block with this header, whose first part lies at `at`.
+    fn try_at(&self, at: u64, header: &BlockHeader) -> io::Result<Option<Block>> {
         // The header has been checked: at most the longest block.
         let length = HEADER_BYTES + header.body_len() + TRAILER_BYTES;
         let Some(first) = self.read(at, length.min(self.part_bytes))? else {
@@ -235,7 +241,7 @@ impl RawFile {
         if first.len() == length {
             return Ok(Block::from_stored(first).ok());
         }
-        self.join(first, length, shard, height)
+        self.join(first, length, header.shard, header.height)
     }
 
     /// A block of several parts.
