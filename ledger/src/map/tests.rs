@@ -260,6 +260,26 @@ fn many_touches_are_folded_before_a_version_is_sealed() {
 }
 
 #[test]
+fn persons_alone_in_their_part_of_the_base() {
+    let dir = tempfile::tempdir().unwrap();
+    // 200 persons beside each other, so 8 buckets of which one is full, one
+    // person alone in a half, and two who part late.
+    let near = (0..200_u128).map(|n| n << 40);
+    let far = [1 << 126, (1 << 126) + 1, 5 << 125];
+    let references: Vec<SubjectReference> = near
+        .chain(far)
+        .map(|bits| SubjectReference(bits.to_be_bytes()))
+        .collect();
+    let log: Log = references.iter().copied().map(Some).collect();
+    let mut map = built(dir.path(), &log);
+    map.merge().unwrap();
+    map.roots(203, chain_head(203)).unwrap();
+    let absent = (0..128).map(|bit| SubjectReference((3_u128 << bit).to_be_bytes()));
+    let asked: Vec<SubjectReference> = references.iter().copied().chain(absent).collect();
+    check(&map, &log, &asked);
+}
+
+#[test]
 fn an_entry_counts_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut map = ShardMap::create(dir.path(), SHARD, GENESIS).unwrap();

@@ -112,6 +112,8 @@ proptest! {
             flushed.retain(|size| *size <= at);
             tree = Tree::open(dir.path(), OWNER, at, &Log(at)).unwrap();
             prop_assert_eq!(tree.root(), naive_root(&hashes[..at as usize]));
+            let whole = |(level, bytes): (u32, u64)| bytes == 32 + 32 * (at >> (8 * level));
+            prop_assert!(sizes(dir.path()).into_iter().all(whole), "torn ends are cut off");
         }
         tree.flush().unwrap();
         for size in flushed {

@@ -220,6 +220,21 @@ fn what_no_map_has_is_refused() {
     );
 }
 
+#[test]
+fn a_record_in_the_wrong_place_proves_nothing() {
+    // A root that no honest map has: the record lies left, and belongs right.
+    let misplaced = record([0x80; 16], 1);
+    let beside = Hash([7; 32]);
+    let root = node_hash(&leaf_hash(&misplaced), &beside);
+    let proof = MapProof::new(vec![beside], Terminal::Leaf(misplaced)).unwrap();
+    let left = SubjectReference([0; 16]);
+    assert_eq!(proof.verify(&root, &left), Err(ProofError::Path));
+    assert_eq!(
+        proof.verify(&root, &misplaced.reference),
+        Err(ProofError::Root)
+    );
+}
+
 /// FORMAT: these bytes do not change.
 #[test]
 fn golden() {
