@@ -199,6 +199,13 @@ fn a_line_that_is_wrong_is_named() {
             Err(CheckpointError::Malformed { line })
         );
     }
+    let upper = LedgerCheckpoint {
+        manifest_leaf: Hash([0xab; 32]),
+        ..ledger()
+    };
+    let upper = upper.to_text().replace("ab", "AB");
+    let malformed = CheckpointError::Malformed { line: "manifest" };
+    assert_eq!(LedgerCheckpoint::parse(&upper), Err(malformed));
     for none in ["", "\n", "a\n1\n", "a\n1\nb"] {
         assert_eq!(Checkpoint::parse(none), Err(CheckpointError::Shape));
     }
@@ -249,6 +256,9 @@ fn what_reads_otherwise_is_not_signed() {
         wrong.checkpoint.origin = format!("a\n{extension}");
         assert_eq!(wrong.sign(&[&own]), unsayable, "{extension:?}");
     }
+    let mut wrong = ledger().checkpoint;
+    wrong.extensions.push("two\nlines".to_owned());
+    assert_eq!(wrong.sign(&[&own]), unsayable);
     let mut wrong = shard();
     wrong.epoch = 3;
     assert_eq!(wrong.sign(&[&own]), unsayable);

@@ -2,7 +2,7 @@
 
 use custody_proof::evidence::{ConsistencyProof, EvidenceError};
 
-use crate::world::{Shard, World, consistency, trusted};
+use crate::world::{Shard, World, consistency, key, trusted};
 
 const ENTRIES: [u8; 7] = [1, 5, 2, 1, 1, 3, 2];
 
@@ -75,6 +75,18 @@ fn a_log_that_was_changed_is_noticed() {
         })
     ));
     assert!(ok(&from, None, &world.consistency(3)).is_err());
+    // Of the same shard of another ledger that is trusted too.
+    let mut elsewhere = shard(0, 6).checkpoint();
+    let own = &elsewhere.checkpoint.origin;
+    elsewhere.checkpoint.origin = own.replacen("custody/", "other/", 1);
+    let name = |origin: &str| key().for_name(origin).unwrap();
+    let note = elsewhere.sign(&[&name(&elsewhere.checkpoint.origin)]);
+    let mut both = trusted();
+    both.push(name(elsewhere.ledger_origin()).verifying_key().clone());
+    assert_eq!(
+        proof.verify(&from, Some(&note.unwrap()), &both).map(|_| ()),
+        other("later")
+    );
     // A checkpoint in the document that is another than the one beside it.
     let mut two = proof.clone();
     two.checkpoint = Some(Shard::new(0x20, 0, 0, &[1, 1, 1, 1, 1, 1]).note());
