@@ -13,8 +13,7 @@ use crate::output::count;
 #[derive(clap::Args)]
 pub(super) struct Checkpoints {
     /// A key that signs for the ledger, `name+id+base64`; may be given several
-    /// times. By default the public halves of signing.key, where it can be read.
-    /// Without any, who changes everything consistently is not found
+    /// times. Without one, who changes everything consistently is not found
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<String>,
     /// An earlier checkpoint that the ledger must continue: a file, or a
@@ -24,7 +23,11 @@ pub(super) struct Checkpoints {
     /// Decodes entries only as far as they are tied to their place and person
     #[arg(long)]
     no_deep: bool,
-    /// Where the signed anchor lies; by default where the configuration says
+    /// Verifies what is sealed alone: a copy of `segments/`, or that part of a
+    /// ledger at work
+    #[arg(long)]
+    sealed_only: bool,
+    /// Where the signed anchor lies; by default with the ledger
     #[arg(long, value_name = "DIR")]
     signed_anchor: Option<PathBuf>,
 }
@@ -46,6 +49,7 @@ impl Checkpoints {
             })?),
         };
         options.deep = !self.no_deep;
+        options.sealed_only = self.sealed_only;
         if let Some(dir) = &self.signed_anchor {
             options.signed_anchor_dir = Some(dir.clone());
         }
