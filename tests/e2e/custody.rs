@@ -186,7 +186,9 @@ impl Service {
                 return status;
             }
             assert!(Instant::now() < end, "does not end:\n{}", self.log_text());
-            std::thread::sleep(Duration::from_millis(20));
+            // Lets connections of questions that were answered end, too.
+            self.runtime
+                .block_on(tokio::time::sleep(Duration::from_millis(20)));
         }
     }
 
