@@ -28,7 +28,7 @@ pub enum CommandError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The signing keys cannot be used.
-    #[error("signing keys: {0}")]
+    #[error("signing keys")]
     SigningKeys(#[from] KeyFileError),
     /// Policy packs are wrong.
     #[error("policy packs: {0}")]

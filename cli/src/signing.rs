@@ -60,7 +60,7 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// It cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot use {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum KeyFileError {
         source: io::Error,
     },
     /// A line is no key.
-    #[error("{}, line {line}: {source}", path.display())]
+    #[error("{}, line {line}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum KeyFileError {
         problem: String,
     },
     /// The origin is no name that a key can have, or no key can be made.
-    #[error("signing under `{origin}`: {source}")]
+    #[error("signing under `{origin}`")]
     Origin {
         /// The ledger's origin.
         origin: String,
@@ -94,7 +94,7 @@ pub enum KeyFileError {
         source: KeyError,
     },
     /// The ledger's identity cannot be read.
-    #[error("the ledger's identity cannot be read: {0}")]
+    #[error("the ledger's identity cannot be read")]
     Ledger(#[from] custody_ledger::OpenError),
     /// Without a ledger there is no default origin.
     #[error(

@@ -188,7 +188,7 @@ impl Service {
             assert!(Instant::now() < end, "does not end:\n{}", self.log_text());
             // Lets connections of questions that were answered end, too.
             self.runtime
-                .block_on(tokio::time::sleep(Duration::from_millis(20)));
+                .block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
         }
     }
 

@@ -4,21 +4,21 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use custody_ledger::{
-    CheckpointReport, OpenError, Place, Progress, ShardReport, Since, VerifyOptions, VerifyReport,
-};
+use custody_ledger::{Place, Progress, ShardReport, VerifyOptions, VerifyReport};
 use custody_proof::note::VerifyingKey;
 
 use crate::args::Global;
 use crate::config::{Config, Flag};
 use crate::data_dir::{ledger_dir, ledger_options};
 use crate::error::{CommandError, Exit};
-use crate::output::{Format, Look, Sheet, bytes, count, items, write_json};
+use crate::output::{Format, Look, Sheet, bytes, count, sized, write_json};
 use crate::signing::{KeyFile, origin};
 
+mod checkpoint;
 mod json;
 mod kafka;
 
+use checkpoint::Checkpoints;
 use json::ReportJson;
 use kafka::Comparison;
 
@@ -31,7 +31,7 @@ use kafka::Comparison;
 Examples:
   custody verify --data /var/lib/custody
   custody verify --data /backup/custody --format json
-  custody verify --data /var/lib/custody --since kept/checkpoint --key \"$(cat custody.vkey)\"
+  custody verify --data /var/lib/custody --key \"$(cat custody.vkey)\" --since kept/
   custody verify --data /var/lib/custody --against-kafka --brokers kafka:9092
 
 Exit status 1 where anything is wrong; each fault is named with its shard,
@@ -42,15 +42,6 @@ pub struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A verifier key to trust, as `custody keys show` prints it; may be given
-    /// several times. By default the public halves of signing.key, where it can
-    /// be read
-    #[arg(long = "key", value_name = "KEY")]
-    keys: Vec<VerifyingKey>,
-    /// An earlier checkpoint that the ledger must continue: its file, or a
-    /// directory with `checkpoint` and `manifest` as the ledger publishes them
-    #[arg(long, value_name = "PATH")]
-    since: Option<PathBuf>,
     /// Holds the ledger against what the brokers have, too. Asks only: no
     /// group is joined and nothing is read
     #[arg(long)]
@@ -65,6 +56,8 @@ pub struct Args {
     /// table (on a terminal), json (elsewhere), csv
     #[arg(long, value_enum)]
     format: Option<Format>,
+    #[command(flatten)]
+    checkpoints: Checkpoints,
 }
 
 impl Args {
@@ -87,28 +80,25 @@ impl Args {
         if !ledger.is_dir() {
             return Err(CommandError::NoLedger { dir });
         }
-        let bar = items(Some(0), "verifying");
+        let bar = sized(0, "verifying");
         let shown = bar.clone();
-        let store = |error: OpenError| CommandError::store("the ledger", &dir)(error);
-        let since = self.since.as_deref().map(Since::read).transpose();
-        let options = VerifyOptions {
-            keys: if self.keys.is_empty() {
-                own_keys(&config)
-            } else {
-                self.keys
-            },
-            since: since.map_err(store)?,
+        let mut options = VerifyOptions {
             signed_anchor_dir: ledger_options(&config).signed_anchor_dir,
             progress: Some(Arc::new(move |progress: Progress| {
-                shown.set_length(progress.total_blocks.max(progress.blocks));
-                shown.set_position(progress.blocks);
+                shown.set_length(progress.total_bytes);
+                shown.set_position(progress.bytes);
             })),
             // Beside the ledger: the system's directory for temporary files
             // may be too small, or memory.
             scratch: writable(&dir).then(|| dir.clone()),
             ..VerifyOptions::default()
         };
-        let report = custody_ledger::verify(&ledger, &options).map_err(store)?;
+        self.checkpoints.apply(&mut options)?;
+        if options.keys.is_empty() {
+            options.keys = own_keys(&config);
+        }
+        let report = custody_ledger::verify(&ledger, &options)
+            .map_err(CommandError::store("the ledger", &dir))?;
         bar.finish_and_clear();
         let kafka = self
             .against_kafka
@@ -165,12 +155,7 @@ pub fn write_report(report: &VerifyReport, out: &mut dyn Write, look: Look) -> i
             writeln!(out, "      which is {descriptor}")?;
         }
     }
-    if let Some(checkpoint) = &report.checkpoint {
-        writeln!(out, "{}", told(checkpoint, "covers"))?;
-    }
-    if let Some(since) = &report.since {
-        writeln!(out, "{}", told(since, "is continued; it covered"))?;
-    }
+    checkpoint::write(report, out)?;
     let (entries, blocks) = (count(report.entries()), count(report.blocks()));
     let name = report.ledger.map(|id| id.to_string()).unwrap_or_default();
     if report.ok() {
@@ -190,20 +175,6 @@ pub fn write_report(report: &VerifyReport, out: &mut dyn Write, look: Look) -> i
             "Ledger {name}: {are}; {entries} entries in {blocks} blocks are well."
         )
     }
-}
-
-fn told(checkpoint: &CheckpointReport, covers: &str) -> String {
-    let signers = match checkpoint.signers.as_slice() {
-        [] => "no key was given to verify its signature".to_owned(),
-        signers => format!("signed by {}", signers.join(", ")),
-    };
-    format!(
-        "Checkpoint {} of {} {covers} {} entries in {} shards; {signers}.",
-        count(checkpoint.size),
-        checkpoint.origin,
-        count(checkpoint.entries),
-        count(checkpoint.shards),
-    )
 }
 
 /// The topic and partition of the shard that a fault is in.

@@ -26,15 +26,17 @@ pub struct LedgerOptions {
     /// beyond it with what is read.
     pub cache_bytes: u64,
     /// How many bytes of blocks may wait for the writer before
-    /// [`crate::Ledger::submit`] blocks; by default 64 MiB.
+    /// [`crate::Ledger::submit`] blocks; by default 16 MiB.
     pub queue_bytes: usize,
     /// How many bytes of blocks are committed as one group at most, unless one
     /// block is longer; by default 2 MiB. Much less than a segment, so that the
     /// storage engine does not free and reuse a segment between two syncs.
     pub group_bytes: usize,
     /// How many bytes of blocks a database takes before it is sealed into
-    /// segment files; by default 64 MiB. A database may become four times as
+    /// segment files; by default 16 MiB. A database may become four times as
     /// large while the one before is still being sealed; then appends wait.
+    /// The ledger's memory follows it: about 230 MiB where blocks come faster
+    /// than they can be sealed, with 64 MiB about 350.
     pub rotate_bytes: u64,
     /// How old a database with blocks becomes before it is sealed; by default
     /// an hour.
@@ -64,9 +66,9 @@ impl Default for LedgerOptions {
         Self {
             segment_bytes: 8 << 20,
             cache_bytes: 64 << 20,
-            queue_bytes: 64 << 20,
+            queue_bytes: 16 << 20,
             group_bytes: 2 << 20,
-            rotate_bytes: 64 << 20,
+            rotate_bytes: 16 << 20,
             rotate_age: Duration::from_secs(3600),
             compression: Compression::Zstd(1),
             accept_lost: BTreeSet::new(),

@@ -145,8 +145,11 @@ impl Segment {
         };
         let at = |source| SegmentError::Block { height, source };
         let record = self.record(index)?;
-        let bytes = self.unpack(&self.frame(&record)?, &record).map_err(at)?;
-        let block = Block::from_stored(bytes).map_err(at)?;
+        let mut frame = Vec::new();
+        self.read_frame(&record, &mut frame)?;
+        let mut unpacker = Unpacker::default();
+        let bytes = unpacker.unpack(&frame, &record).map_err(at)?;
+        let block = Block::from_stored(bytes.to_vec()).map_err(at)?;
         let header = &block.header;
         let expected = (self.header.ledger, self.header.before.shard, height);
         if (header.ledger, header.shard, header.height) != expected {
@@ -155,34 +158,16 @@ impl Segment {
         Ok(Some(block))
     }
 
-    /// The bytes of a frame, which the index may have wrong.
-    fn frame(&self, record: &Record) -> Result<Vec<u8>, SegmentError> {
+    /// Reads the bytes of a frame, which the index may have wrong.
+    fn read_frame(&self, record: &Record, frame: &mut Vec<u8>) -> Result<(), SegmentError> {
         let end = record.offset.checked_add(u64::from(record.stored));
         if record.offset < self.header_bytes || end.is_none_or(|end| end > self.footer.index_offset)
         {
             return Err(malformed("its index points outside").into());
         }
-        let mut frame = vec![0; record.stored as usize];
-        self.file.read_exact_at(&mut frame, record.offset)?;
-        Ok(frame)
-    }
-
-    fn unpack(&self, frame: &[u8], record: &Record) -> Result<Vec<u8>, DecodeError> {
-        if !record.is_of(frame) {
-            return Err(malformed("the checksum of its frame differs"));
-        }
-        let raw = record.raw as usize;
-        match record.codec {
-            Codec::Raw => Ok(frame.to_vec()),
-            Codec::Zstd => {
-                let bytes = zstd::bulk::decompress(frame, raw)
-                    .map_err(|error| malformed(&format!("it cannot be unpacked: {error}")))?;
-                if bytes.len() != raw {
-                    return Err(malformed("it is not as long as its index says"));
-                }
-                Ok(bytes)
-            }
-        }
+        frame.resize(record.stored as usize, 0);
+        self.file.read_exact_at(frame, record.offset)?;
+        Ok(())
     }
 
     /// The height of the block that holds an entry. The sequence must be one
@@ -202,18 +187,19 @@ impl Segment {
         Ok(self.header.before.blocks + low)
     }
 
-    /// Reads every byte once, in order, and hands out every block with its
-    /// height: unpacked, not checked by itself. In the end the digest of the
-    /// whole file is compared.
+    /// Reads every byte once, in order, and hands out every block: unpacked, not
+    /// checked by itself. In the end the digest of the whole file is compared.
     pub(crate) fn walk<E: From<SegmentError>>(
         &self,
-        mut each: impl FnMut(u64, Vec<u8>) -> Result<(), E>,
+        mut each: impl FnMut(Walked<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check_index()?;
         let mut hasher = file_hasher();
         let mut start = vec![0; self.header_bytes as usize];
         self.read(&mut start, 0)?;
         hasher.update(&start);
+        let mut unpacker = Unpacker::default();
+        let mut frame = Vec::new();
         let mut at = 0;
         while at < self.footer.blocks {
             let records = self
@@ -222,12 +208,16 @@ impl Segment {
             for bytes in records.as_chunks::<RECORD_BYTES>().0 {
                 let height = self.header.before.blocks + at;
                 let record = Record::decode(bytes).map_err(SegmentError::from)?;
-                let frame = self.frame(&record)?;
+                self.read_frame(&record, &mut frame)?;
                 hasher.update(&frame);
-                let block = self
+                let bytes = unpacker
                     .unpack(&frame, &record)
                     .map_err(|source| SegmentError::Block { height, source })?;
-                each(height, block)?;
+                each(Walked {
+                    height,
+                    bytes,
+                    stored_bytes: u64::from(record.stored),
+                })?;
                 at += 1;
             }
         }
@@ -254,5 +244,51 @@ impl Segment {
     /// kernel can.
     pub(crate) fn forget_cached(&self) {
         durable::forget_cached(&self.file);
+    }
+}
+
+/// A block that a walk has come to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walked<'a> {
+    pub(crate) height: u64,
+    /// The block.
+    pub(crate) bytes: &'a [u8],
+    /// How many bytes of the file it takes.
+    pub(crate) stored_bytes: u64,
+}
+
+/// Unpacks frames into one buffer.
+#[derive(Default)]
+struct Unpacker {
+    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+    block: Vec<u8>,
+}
+
+impl Unpacker {
+    fn unpack<'a>(&'a mut self, frame: &'a [u8], record: &Record) -> Result<&'a [u8], DecodeError> {
+        if !record.is_of(frame) {
+            return Err(malformed("the checksum of its frame differs"));
+        }
+        match record.codec {
+            Codec::Raw => Ok(frame),
+            Codec::Zstd => {
+                let raw = record.raw as usize;
+                let cannot =
+                    |error: io::Error| malformed(&format!("it cannot be unpacked: {error}"));
+                let decompressor = match &mut self.decompressor {
+                    Some(decompressor) => decompressor,
+                    none => none.insert(zstd::bulk::Decompressor::new().map_err(cannot)?),
+                };
+                // The record has been checked: at most the longest block.
+                self.block.resize(raw, 0);
+                let length = decompressor
+                    .decompress_to_buffer(frame, &mut self.block[..])
+                    .map_err(cannot)?;
+                if length != raw {
+                    return Err(malformed("it is not as long as its index says"));
+                }
+                Ok(&self.block)
+            }
+        }
     }
 }

@@ -152,9 +152,10 @@ fn check(dir: &Path, header: &Header, info: &SegmentInfo) -> Result<(), SealErro
         return Err(whole("it is not the one that was written".to_owned()));
     }
     let mut head = header.before;
-    let walked = segment.walk(|height, bytes| {
-        let block =
-            Block::from_stored(bytes).map_err(|error| Walk::Broken(height, error.to_string()))?;
+    let walked = segment.walk(|walked| {
+        let height = walked.height;
+        let block = Block::from_stored(walked.bytes.to_vec())
+            .map_err(|error| Walk::Broken(height, error.to_string()))?;
         // The block's digest is over its entries too, so the chain in its
         // header is that of these bytes as it was when they were committed.
         succession::check_header(header.ledger, Epochs::SameOrResumed, &head, &block.header)

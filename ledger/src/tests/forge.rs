@@ -108,8 +108,8 @@ pub(super) fn blocks(dir: &Path, shard: ShardId) -> Vec<Vec<u8>> {
     let segment = Segment::attach(&dir.join(segment::path(shard, 0))).unwrap();
     let mut blocks = Vec::new();
     segment
-        .walk(|_, bytes| {
-            blocks.push(bytes.to_vec());
+        .walk(|walked| {
+            blocks.push(walked.bytes.to_vec());
             Ok::<_, SegmentError>(())
         })
         .unwrap();

@@ -27,8 +27,8 @@ impl From<SegmentError> for Failed {
 fn walk(path: &Path) -> Result<Vec<Vec<u8>>, SegmentError> {
     let segment = Segment::open(path)?;
     let mut read = Vec::new();
-    segment.walk(|_, bytes| {
-        read.push(bytes);
+    segment.walk(|walked| {
+        read.push(walked.bytes.to_vec());
         Ok::<_, SegmentError>(())
     })?;
     Ok(read)
@@ -167,7 +167,7 @@ proptest! {
                 let _ = segment.block(height);
             }
             let _ = segment.find(1);
-            let _ = segment.walk(|_, _| Ok::<_, Failed>(()));
+            let _ = segment.walk(|_| Ok::<_, Failed>(()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One shard, put together from the runs of blocks that were checked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use custody_proof::tree::Hash;
 
@@ -13,6 +14,7 @@ use crate::verify::persons::Persons;
 use crate::verify::range::CompactRange;
 use crate::verify::report::ShardReport;
 use crate::verify::span::{EpochChange, Mark, Resumption, Span, Stops, Tally};
+use crate::verify::tiles::TileFiles;
 
 /// What is said of a shard, and where that is compared.
 #[derive(Debug)]
@@ -93,6 +95,7 @@ pub(super) struct Fold<'a> {
     computed: Computed,
     epochs: Vec<EpochChange>,
     resumptions: Vec<(Place, Resumption)>,
+    tiles: TileFiles,
     fault: Option<Fault>,
 }
 
@@ -107,10 +110,11 @@ pub(super) struct Folded {
     /// Whether the end was reached without a fault.
     pub(super) whole: bool,
     pub(super) faults: Vec<Fault>,
+    pub(super) warning: Option<String>,
 }
 
 impl<'a> Fold<'a> {
-    pub(super) fn new(ledger: LedgerId, plan: &'a Plan) -> Self {
+    pub(super) fn new(dir: &Path, ledger: LedgerId, plan: &'a Plan) -> Self {
         let head = plan.origin(ledger);
         let mut fold = Self {
             plan,
@@ -122,6 +126,7 @@ impl<'a> Fold<'a> {
             computed: Computed::default(),
             epochs: Vec::new(),
             resumptions: Vec::new(),
+            tiles: TileFiles::open(dir, head.shard),
             fault: None,
         };
         let mark = Mark {
@@ -165,6 +170,9 @@ impl<'a> Fold<'a> {
                 return Err(self.discontinuity(&span.before));
             }
             self.note_root();
+        }
+        for tile in self.tree.take_tiles() {
+            self.tiles.compare(&tile);
         }
         for touch in &span.touches {
             self.note_maps(touch.sequence);
@@ -319,6 +327,7 @@ impl<'a> Fold<'a> {
             held,
             whole: whole && faults.is_empty(),
             faults,
+            warning: self.tiles.wrong(),
         }
     }
 }

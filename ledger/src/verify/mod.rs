@@ -14,6 +14,7 @@ mod block;
 mod persons;
 mod range;
 mod span;
+mod tiles;
 
 mod claim;
 mod fold;
@@ -362,5 +363,6 @@ fn finish(folded: Vec<Folded>, report: &mut VerifyReport) {
     for shard in folded {
         report.shards.push(shard.report);
         report.faults.extend(shard.faults);
+        report.warnings.extend(shard.warning);
     }
 }

@@ -77,11 +77,14 @@ impl Checker<'_> {
             return nothing("it belongs to another shard".to_owned());
         }
         let mut span = Span::starting_at(header.before);
-        let walked = segment.walk(|_, bytes| {
-            self.meter.block(0);
-            block::take_in(self.ledger, &plan.stops, &mut span, &bytes).map_err(Walk::Block)
+        let mut stored = 0;
+        let walked = segment.walk(|walked| {
+            stored += walked.stored_bytes;
+            self.meter.block(walked.stored_bytes);
+            block::take_in(self.ledger, &plan.stops, &mut span, walked.bytes).map_err(Walk::Block)
         });
-        self.meter.file(segment.length());
+        // Header, index and end.
+        self.meter.file(segment.length().saturating_sub(stored));
         let fault = match walked {
             Err(Walk::Block(fault)) => Some(fault),
             Err(Walk::Segment(SegmentError::Block { height, source })) => Some(Fault {

@@ -5,6 +5,11 @@
 
 use custody_proof::tree::{self, Hash};
 
+use crate::verify::tiles::Tile;
+
+/// How many levels of the tree one level of tiles stands for.
+const TILE_LEVELS: u32 = 8;
+
 /// The complete subtrees, as large as they can be, that cover the leaves from
 /// `start` to `end` (exclusive).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +18,8 @@ pub(super) struct CompactRange {
     end: u64,
     /// From left to right.
     subtrees: Vec<Hash>,
+    /// The subtrees that tiles are made of, as they were completed.
+    tiles: Vec<Tile>,
 }
 
 impl CompactRange {
@@ -21,7 +28,13 @@ impl CompactRange {
             start,
             end: start,
             subtrees: Vec::new(),
+            tiles: Vec::new(),
         }
+    }
+
+    /// The subtrees of 256, 65,536, … leaves that were completed since.
+    pub(super) fn take_tiles(&mut self) -> Vec<Tile> {
+        std::mem::take(&mut self.tiles)
     }
 
     pub(super) const fn end(&self) -> u64 {
@@ -46,6 +59,7 @@ impl CompactRange {
             let level = self.end.trailing_zeros().min(left.max(1).ilog2());
             self.append(level, subtree);
         }
+        self.tiles.extend_from_slice(&right.tiles);
         true
     }
 
@@ -65,6 +79,13 @@ impl CompactRange {
             };
             hash = tree::node_hash(&left, &hash);
             level += 1;
+            if level.is_multiple_of(TILE_LEVELS) {
+                self.tiles.push(Tile {
+                    level: level / TILE_LEVELS,
+                    index: start >> level,
+                    hash,
+                });
+            }
         }
         self.subtrees.push(hash);
     }
@@ -106,6 +127,7 @@ mod tests {
             }
             let mut frontier = Frontier::new();
             (0..size).for_each(|index| frontier.push(leaf(index)));
+            prop_assert_eq!(whole.take_tiles().len() as u64, size / 256);
             prop_assert_eq!(whole.root(), Some(frontier.root()));
             prop_assert_eq!(whole.end(), size);
         }
@@ -116,7 +138,11 @@ mod tests {
             cuts.sort_unstable();
             let mut left = range(cuts[0], cuts[1]);
             prop_assert!(left.join(&range(cuts[1], cuts[2])));
-            prop_assert_eq!(left, range(cuts[0], cuts[2]));
+            let mut whole = range(cuts[0], cuts[2]);
+            let by_place = |tile: &Tile| (tile.level, tile.index);
+            left.tiles.sort_by_key(by_place);
+            whole.tiles.sort_by_key(by_place);
+            prop_assert_eq!(left, whole);
         }
     }
 

@@ -13,7 +13,6 @@ use crate::verify::statement::{Statement, Texts, Trust};
 pub(super) struct Signed {
     /// The file that it was read from.
     pub(super) place: Place,
-    pub(super) state: SignedState,
     /// Where something was signed, and can be read.
     pub(super) statement: Option<Statement>,
 }
@@ -89,11 +88,14 @@ pub(super) fn read(
         if state.manifest.is_empty() {
             report.fault(place.clone(), "it has a checkpoint and no manifest");
         }
-        Statement::read(Origin::Signed, texts, trust, &place, &mut report.faults)
+        let read = Statement::read(Origin::Signed, texts, trust, &place, &mut report.faults);
+        if read
+            .as_ref()
+            .is_some_and(|read| !read.is_of_epoch(state.epoch))
+        {
+            report.fault(place.clone(), "its checkpoint is of another epoch");
+        }
+        read
     };
-    Ok(Some(Signed {
-        place,
-        state,
-        statement,
-    }))
+    Ok(Some(Signed { place, statement }))
 }

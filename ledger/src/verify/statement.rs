@@ -127,21 +127,34 @@ impl Statement {
         Some(statement)
     }
 
-    /// The name of the ledger, without the epoch of its own log.
-    fn base(&self) -> &str {
+    /// Whether it can be of this epoch of the ledger's own log.
+    pub(super) fn is_of_epoch(&self, epoch: u32) -> bool {
         let origin = &self.ledger.checkpoint.origin;
-        let epoch = origin.rsplit_once('/');
-        match epoch.map(|(base, epoch)| (base, epoch.parse())) {
-            Some((base, Ok(epoch))) if ledger_log_origin(base, epoch) == *origin => base,
-            _ => origin,
-        }
+        origin.ends_with(&ledger_log_origin("", epoch))
+    }
+
+    /// Whether a checkpoint is of a shard of this ledger, by its origin.
+    fn is_of_ledger(&self, checkpoint: &ShardCheckpoint) -> bool {
+        let origin = self.ledger.checkpoint.origin.as_str();
+        // The ledger's name, or that and an epoch of its own log.
+        let without_epoch = origin
+            .rsplit_once('/')
+            .filter(|(_, epoch)| epoch.parse::<u32>().is_ok())
+            .map(|(name, _)| name);
+        [Some(origin), without_epoch]
+            .into_iter()
+            .flatten()
+            .any(|name| {
+                let expected = shard_origin(name, &checkpoint.shard, checkpoint.epoch);
+                checkpoint.checkpoint.origin == expected
+            })
     }
 
     fn check_shard(&self, shard: ShardId, checkpoint: &ShardCheckpoint) -> Result<(), String> {
         if checkpoint.shard != shard {
             return Err("it is another shard's".to_owned());
         }
-        if checkpoint.checkpoint.origin != shard_origin(self.base(), &shard, checkpoint.epoch) {
+        if !self.is_of_ledger(checkpoint) {
             return Err("it is another ledger's".to_owned());
         }
         if !checkpoint.accounts_for_every_offset() {

@@ -49,7 +49,7 @@ pub(super) fn check_all(
             let shard = Shard {
                 plan,
                 line: Mutex::new(Line {
-                    fold: Fold::new(checker.ledger, plan),
+                    fold: Fold::new(checker.dir, checker.ledger, plan),
                     next: 0,
                     done: BTreeMap::new(),
                 }),

@@ -1,8 +1,9 @@
 //! The report for programs.
 
-use custody_ledger::{CheckpointReport, ShardReport, VerifyReport};
+use custody_ledger::{ShardReport, VerifyReport};
 use serde::Serialize;
 
+use super::checkpoint::CheckpointJson;
 use super::kafka::Comparison;
 
 /// The report for programs.
@@ -41,7 +42,7 @@ struct ShardJson {
     persons: u64,
     resumptions: u64,
     /// How many entries the signed checkpoint covers.
-    signed_size: Option<u64>,
+    signed: Option<u64>,
     chain_head: String,
     block_digest: String,
 }
@@ -52,17 +53,6 @@ struct GapsJson {
     control_or_compacted: u64,
     lost_to_retention: u64,
     unknown: u64,
-}
-
-#[derive(Serialize)]
-struct CheckpointJson {
-    origin: String,
-    size: u64,
-    root: String,
-    shards: u64,
-    entries: u64,
-    /// Empty: no key was given, and nobody vouches for it.
-    signers: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -116,22 +106,9 @@ impl ShardJson {
             bytes: shard.bytes,
             persons: shard.persons,
             resumptions: shard.resumptions,
-            signed_size: shard.signed_size,
+            signed: shard.signed_size,
             chain_head: shard.head.chain_head.to_string(),
             block_digest: shard.head.block_digest.to_string(),
-        }
-    }
-}
-
-impl CheckpointJson {
-    fn of(checkpoint: &CheckpointReport) -> Self {
-        Self {
-            origin: checkpoint.origin.clone(),
-            size: checkpoint.size,
-            root: checkpoint.root.to_string(),
-            shards: checkpoint.shards,
-            entries: checkpoint.entries,
-            signers: checkpoint.signers.clone(),
         }
     }
 }
