@@ -234,6 +234,7 @@ fn a_backup_is_restored_and_says_what_is_missing() {
     let restored: Value = serde_json::from_str(&custody_ok(&args)).expect("JSON");
     assert_eq!(restored["entries"], made["entries"]);
     assert_eq!(restored["root_key_state"], "missing");
+    assert_eq!(restored["signing_key_state"], "missing");
     assert_eq!(custody(&args).status.code(), Some(2), "not empty");
     verify(&again);
 

@@ -54,6 +54,12 @@ impl Args {
         }
         if let Some(dir) = &self.out {
             write_files(&answer, dir)?;
+            let shards = answer.shards.len();
+            writeln!(
+                io::stderr(),
+                "the checkpoint, the manifest and the checkpoints of {shards} shards are in {}",
+                dir.display()
+            )?;
         }
         let mut out = io::stdout().lock();
         match self.format {

@@ -22,22 +22,25 @@ use super::verify::write_report;
 /// How much is read and written at once, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// A key that is not in place.
+const MISSING: &str = "missing";
+
 /// What is made again by itself.
 const DERIVED: [&str; 3] = ["read_model", "state", "duplicates"];
 
 /// Puts a backup into a data directory, and verifies it there
 ///
-/// The data directory must be absent or empty, but for the root key. Nothing
-/// else is opened or changed.
+/// The data directory must be absent or empty, but for the root key and the
+/// signing key, which are in no backup.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   custody restore /mnt/backup/custody-1 --data /var/lib/custody
 
-Exit status 1 where what was restored is not whole; each fault is named. The
-root key is in no backup: put it where `root_key` says, or into the data
-directory as `root.key`. Messages since the backup are read again from Kafka
-while they are there.")]
+Exit status 1 where what was restored is not whole; each fault is named. Put the
+root key where `root_key` says, or into the data directory as `root.key`, and the
+signing key beside it. Messages since the backup are read again from Kafka while
+they are there.")]
 pub struct Args {
     /// The backup: a directory that `custody backup` made
     #[arg(value_name = "FROM")]
@@ -60,6 +63,9 @@ struct Restored {
     root_key: String,
     /// `missing`, or `opens the vault`.
     root_key_state: &'static str,
+    signing_key: String,
+    /// `missing`, or `there`.
+    signing_key_state: &'static str,
     made_again: [&'static str; 3],
 }
 
@@ -96,6 +102,11 @@ impl Args {
             verified: true,
             root_key: config.root_key_path().display().to_string(),
             root_key_state: root_key_state(&config)?,
+            signing_key: config.signing_key_path().display().to_string(),
+            signing_key_state: match config.signing_key_path().exists() {
+                true => "there",
+                false => MISSING,
+            },
             made_again: DERIVED,
         };
         restored.write(Format::or_detected(self.format), &mut io::stdout().lock())?;
@@ -131,7 +142,7 @@ fn check_backup(from: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// Nothing may be there but the root key.
+/// Nothing may be there but keys.
 fn check_place(config: &Config) -> Result<(), CommandError> {
     let dir = &config.data_dir;
     let reading = |source| CommandError::Read {
@@ -144,7 +155,7 @@ fn check_place(config: &Config) -> Result<(), CommandError> {
     };
     for entry in found {
         let path = entry.map_err(reading)?.path();
-        if path != config.root_key_path() {
+        if path != config.root_key_path() && path != config.signing_key_path() {
             return Err(CommandError::Usage(format!(
                 "{} is not empty: a backup is restored into a new directory",
                 dir.display()
@@ -262,7 +273,7 @@ fn verify(dir: &Path) -> Result<custody_ledger::VerifyReport, CommandError> {
 fn root_key_state(config: &Config) -> Result<&'static str, CommandError> {
     let key = config.root_key_path();
     if !key.exists() {
-        return Ok("missing");
+        return Ok(MISSING);
     }
     let options = VaultOptions {
         unique_schemes: config.identity.unique_schemes.clone(),
@@ -299,7 +310,7 @@ impl Restored {
             count(self.entries),
             count(self.blocks)
         )?;
-        if self.root_key_state == "missing" {
+        if self.root_key_state == MISSING {
             writeln!(
                 out,
                 "The root key is in no backup: put it at {} before the node is started.",
@@ -307,6 +318,14 @@ impl Restored {
             )?;
         } else {
             writeln!(out, "The root key at {} opens the vault.", self.root_key)?;
+        }
+        if self.signing_key_state == MISSING {
+            writeln!(
+                out,
+                "Nor is the signing key: put it at {}, or nobody who trusts it can check what \
+                 comes.",
+                self.signing_key
+            )?;
         }
         writeln!(
             out,

@@ -168,8 +168,8 @@ fn another_format_another_ledger_and_rubbish_start_empty() {
     for text in [
         "",
         "custody read model 0\n",
-        &good.replace("model 2", "model 3"),
-        &good.replace("model 2", "model 1"),
+        &good.replace("model 3", "model 4"),
+        &good.replace("model 3", "model 2"),
         &other_ledger,
     ] {
         world.drop_model();

@@ -188,6 +188,7 @@ impl Shard {
             last_block: Digest([0xbb; 32]),
             map: MapRoots {
                 size,
+                base_size: self.base as u64,
                 base: map::root_of_sorted(&base),
                 recent: map::root_of_sorted(&recent),
             },
