@@ -158,7 +158,7 @@ fn shards(report: &VerifyReport) -> Sheet {
     for shard in &report.shards {
         sheet.push([
             format!("{}/{}", shard.descriptor.topic, shard.descriptor.partition),
-            shard.descriptor.epoch.to_string(),
+            shard.head.epoch.to_string(),
             count(shard.entries),
             count(shard.duplicates),
             count(shard.rejected),
@@ -257,7 +257,7 @@ impl ShardJson {
             shard: shard.head.shard.to_string(),
             topic: shard.descriptor.topic.clone(),
             partition: shard.descriptor.partition,
-            epoch: shard.descriptor.epoch,
+            epoch: shard.head.epoch,
             entries: shard.entries,
             persons: shard.persons,
             signed: shard.signed_size,
