@@ -26,7 +26,7 @@ pub struct Readiness {
 /// One thing that readiness rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at: `kafka`, `ledger`, `read_model`.
+    /// What was looked at: `kafka`, `ledger`, `read_model`, `witnesses`.
     pub name: &'static str,
     /// Whether it is well.
     pub ok: bool,

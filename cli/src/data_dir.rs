@@ -4,15 +4,18 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use custody_ingest::duplicates::DuplicateIndex;
-use custody_ledger::{Ledger, LedgerOptions};
+use custody_ledger::{Ledger, LedgerOptions, NotaryOptions, OnSigned};
 use custody_query::{ReadModel, ReadModelOptions};
 use custody_vault::{Vault, VaultOptions};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::signing;
 
 const LEDGER: &str = "ledger";
 const VAULT: &str = "vault";
@@ -26,11 +29,27 @@ pub fn ledger_dir(data: &Path) -> PathBuf {
     data.join(LEDGER)
 }
 
+/// How the configuration has the ledger kept. Nothing is signed.
+pub(crate) fn ledger_options(config: &Config) -> LedgerOptions {
+    let Config { ledger, .. } = config;
+    let signed_anchor_dir = Some(&ledger.signed_anchor_dir);
+    LedgerOptions {
+        segment_bytes: ledger.segment_bytes,
+        cache_bytes: ledger.cache_bytes,
+        rotate_bytes: ledger.rotate_bytes,
+        rotate_age: Duration::from_secs(ledger.rotate_age_s),
+        signed_anchor_dir: signed_anchor_dir
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .cloned(),
+        ..LedgerOptions::default()
+    }
+}
+
 /// An open data directory. One process has it open at a time.
 pub struct DataDir {
     dir: PathBuf,
     /// Held for as long as the stores are open.
-    _lock: File,
+    _lock: DirLock,
     /// Keys and identifiers.
     pub vault: Vault,
     /// The truth.
@@ -38,19 +57,45 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the stores; makes what is not there.
+    /// Opens the stores; makes what is not there. Nothing is signed.
     ///
     /// # Errors
     /// [`CommandError::Store`] where another process has the directory open or
     /// a store cannot be opened.
     pub fn open(config: &Config) -> Result<Self, CommandError> {
+        Self::open_with(config, |_| Ok(None))
+    }
+
+    /// The same for a process that takes entries in: what it appends is signed,
+    /// and `on_signed` is told.
+    ///
+    /// # Errors
+    /// [`CommandError::SigningKeys`], else as [`DataDir::open`].
+    pub fn open_signing(
+        config: &Config,
+        on_signed: Option<OnSigned>,
+    ) -> Result<Self, CommandError> {
+        Self::open_with(config, |config| {
+            let mut signers = signing::signers(config)?;
+            let mut options = NotaryOptions::new(signers.remove(0));
+            options.signers.extend(signers.into_iter().map(Arc::new));
+            options.interval = Duration::from_millis(config.ledger.checkpoint_interval_ms);
+            options.on_signed = on_signed;
+            Ok(Some(options))
+        })
+    }
+
+    fn open_with(
+        config: &Config,
+        notary: impl FnOnce(&Config) -> Result<Option<NotaryOptions>, CommandError>,
+    ) -> Result<Self, CommandError> {
         let dir = config.data_dir.clone();
         let write_error = |source| CommandError::Write {
             path: dir.clone(),
             source,
         };
         std::fs::create_dir_all(&dir).map_err(write_error)?;
-        let lock = lock(&dir)?;
+        let lock = DirLock::take(&dir)?;
         let vault = Vault::open(
             &dir.join(VAULT),
             &config.root_key_path(),
@@ -61,17 +106,25 @@ impl DataDir {
         )
         .map_err(CommandError::store("the vault", &dir))?;
         let keys = vault.clone();
-        let ledger = Ledger::open(
-            &dir.join(LEDGER),
-            LedgerOptions {
-                segment_bytes: config.ledger.segment_bytes,
-                cache_bytes: config.ledger.cache_bytes,
-                // Keys are durable before the blocks that need them.
-                before_commit: Some(std::sync::Arc::new(move || keys.flush())),
-                ..LedgerOptions::default()
-            },
-        )
-        .map_err(CommandError::store("the ledger", &dir))?;
+        let options = LedgerOptions {
+            // Keys are durable before the blocks that need them.
+            before_commit: Some(Arc::new(move || keys.flush())),
+            ..ledger_options(config)
+        };
+        let open = |options| {
+            Ledger::open(&ledger_dir(&dir), options)
+                .map_err(CommandError::store("the ledger", &dir))
+        };
+        // A ledger signs under its id, which a new one gets when it is made.
+        if !ledger_dir(&dir).is_dir() {
+            open(options.clone())?
+                .close()
+                .map_err(CommandError::store("the ledger", &dir))?;
+        }
+        let ledger = open(LedgerOptions {
+            notary: notary(config)?,
+            ..options
+        })?;
         Ok(Self {
             dir,
             _lock: lock,
@@ -157,34 +210,51 @@ impl DataDir {
     }
 }
 
-/// The stores have locks of their own; this one says it once, for all.
-fn lock(dir: &Path) -> Result<File, CommandError> {
-    let path = dir.join(LOCK);
-    let write_error = |source: io::Error| CommandError::Write {
-        path: path.clone(),
-        source,
-    };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(write_error)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {
-            file.set_len(0).map_err(write_error)?;
-            writeln!(file, "{}", std::process::id()).map_err(write_error)?;
-            Ok(file)
+/// The data directory is this process's for as long as this is held. The
+/// stores have locks of their own; this one says it once, for all.
+pub(crate) struct DirLock(#[allow(dead_code)] File);
+
+impl DirLock {
+    /// Of a directory that holds a ledger.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`], [`CommandError::InUse`].
+    pub(crate) fn take_existing(config: &Config) -> Result<Self, CommandError> {
+        let dir = &config.data_dir;
+        if !ledger_dir(dir).is_dir() {
+            return Err(CommandError::NoLedger { dir: dir.clone() });
         }
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(CommandError::InUse {
-            dir: dir.to_owned(),
-            process: io::read_to_string(&file)
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
-        }),
-        Err(error) => Err(write_error(error.into())),
+        Self::take(dir)
+    }
+
+    fn take(dir: &Path) -> Result<Self, CommandError> {
+        let path = dir.join(LOCK);
+        let write_error = |source: io::Error| CommandError::Write {
+            path: path.clone(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(write_error)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                file.set_len(0).map_err(write_error)?;
+                writeln!(file, "{}", std::process::id()).map_err(write_error)?;
+                Ok(Self(file))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(CommandError::InUse {
+                dir: dir.to_owned(),
+                process: io::read_to_string(&file)
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+            }),
+            Err(error) => Err(write_error(error.into())),
+        }
     }
 }
 

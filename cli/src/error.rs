@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
 use crate::ruleset::BadPacks;
+use crate::signing::KeyFileError;
 
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub enum CommandError {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The signing keys cannot be used.
+    #[error("signing keys")]
+    SigningKeys(#[from] KeyFileError),
     /// Policy packs are wrong.
     #[error("policy packs: {0}")]
     Packs(BadPacks),
@@ -150,6 +154,9 @@ impl CommandError {
                  directory that no server has open with --data DIR"
                     .to_owned(),
             ),
+            Self::SigningKeys(KeyFileError::Absent { .. }) => {
+                Some("`custody serve` makes one, and so does `custody keys generate`".to_owned())
+            }
             Self::Packs(_) => {
                 Some("`custody policy check FILE` says the same of a pack alone".to_owned())
             }

@@ -25,10 +25,14 @@ pub mod telemetry;
 pub mod event_line;
 pub mod kafka;
 
+pub mod signing;
+pub mod witness;
+
 pub mod admin;
 pub mod heads;
 pub mod node;
 mod overdue;
+pub mod public_log;
 
 pub mod client;
 pub mod data_dir;

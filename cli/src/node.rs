@@ -19,6 +19,7 @@ use crate::data_dir::DataDir;
 use crate::error::CommandError;
 use crate::overdue::Overdue;
 use crate::ruleset;
+use crate::witness::{Post, Standing, Witnesses};
 
 /// A read model that is behind by more entries than this is not ready.
 const READY_WITHIN_ENTRIES: u64 = 10_000;
@@ -35,6 +36,7 @@ pub struct Node {
     pipeline: Arc<Pipeline>,
     kafka: Arc<KafkaSource>,
     overdue: Overdue,
+    witnesses: Option<Witnesses>,
     rules: &'static Ruleset,
 }
 
@@ -48,7 +50,8 @@ impl Node {
     pub fn start(config: &Config) -> Result<Self, CommandError> {
         let kafka_error = |error: &dyn std::error::Error| CommandError::Kafka(error.to_string());
         let rules = ruleset::in_force(config)?;
-        let data = DataDir::open(config)?;
+        let post = Post::default();
+        let data = DataDir::open_signing(config, Some(post.on_signed()))?;
         let read_model = data.read_model()?;
         let follower = read_model
             .follow(&data.ledger)
@@ -59,6 +62,7 @@ impl Node {
         let kafka = KafkaSource::start(options, Arc::clone(&pipeline))
             .map_err(|error| kafka_error(&error))?;
         let overdue = Overdue::start(&config.kafka, &pipeline, data.ledger.clone())?;
+        let witnesses = Witnesses::start(&config.witness, data.path(), post, data.ledger.clone())?;
         Ok(Self {
             data,
             read_model,
@@ -66,6 +70,7 @@ impl Node {
             pipeline,
             kafka: Arc::new(kafka),
             overdue,
+            witnesses,
             rules,
         })
     }
@@ -107,6 +112,7 @@ impl Node {
             ledger: self.data.ledger.clone(),
             read_model: self.read_model.clone(),
             kafka: Arc::downgrade(&self.kafka),
+            witnesses: self.witnesses.as_ref().map(Witnesses::standing),
             started: Instant::now(),
         }
     }
@@ -133,6 +139,7 @@ impl Node {
         let drained = Drained {
             data: self.data,
             follower: self.follower,
+            witnesses: self.witnesses,
         };
         (drained, stopped)
     }
@@ -142,6 +149,7 @@ impl Node {
 pub struct Drained {
     data: DataDir,
     follower: Follower,
+    witnesses: Option<Witnesses>,
 }
 
 impl Drained {
@@ -151,6 +159,9 @@ impl Drained {
     /// [`CommandError::Store`].
     pub fn close(self) -> Result<(), CommandError> {
         self.follower.stop();
+        if let Some(witnesses) = self.witnesses {
+            witnesses.stop();
+        }
         self.data.close()
     }
 }
@@ -162,6 +173,7 @@ pub struct Health {
     ledger: Ledger,
     read_model: ReadModel,
     kafka: Weak<KafkaSource>,
+    witnesses: Option<Standing>,
     started: Instant,
 }
 
@@ -173,7 +185,21 @@ impl Health {
 
     /// Whether it can be sent work.
     pub fn readiness(&self) -> Readiness {
-        Readiness::of(vec![self.kafka(), self.ledger(), self.read_model()])
+        let mut checks = vec![self.kafka(), self.ledger(), self.read_model()];
+        checks.extend(self.witnesses());
+        Readiness::of(checks)
+    }
+
+    /// A node without its witnesses is degraded: it takes entries in and
+    /// answers.
+    fn witnesses(&self) -> Option<Check> {
+        let (ok, detail) = self.witnesses.as_ref()?.check(Instant::now());
+        Some(Check {
+            name: "witnesses",
+            ok,
+            required: false,
+            detail,
+        })
     }
 
     fn kafka(&self) -> Check {
@@ -277,7 +303,8 @@ pub fn pipeline(
     .map_err(CommandError::store("the stores", data.path()))
 }
 
-fn kafka_options(config: &Config) -> KafkaOptions {
+/// How Kafka is reached.
+pub(crate) fn kafka_options(config: &Config) -> KafkaOptions {
     let kafka = &config.kafka;
     let options = KafkaOptions::new(kafka.brokers.clone(), kafka.topics.clone());
     KafkaOptions {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use custody_ingest::import::IMPORT_CLUSTER;
 use custody_ingest::pipeline::{Clock, Pipeline, system_clock};
 use custody_ledger::Ledger;
 use parking_lot::{Condvar, Mutex};
@@ -25,9 +26,6 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// How long a broker may take to tell where a partition ends.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What stands in place of the cluster in shards of imported files.
-const IMPORTED: &str = "import";
 
 /// The thread that looks. Dropping it leaves it to end by itself.
 pub(crate) struct Overdue {
@@ -165,7 +163,7 @@ impl Check {
     fn has_read_everything(&mut self) -> bool {
         let mut latest: BTreeMap<(String, i32), (u32, i64)> = BTreeMap::new();
         for (descriptor, head) in self.ledger.shards() {
-            let of_kafka = descriptor.cluster_id != IMPORTED;
+            let of_kafka = descriptor.cluster_id != IMPORT_CLUSTER;
             let Some(next) = head.next_offset.filter(|_| of_kafka) else {
                 continue;
             };
@@ -242,7 +240,7 @@ mod tests {
         assert!(check(|| Ok(Some(0))).has_read_everything());
         assert!(check(|| Ok(None)).has_read_everything());
         let imported = ShardDescriptor {
-            cluster_id: IMPORTED.to_owned(),
+            cluster_id: IMPORT_CLUSTER.to_owned(),
             topic: "import/events.jsonl".to_owned(),
             ..ShardDescriptor::house()
         };

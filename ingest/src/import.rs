@@ -21,6 +21,9 @@ use serde_json::json;
 use crate::message::RawMessage;
 use crate::pipeline::{DeadLetter, DeadLetters, Pipeline, PipelineError, StopSignal, Undelivered};
 
+/// The cluster of the shards that files are.
+pub const IMPORT_CLUSTER: &str = "import";
+
 /// Lines handed over at a time.
 const LINES: usize = 1_000;
 
@@ -74,7 +77,7 @@ pub fn shard_of(path: &Path) -> Result<ShardDescriptor, ImportError> {
         .file_name()
         .map_or_else(|| "file".into(), |name| name.to_string_lossy());
     Ok(ShardDescriptor {
-        cluster_id: "import".to_owned(),
+        cluster_id: IMPORT_CLUSTER.to_owned(),
         topic: format!("import/{name}"),
         topic_id: hasher.finalize().to_hex().to_string(),
         partition: 0,

@@ -13,7 +13,10 @@ mod poll;
 
 mod dead_letters;
 
+mod ends;
+
 pub use dead_letters::KafkaDeadLetters;
+pub use ends::{BrokerTopic, BrokerTopics, Watermarks, broker_topics};
 pub use options::KafkaOptions;
 pub use poll::KafkaSource;
 
@@ -31,6 +34,12 @@ pub enum KafkaError {
     /// librdkafka refused the configuration.
     #[error("Kafka client: {0}")]
     Client(#[from] rdkafka::error::KafkaError),
+    /// The brokers gave no answer.
+    #[error("the brokers do not tell {question}")]
+    NoAnswer {
+        /// To what.
+        question: &'static str,
+    },
     /// The polling thread could not be started.
     #[error("cannot start the polling thread: {0}")]
     Thread(#[from] std::io::Error),

@@ -18,6 +18,15 @@ const SIZE: usize = BODY + 32;
 // Magic 4, version 2, flags 2, ledger 16, segment bytes 4, reserved 4.
 const _: () = assert!(BODY == 4 + 2 + 2 + 16 + 4 + 4);
 
+/// The id of the ledger in a directory, also while another process has it open;
+/// `None` where there is no ledger.
+///
+/// # Errors
+/// [`OpenError`] where its identity cannot be read.
+pub fn ledger_id(dir: &Path) -> Result<Option<LedgerId>, OpenError> {
+    Ok(Identity::read(dir)?.map(|identity| identity.ledger))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) ledger: LedgerId,

@@ -90,6 +90,7 @@ pub use chain::link;
 pub use error::{BuildError, DecodeError, LedgerError, OpenError, Step};
 pub use fault::{Fault, Place};
 pub use id::{Digest, EventTag, LedgerId, ParseIdError, ShardId, SubjectReference};
+pub use identity::ledger_id;
 pub use ledger::{
     BackupProgress, BackupReport, Barrier, FaultInjector, Ledger, LedgerOptions, LostEnd, Rereader,
     ResumeError, ResumeOptions, Subscription, lost_ends, restore, resume,

@@ -1,5 +1,6 @@
 //! The binary under test.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -62,6 +63,8 @@ pub(crate) fn text(path: &Path) -> &str {
 pub(crate) struct Service {
     child: Child,
     pub(crate) listen: String,
+    admin: String,
+    public: String,
 
     log: PathBuf,
     _log_dir: TempDir,
@@ -73,6 +76,7 @@ impl Service {
     pub(crate) fn spawn(data: &Path, brokers: &str, topics: &str, extra: &[&str]) -> Self {
         let listen = free_address();
         let admin = free_address();
+        let public = free_address();
         std::fs::create_dir_all(data).expect("a directory");
         // Not beside the data: that disk may be full.
         let log_dir = data_dir();
@@ -86,6 +90,7 @@ impl Service {
             .args(["serve", "--data", text(data)])
             .args(["--brokers", brokers, "--topics", topics])
             .args(["--listen", &listen, "--admin", &admin])
+            .args(["--log-listen", &public])
             .args(extra)
             .env("CUSTODY_KAFKA__TOPIC_REFRESH_S", "1")
             // The embedded broker cannot tell topic ids.
@@ -106,6 +111,8 @@ impl Service {
         Self {
             child,
             listen,
+            admin,
+            public,
             log,
             _log_dir: log_dir,
             runtime: tokio::runtime::Builder::new_current_thread()
@@ -139,6 +146,16 @@ impl Service {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What the log for outsiders shows at a path; `None` where it has nothing.
+    pub(crate) fn public(&self, path: &str) -> Option<String> {
+        http(&self.public, path).and_then(|(status, body)| (status == 200).then_some(body))
+    }
+
+    /// What `/readyz` says.
+    pub(crate) fn readiness(&self) -> String {
+        http(&self.admin, "/readyz").map_or(String::new(), |(_, body)| body)
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -169,7 +186,9 @@ impl Service {
                 return status;
             }
             assert!(Instant::now() < end, "does not end:\n{}", self.log_text());
-            std::thread::sleep(Duration::from_millis(20));
+            // Lets connections of questions that were answered end, too.
+            self.runtime
+                .block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
         }
     }
 
@@ -248,6 +267,23 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Asks over HTTP: the status and the text.
+fn http(address: &str, path: &str) -> Option<(u16, String)> {
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.get(9..12)?.parse().ok()?, body.to_owned()))
 }
 
 fn free_address() -> String {

@@ -16,3 +16,4 @@ mod limits;
 mod malformed;
 mod outages;
 mod topics;
+mod witnessed;

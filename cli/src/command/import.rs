@@ -67,7 +67,7 @@ impl Args {
             file: self.rejected.map(FileDeadLetters::new),
         });
         let rules = crate::ruleset::in_force(&config)?;
-        let data = DataDir::open(&config)?;
+        let data = DataDir::open_signing(&config, None)?;
         let entries = |data: &DataDir| data.ledger.head(shard).map_or(0, |head| head.size);
         let before = entries(&data);
         let pipeline = pipeline(

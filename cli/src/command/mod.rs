@@ -16,7 +16,9 @@ pub mod waiver;
 pub mod subject;
 pub mod verify;
 
+pub mod keys;
 pub mod rebuild;
+pub mod shard;
 
 pub mod completions;
 pub mod config;

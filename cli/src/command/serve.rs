@@ -17,7 +17,9 @@ use crate::config::{Config, Flag};
 use crate::error::{CommandError, Exit};
 use crate::heads;
 use crate::node::{Health, Node};
+use crate::public_log::{self, PublicLog};
 use crate::telemetry;
+use crate::witness;
 
 /// How often it is looked whether the node can go on.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,7 +46,8 @@ Examples:
   custody serve --config /etc/custody.toml --listen 0.0.0.0:7461
   CUSTODY_KAFKA__TOPICS='orders|signups' custody serve
 
-Answers are for whoever reaches the gRPC address: keep it on a private network.")]
+Answers are for whoever reaches the gRPC address: keep it on a private network.
+What --log-listen shows is for everybody: digests and signatures only.")]
 pub struct Args {
     /// Kafka's bootstrap brokers, `host:port` with commas
     #[arg(long, value_name = "BROKERS")]
@@ -68,6 +71,9 @@ pub struct Args {
     /// Where health, readiness and metrics are shown, over HTTP
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
+    /// Where outsiders read checkpoints and tiles of digests, over HTTP
+    #[arg(long, value_name = "ADDR")]
+    log_listen: Option<String>,
 }
 
 impl Args {
@@ -89,6 +95,7 @@ impl Args {
             ),
             flag("--listen", "listen.grpc", self.listen),
             flag("--admin", "listen.admin", self.admin),
+            flag("--log-listen", "listen.log", self.log_listen),
         ])?;
         let config = loaded.config;
         global.start_logs(&config)?;
@@ -113,6 +120,8 @@ pub(super) fn serve(
     custody_ingest::metric::describe();
     custody_query::service::metric::describe();
     heads::describe();
+    witness::metric::describe();
+    public_log::metric::describe();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -120,6 +129,7 @@ pub(super) fn serve(
     let mut signals = runtime.block_on(async { Signals::new() })?;
     let grpc = runtime.block_on(admin::listen(config.listen.grpc))?;
     let http = runtime.block_on(admin::listen(config.listen.admin))?;
+    let log = runtime.block_on(admin::listen(config.listen.log))?;
     let node = Node::start(config)?;
     let health = node.health();
 
@@ -138,10 +148,15 @@ pub(super) fn serve(
             .with_graceful_shutdown(told(stopped.clone()))
             .into_future(),
     );
+    let log = runtime.spawn(public_log::serve(
+        log,
+        PublicLog::new(node.ledger().clone()),
+        stopped.clone(),
+    ));
     let server = QueryServer::new(node.query_state())
         .drain_timeout(Duration::from_secs(config.shutdown_deadline_s));
     let query = runtime.spawn(async move { server.serve(grpc, told(stopped)).await });
-    info!(grpc = %config.listen.grpc, admin = %config.listen.admin,
+    info!(grpc = %config.listen.grpc, admin = %config.listen.admin, log = %config.listen.log,
         data = %config.data_dir.display(), brokers = config.kafka.brokers,
         topics = config.kafka.topics, "serving");
     started(&node)?;
@@ -172,8 +187,8 @@ pub(super) fn serve(
     let _ = stop.send(true);
     let left = deadline.saturating_duration_since(Instant::now());
     runtime.block_on(async {
-        let both = async { (query.await, admin.await) };
-        if tokio::time::timeout(left.max(LEAST_FOR_REQUESTS), both)
+        let all = async { (query.await, admin.await, log.await) };
+        if tokio::time::timeout(left.max(LEAST_FOR_REQUESTS), all)
             .await
             .is_err()
         {

@@ -5,17 +5,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use custody_ledger::{Place, Progress, ShardReport, VerifyOptions, VerifyReport};
-use serde::Serialize;
+use custody_proof::note::VerifyingKey;
 
 use crate::args::Global;
-use crate::config::Flag;
-use crate::data_dir::ledger_dir;
+use crate::config::{Config, Flag};
+use crate::data_dir::{ledger_dir, ledger_options};
 use crate::error::{CommandError, Exit};
 use crate::output::{Format, Look, Sheet, bytes, count, sized, write_json};
+use crate::signing::{KeyFile, origin};
 
 mod checkpoint;
+mod json;
+mod kafka;
 
-use checkpoint::{CheckpointJson, Checkpoints};
+use checkpoint::Checkpoints;
+use json::ReportJson;
+use kafka::Comparison;
 
 /// Recomputes the ledger from its stored bytes and names what is wrong
 ///
@@ -26,14 +31,28 @@ use checkpoint::{CheckpointJson, Checkpoints};
 Examples:
   custody verify --data /var/lib/custody
   custody verify --data /backup/custody --format json
-  custody verify --data /var/lib/custody --key \"$(cat ledger.pub)\" --since kept/
+  custody verify --data /var/lib/custody --key \"$(cat custody.vkey)\" --since kept/
+  custody verify --data /var/lib/custody --against-kafka --brokers kafka:9092
 
 Exit status 1 where anything is wrong; each fault is named with its shard,
-block and entry, or its file and bytes.")]
+block and entry, or its file and bytes. Against Kafka, wrong is only what Kafka
+contradicts: offsets beyond the end of a partition, or another topic of the
+name. What was not read yet is told as \"behind\", and is not wrong.")]
 pub struct Args {
     /// The data directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Holds the ledger against what the brokers have, too. Asks only: no
+    /// group is joined and nothing is read
+    #[arg(long)]
+    against_kafka: bool,
+    /// Kafka's bootstrap brokers, `host:port` with commas
+    #[arg(long, value_name = "BROKERS", requires = "against_kafka")]
+    brokers: Option<String>,
+    /// The topics that should be in the ledger: a regular expression of whole
+    /// names
+    #[arg(long, value_name = "PATTERN", requires = "against_kafka")]
+    topics: Option<String>,
     /// table (on a terminal), json (elsewhere), csv
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -44,14 +63,19 @@ pub struct Args {
 impl Args {
     pub(crate) fn run(self, global: &Global) -> Result<Exit, CommandError> {
         global.start_quiet_logs()?;
-        let dir = global
-            .load(&[Flag {
-                flag: "--data",
-                key: "data_dir",
-                value: self.data.as_ref().map(|dir| dir.display().to_string()),
-            }])?
-            .config
-            .data_dir;
+        let flag = |flag, key, value| Flag { flag, key, value };
+        let config = global
+            .load(&[
+                flag(
+                    "--data",
+                    "data_dir",
+                    self.data.as_ref().map(|dir| dir.display().to_string()),
+                ),
+                flag("--brokers", "kafka.brokers", self.brokers),
+                flag("--topics", "kafka.topics", self.topics),
+            ])?
+            .config;
+        let dir = config.data_dir.clone();
         let ledger = ledger_dir(&dir);
         if !ledger.is_dir() {
             return Err(CommandError::NoLedger { dir });
@@ -59,6 +83,7 @@ impl Args {
         let bar = sized(0, "verifying");
         let shown = bar.clone();
         let mut options = VerifyOptions {
+            signed_anchor_dir: ledger_options(&config).signed_anchor_dir,
             progress: Some(Arc::new(move |progress: Progress| {
                 shown.set_length(progress.total_bytes);
                 shown.set_position(progress.bytes);
@@ -69,17 +94,52 @@ impl Args {
             ..VerifyOptions::default()
         };
         self.checkpoints.apply(&mut options)?;
+        if options.keys.is_empty() {
+            options.keys = own_keys(&config);
+        }
         let report = custody_ledger::verify(&ledger, &options)
             .map_err(CommandError::store("the ledger", &dir))?;
         bar.finish_and_clear();
+        let kafka = self
+            .against_kafka
+            .then(|| kafka::compare_with_brokers(&config, &report))
+            .transpose()?;
+        let ok = report.ok() && kafka.as_ref().is_none_or(Comparison::ok);
         let mut out = io::stdout().lock();
         match Format::or_detected(self.format) {
-            Format::Table => write_report(&report, &mut out, Look::detected())?,
-            Format::Json => write_json(&mut out, &ReportJson::of(&report))?,
-            Format::Csv => shards(&report).write_csv(&mut out)?,
+            Format::Table => {
+                write_report(&report, &mut out, Look::detected())?;
+                if let Some(kafka) = &kafka {
+                    kafka.write(&mut out, Look::detected())?;
+                }
+            }
+            Format::Json => write_json(&mut out, &ReportJson::of(&report, kafka.as_ref()))?,
+            Format::Csv => match &kafka {
+                Some(kafka) => kafka.sheet().write_csv(&mut out)?,
+                None => shards(&report).write_csv(&mut out)?,
+            },
         }
-        Ok(if report.ok() { Exit::Done } else { Exit::Bad })
+        Ok(if ok { Exit::Done } else { Exit::Bad })
     }
+}
+
+/// What the node itself signs with: enough to find what others changed, and
+/// nothing for whoever does not trust the node. A copy may be verified without
+/// the configuration that has its origin, so that the names in the file count
+/// too.
+fn own_keys(config: &Config) -> Vec<VerifyingKey> {
+    let Ok(file) = KeyFile::read(&config.signing_key_path()) else {
+        return Vec::new();
+    };
+    let mut keys = origin(config)
+        .and_then(|origin| file.verifying_keys(&origin))
+        .unwrap_or_default();
+    for named in file.named_keys() {
+        if !keys.contains(&named) {
+            keys.push(named);
+        }
+    }
+    keys
 }
 
 fn writable(dir: &std::path::Path) -> bool {
@@ -176,104 +236,5 @@ fn offsets(shard: &ShardReport) -> String {
     match (shard.first_offset, shard.last_offset) {
         (Some(first), Some(last)) => format!("{first}–{last}"),
         _ => String::new(),
-    }
-}
-
-/// The report for programs.
-#[derive(Serialize)]
-struct ReportJson {
-    ok: bool,
-    ledger: Option<String>,
-    entries: u64,
-    blocks: u64,
-    shards: Vec<ShardJson>,
-    faults: Vec<FaultJson>,
-    warnings: Vec<String>,
-    checkpoint: Option<CheckpointJson>,
-    since: Option<CheckpointJson>,
-}
-
-#[derive(Serialize)]
-struct ShardJson {
-    shard: String,
-    topic: String,
-    partition: i32,
-    epoch: u32,
-    entries: u64,
-    persons: u64,
-    /// How many entries the signed checkpoint covers.
-    signed: Option<u64>,
-    duplicates: u64,
-    rejected: u64,
-    gaps: GapsJson,
-    first_offset: Option<i64>,
-    last_offset: Option<i64>,
-    blocks: u64,
-    bytes: u64,
-    chain_head: String,
-    block_digest: String,
-}
-
-/// Offsets without a message, by cause.
-#[derive(Serialize)]
-struct GapsJson {
-    control_or_compacted: u64,
-    lost_to_retention: u64,
-    unknown: u64,
-}
-
-#[derive(Serialize)]
-struct FaultJson {
-    place: String,
-    what: String,
-}
-
-impl ReportJson {
-    fn of(report: &VerifyReport) -> Self {
-        Self {
-            ok: report.ok(),
-            ledger: report.ledger.map(|id| id.to_string()),
-            entries: report.entries(),
-            blocks: report.blocks(),
-            shards: report.shards.iter().map(ShardJson::of).collect(),
-            faults: report
-                .faults
-                .iter()
-                .map(|fault| FaultJson {
-                    place: fault.place.to_string(),
-                    what: fault.what.clone(),
-                })
-                .collect(),
-            warnings: report.warnings.clone(),
-            checkpoint: report.checkpoint.as_ref().map(CheckpointJson::of),
-            since: report.since.as_ref().map(CheckpointJson::of),
-        }
-    }
-}
-
-impl ShardJson {
-    fn of(shard: &ShardReport) -> Self {
-        Self {
-            shard: shard.head.shard.to_string(),
-            topic: shard.descriptor.topic.clone(),
-            partition: shard.descriptor.partition,
-            epoch: shard.head.epoch,
-            entries: shard.entries,
-            persons: shard.persons,
-            signed: shard.signed_size,
-            duplicates: shard.duplicates,
-            rejected: shard.rejected,
-            gaps: GapsJson {
-                control_or_compacted: shard.gaps[0],
-                lost_to_retention: shard.gaps[1],
-                unknown: shard.gaps[2],
-            },
-            first_offset: shard.first_offset,
-            last_offset: shard.last_offset,
-            blocks: shard.head.blocks,
-            bytes: shard.bytes,
-            chain_head: shard.head.chain_head.to_string(),
-            block_digest: shard.head.block_digest.to_string(),
-        }
     }
 }

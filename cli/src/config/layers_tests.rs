@@ -150,6 +150,16 @@ fn what_makes_no_sense_is_named_with_its_origin() {
         ("CUSTODY_IDENTITY__UNIQUE_SCHEMES", "a:b"),
         ("CUSTODY_LOG__LEVEL", "loud=very"),
         ("CUSTODY_SHUTDOWN_DEADLINE_S", "0"),
+        ("CUSTODY_LISTEN__LOG", "127.0.0.1:7462"),
+        ("CUSTODY_LEDGER__ROTATE_BYTES", "1000"),
+        ("CUSTODY_LEDGER__ROTATE_AGE_S", "1"),
+        ("CUSTODY_LEDGER__CHECKPOINT_INTERVAL_MS", "1"),
+        ("CUSTODY_SIGNING__ORIGIN", "two words"),
+        ("CUSTODY_WITNESS__TIMEOUT_S", "0"),
+        (
+            "CUSTODY_WITNESS__LIST",
+            "[{url = 'witness.example', key = 'w+00000000+x'}]",
+        ),
     ];
     for (name, value) in cases {
         let error = Loaded::read(

@@ -5,8 +5,11 @@
 //! where it stands.
 
 mod layers;
+mod ledger;
 mod show;
 mod validate;
+
+pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
 pub use show::{EXAMPLE, to_json, to_toml};
@@ -41,6 +44,12 @@ pub struct Config {
     pub policy: Policy,
     /// How the ledger is kept.
     pub ledger: Ledger,
+    /// What checkpoints are signed with.
+    pub signing: Signing,
+    /// Who cosigns checkpoints.
+    pub witness: Witness,
+    /// Where backups of a running node go.
+    pub backup: Backup,
     /// Where Custody listens.
     pub listen: Listen,
     /// What is logged, and how.
@@ -171,17 +180,6 @@ impl Policy {
     }
 }
 
-/// How the ledger is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Ledger {
-    /// The size of a segment of the store, in bytes: a power of two from
-    /// 64 KiB to 16 MiB. Counts when a ledger is made. Default 8 MiB.
-    pub segment_bytes: usize,
-    /// Memory for recently read blocks, in bytes. Default 64 MiB.
-    pub cache_bytes: u64,
-}
-
 /// Where Custody listens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -190,6 +188,9 @@ pub struct Listen {
     pub grpc: SocketAddr,
     /// Health, readiness and metrics over HTTP. Default 127.0.0.1:7462.
     pub admin: SocketAddr,
+    /// The public log over HTTP: checkpoints and tiles, digests only.
+    /// Default 127.0.0.1:7463.
+    pub log: SocketAddr,
 }
 
 /// What is logged, and how.
@@ -236,6 +237,15 @@ impl Config {
             self.root_key.clone()
         }
     }
+
+    /// The file of the keys that sign checkpoints.
+    pub fn signing_key_path(&self) -> PathBuf {
+        if self.signing.key.as_os_str().is_empty() {
+            self.data_dir.join("signing.key")
+        } else {
+            self.signing.key.clone()
+        }
+    }
 }
 
 impl Default for Config {
@@ -249,6 +259,9 @@ impl Default for Config {
             ingest: Ingest::default(),
             policy: Policy::default(),
             ledger: Ledger::default(),
+            signing: Signing::default(),
+            witness: Witness::default(),
+            backup: Backup::default(),
             listen: Listen::default(),
             log: Log::default(),
         }
@@ -291,20 +304,12 @@ impl Default for Ingest {
     }
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 8 << 20,
-            cache_bytes: 64 << 20,
-        }
-    }
-}
-
 impl Default for Listen {
     fn default() -> Self {
         Self {
             grpc: SocketAddr::from((Ipv4Addr::LOCALHOST, 7461)),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7462)),
+            log: SocketAddr::from((Ipv4Addr::LOCALHOST, 7463)),
         }
     }
 }

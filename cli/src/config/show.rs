@@ -28,6 +28,7 @@ pub fn to_json(config: &Config) -> Result<String, ConfigError> {
 fn redacted(config: &Config) -> Config {
     let mut shown = config.clone();
     shown.root_key = config.root_key_path();
+    shown.signing.key = config.signing_key_path();
     for (name, value) in &mut shown.kafka.properties.0 {
         if KafkaProperties::is_secret(name) {
             *value = REDACTED.to_owned();

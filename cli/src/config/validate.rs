@@ -1,9 +1,12 @@
 //! What the types cannot say.
 
+use std::net::SocketAddr;
+
 use custody_ingest::pipeline::MAX_MESSAGE_BYTES;
+use custody_proof::cosignature::CosignerKey;
 use regex::Regex;
 
-use super::Config;
+use super::{Config, Ledger, Listen, Witness};
 
 /// The key, and what is wrong with it and what to do.
 type Problem = (&'static str, String);
@@ -23,18 +26,8 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));
         }
-        let segment = self.ledger.segment_bytes;
-        if !segment.is_power_of_two() || !(64 << 10..=16 << 20).contains(&segment) {
-            let problem = format!("{segment} is no power of two from 65536 to 16777216");
-            return Err(("ledger.segment_bytes", problem));
-        }
-        if self.listen.grpc == self.listen.admin && self.listen.grpc.port() != 0 {
-            let problem = format!(
-                "{} is listen.grpc too; give it another port",
-                self.listen.admin
-            );
-            return Err(("listen.admin", problem));
-        }
+        self.validate_ledger()?;
+        self.validate_listen()?;
         if self.identity.unique_schemes.iter().any(|s| !is_scheme(s)) {
             let problem = "a scheme is what stands before the colon of an identifier, such as \
                            `account`: letters, digits, `-`, `_` and `.`";
@@ -49,6 +42,94 @@ impl Config {
             return Err(("log.level", problem));
         }
         Ok(())
+    }
+
+    fn validate_ledger(&self) -> Result<(), Problem> {
+        let Ledger {
+            segment_bytes,
+            rotate_bytes,
+            rotate_age_s,
+            checkpoint_interval_ms,
+            ..
+        } = self.ledger;
+        if !segment_bytes.is_power_of_two() || !(64 << 10..=16 << 20).contains(&segment_bytes) {
+            let problem = format!("{segment_bytes} is no power of two from 65536 to 16777216");
+            return Err(("ledger.segment_bytes", problem));
+        }
+        if rotate_bytes < LEAST_ROTATE_BYTES {
+            let problem = format!("must be at least {LEAST_ROTATE_BYTES}");
+            return Err(("ledger.rotate_bytes", problem));
+        }
+        if rotate_age_s < 60 {
+            let problem = "must be at least 60: each sealing reads everything again";
+            return Err(("ledger.rotate_age_s", problem.to_owned()));
+        }
+        if !(10..=3_600_000).contains(&checkpoint_interval_ms) {
+            let problem = "must be between 10 and 3600000";
+            return Err(("ledger.checkpoint_interval_ms", problem.to_owned()));
+        }
+        if !self.signing.origin.is_empty() && !is_origin(&self.signing.origin) {
+            let problem = "is written on a line of every checkpoint: up to 200 characters, \
+                           without spaces, control characters and `+`";
+            return Err(("signing.origin", problem.to_owned()));
+        }
+        self.validate_witness()
+    }
+
+    fn validate_witness(&self) -> Result<(), Problem> {
+        let Witness {
+            quorum,
+            timeout_s,
+            list,
+        } = &self.witness;
+        positive("witness.timeout_s", *timeout_s)?;
+        let mut keys: Vec<CosignerKey> = Vec::new();
+        for (number, at) in (1..).zip(list) {
+            let key = at.key.trim().parse::<CosignerKey>();
+            let key = key.map_err(|error| {
+                let problem = format!("witness {number}: its key: {error}");
+                ("witness.list", problem)
+            })?;
+            if keys.contains(&key) {
+                let problem = format!("witness {number}: its key stands there already");
+                return Err(("witness.list", problem));
+            }
+            keys.push(key);
+            let host = ["https://", "http://"]
+                .iter()
+                .find_map(|scheme| at.url.strip_prefix(scheme));
+            let sound = |host: &str| {
+                !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "?#@".contains(c))
+            };
+            if !host.is_some_and(sound) {
+                let problem = format!(
+                    "witness {number}: the url is `https://host/path` without user, query or fragment"
+                );
+                return Err(("witness.list", problem));
+            }
+        }
+        if !list.is_empty() && !(1..=list.len()).contains(quorum) {
+            let problem = format!(
+                "must be between 1 and {}, the number of witnesses",
+                list.len()
+            );
+            return Err(("witness.quorum", problem));
+        }
+        Ok(())
+    }
+
+    fn validate_listen(&self) -> Result<(), Problem> {
+        let Listen { grpc, admin, log } = self.listen;
+        let taken = |key, address: SocketAddr, by| {
+            Err((key, format!("{address} is {by} too; give it another port")))
+        };
+        let same = |a: SocketAddr, b: SocketAddr| a == b && a.port() != 0;
+        match () {
+            () if same(admin, grpc) => taken("listen.admin", admin, "listen.grpc"),
+            () if same(log, grpc) => taken("listen.log", log, "listen.grpc"),
+            () if same(log, admin) => taken("listen.log", log, "listen.admin"),
+            () => Ok(()),
+        }
     }
 
     fn validate_kafka(&self) -> Result<(), Problem> {
@@ -123,6 +204,17 @@ const RESERVED_PROPERTIES: &[&str] = &[
     "auto.offset.reset",
     "enable.partition.eof",
 ];
+
+/// Smaller segments would be sealed all the time.
+const LEAST_ROTATE_BYTES: u64 = 1 << 20;
+
+/// What a checkpoint's first line and a signer's name can be.
+fn is_origin(text: &str) -> bool {
+    text.chars().count() <= 200
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '+')
+}
 
 fn is_scheme(text: &str) -> bool {
     !text.is_empty()

@@ -97,6 +97,28 @@ impl KafkaOptions {
         config
     }
 
+    /// Whether a topic of this name is followed.
+    pub(crate) fn follows(&self, pattern: &Regex, topic: &str) -> bool {
+        !topic.starts_with("__")
+            && !topic.ends_with(&self.dead_letter_suffix)
+            && pattern.is_match(topic)
+    }
+
+    /// For questions only: no group, so that nothing is joined or committed.
+    pub(crate) fn asking_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "custody-verify");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+            .set("enable.auto.commit", "false")
+            .set("allow.auto.create.topics", "false");
+        config
+    }
+
     /// The longest dead letter, in bytes: what can be fetched, and room for
     /// our own headers.
     pub(crate) fn dead_letter_bytes(&self) -> usize {

@@ -43,12 +43,7 @@ pub(super) fn discover<C: ConsumerContext>(
     let followed: Vec<_> = metadata
         .topics()
         .iter()
-        .filter(|topic| {
-            topic.error().is_none()
-                && !topic.name().starts_with("__")
-                && !topic.name().ends_with(&options.dead_letter_suffix)
-                && pattern.is_match(topic.name())
-        })
+        .filter(|topic| topic.error().is_none() && options.follows(pattern, topic.name()))
         .collect();
     let names: Vec<String> = followed.iter().map(|t| t.name().to_owned()).collect();
     let ids = if options.topic_ids {

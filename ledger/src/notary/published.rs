@@ -9,6 +9,7 @@ use custody_proof::manifest::Manifest;
 use parking_lot::{Condvar, Mutex};
 
 use crate::id::ShardId;
+use crate::ledger::Ledger;
 
 /// A signed checkpoint of the whole ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ struct State {
     /// The last checkpoint is to be made.
     ending: bool,
     closed: bool,
+    /// Why nothing more is to be signed.
+    halted: Option<String>,
 }
 
 impl Board {
@@ -97,6 +100,10 @@ impl Board {
         self.state.lock().ending
     }
 
+    pub(crate) fn is_halted(&self) -> bool {
+        self.state.lock().halted.is_some()
+    }
+
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_all();
@@ -121,5 +128,21 @@ impl Board {
                 return published.filter(|published| published.covers(sizes));
             }
         }
+    }
+}
+
+impl Ledger {
+    /// Ends signing until the ledger is opened again, for a reason from
+    /// outside, such as a witness that has seen another history. Blocks are
+    /// taken as before; proofs go on against the last checkpoint. The first
+    /// reason holds.
+    pub fn stop_signing(&self, reason: &str) {
+        let mut state = self.shared().board.state.lock();
+        state.halted.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Why nothing more is signed, where [`Ledger::stop_signing`] was called.
+    pub fn signing_stopped(&self) -> Option<String> {
+        self.shared().board.state.lock().halted.clone()
     }
 }

@@ -39,7 +39,7 @@ impl Notary {
     /// Signs what was read again, where that is more than was signed before.
     pub(super) fn sign(&mut self) -> Result<(), NotaryError> {
         let before = self.shared.board.published();
-        if !self.has_news(before.as_deref()) {
+        if self.shared.board.is_halted() || !self.has_news(before.as_deref()) {
             return Ok(());
         }
         // Whoever proves something sees one checkpoint as a whole.
