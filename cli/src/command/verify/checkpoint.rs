@@ -13,7 +13,8 @@ use crate::output::count;
 #[derive(clap::Args)]
 pub(super) struct Checkpoints {
     /// A key that signs for the ledger, `name+id+base64`; may be given several
-    /// times. Without one, who changes everything consistently is not found
+    /// times. By default the public halves of signing.key, where it can be read.
+    /// Without any, who changes everything consistently is not found
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<String>,
     /// An earlier checkpoint that the ledger must continue: a file, or a
@@ -27,7 +28,7 @@ pub(super) struct Checkpoints {
     /// ledger at work
     #[arg(long)]
     sealed_only: bool,
-    /// Where the signed anchor lies; by default with the ledger
+    /// Where the signed anchor lies; by default where the configuration says
     #[arg(long, value_name = "DIR")]
     signed_anchor: Option<PathBuf>,
 }
