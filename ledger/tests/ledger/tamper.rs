@@ -296,11 +296,15 @@ fn an_earlier_checkpoint_is_continued_or_not() {
     let faults = verify(&fork, &since(alone.clone())).unwrap().faults;
     assert_eq!(faults.len(), 1, "{faults:?}");
 
-    // Signed by somebody else.
-    let forged = Since {
-        note: alone.note.replace('A', "B"),
-        ..alone
+    // One digit changed of what was signed.
+    let at = alone.note.find("manifest ").unwrap() + "manifest ".len();
+    let other = if alone.note[at..].starts_with('0') {
+        "1"
+    } else {
+        "0"
     };
+    let mut forged = alone;
+    forged.note.replace_range(at..=at, other);
     let faults = verify(&ledger, &since(forged)).unwrap().faults;
     assert_eq!(faults[0].place, Place::EarlierCheckpoint);
 }
