@@ -13,9 +13,11 @@ use crate::identity::{self, Identity};
 use crate::ledger::Ledger;
 use crate::ledger::shared::{OpenShard, Shared};
 use crate::ledger::steps::Steps;
+use crate::notary::{SignedAnchor, SignedState, ledger_tiles};
 use crate::segment::{self, Catalogue, Header, Manifest, SealError, SealedShard, SegmentInfo};
 use crate::shard::Head;
 use crate::stamp::Stamp;
+use crate::tree::StoredLeaves;
 
 /// How far a backup has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +65,35 @@ impl Ledger {
         to: &Path,
         progress: impl FnMut(BackupProgress),
     ) -> Result<BackupReport, LedgerError> {
-        write(self.shared(), to, progress, |_, _| Ok(()))
+        let shared = self.shared();
+        // Before the heads are looked at: what is signed is never ahead of
+        // them.
+        let signed = SignedAnchor::open(&shared.signed_dir, shared.id)
+            .map_err(|error| failed(io::Error::other(error)))?;
+        let signed = signed.state();
+        write(shared, to, progress, |to, _| vouch(shared, signed, to))
     }
+}
+
+/// Adds the last signed checkpoints, and the log of manifests that they are
+/// from.
+fn vouch(shared: &Shared, signed: &SignedState, to: &Path) -> io::Result<()> {
+    if signed.generation == 0 {
+        return Ok(());
+    }
+    let leaves = StoredLeaves::path(&ledger_tiles(&shared.dir));
+    if leaves.exists() {
+        let to = ledger_tiles(to);
+        fs::create_dir_all(&to)?;
+        let copy = StoredLeaves::path(&to);
+        // What is appended while it is copied is cut off when it is opened.
+        fs::copy(leaves, &copy)?;
+        File::open(&copy)?.sync_all()?;
+        durable::sync_dir(&to)?;
+    }
+    SignedAnchor::open(to, shared.id)
+        .map_err(io::Error::other)?
+        .write(signed.clone())
 }
 
 /// As [`Ledger::backup`]; `finish` adds what vouches for the heads, before the

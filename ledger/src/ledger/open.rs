@@ -127,6 +127,10 @@ impl Whole {
         let shared = Arc::new(Shared {
             id: self.manifest.ledger,
             dir: dir.to_owned(),
+            signed_dir: options
+                .signed_anchor_dir
+                .clone()
+                .unwrap_or_else(|| dir.to_owned()),
             segment_bytes,
             compression: options.compression,
             queue: Queue::new(options.queue_bytes),

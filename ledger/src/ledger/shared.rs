@@ -29,6 +29,8 @@ pub(crate) struct OpenShard {
 pub(crate) struct Shared {
     pub(crate) id: LedgerId,
     pub(crate) dir: PathBuf,
+    /// Where the signed anchor lies.
+    pub(crate) signed_dir: PathBuf,
     /// The segment size of databases.
     pub(crate) segment_bytes: usize,
     /// How segments are compressed.

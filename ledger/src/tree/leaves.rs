@@ -31,6 +31,11 @@ pub struct StoredLeaves {
 }
 
 impl StoredLeaves {
+    /// Where the leaves lie in the directory of their tree.
+    pub fn path(dir: &Path) -> std::path::PathBuf {
+        dir.join("0")
+    }
+
     /// Opens the leaves of the tree of `owner` in its directory, of which
     /// there are `size`; what was written after them is cut off.
     ///

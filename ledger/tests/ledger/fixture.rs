@@ -99,17 +99,33 @@ pub(crate) fn assert_whole(dir: &Path) -> VerifyReport {
     report
 }
 
+/// Copies a directory, also of a ledger at work: where something is removed or
+/// renamed meanwhile, it begins again.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
+    for _ in 0..100 {
+        match try_copy(from, to) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                fs::remove_dir_all(to).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            copied => return copied.unwrap(),
         }
     }
+    panic!("{} never stands still", from.display());
+}
+
+fn try_copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            try_copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Every file and its bytes, but for the lock.
