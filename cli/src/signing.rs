@@ -240,6 +240,13 @@ impl KeyFile {
             .collect()
     }
 
+    /// The same under the names in the file, which are those that they were made
+    /// for, whatever is configured now.
+    pub fn named_keys(&self) -> Vec<VerifyingKey> {
+        let keys = self.keys.iter();
+        keys.map(|key| key.verifying_key().clone()).collect()
+    }
+
     /// Puts a new key before the others.
     ///
     /// # Errors

@@ -124,13 +124,22 @@ impl Args {
 }
 
 /// What the node itself signs with: enough to find what others changed, and
-/// nothing for whoever does not trust the node.
+/// nothing for whoever does not trust the node. A copy may be verified without
+/// the configuration that has its origin, so that the names in the file count
+/// too.
 fn own_keys(config: &Config) -> Vec<VerifyingKey> {
-    let keys = || {
-        let file = KeyFile::read(&config.signing_key_path())?;
-        file.verifying_keys(&origin(config)?)
+    let Ok(file) = KeyFile::read(&config.signing_key_path()) else {
+        return Vec::new();
     };
-    keys().unwrap_or_default()
+    let mut keys = origin(config)
+        .and_then(|origin| file.verifying_keys(&origin))
+        .unwrap_or_default();
+    for named in file.named_keys() {
+        if !keys.contains(&named) {
+            keys.push(named);
+        }
+    }
+    keys
 }
 
 fn writable(dir: &std::path::Path) -> bool {
@@ -209,7 +218,7 @@ fn shards(report: &VerifyReport) -> Sheet {
     for shard in &report.shards {
         sheet.push([
             format!("{}/{}", shard.descriptor.topic, shard.descriptor.partition),
-            shard.descriptor.epoch.to_string(),
+            shard.head.epoch.to_string(),
             count(shard.entries),
             count(shard.duplicates),
             count(shard.rejected),

@@ -234,7 +234,14 @@ pub fn resume(dir: &Path, options: &ResumeOptions) -> Result<Vec<LostEnd>, Resum
     )?;
     let house = ShardDescriptor::house().id();
     let records: Vec<Entry> = lost.iter().map(|end| record(end, options)).collect();
-    for end in &lost {
+    // The house says so first: where this is cut short, no shard has begun an
+    // epoch that the house does not tell of.
+    let (of_house, others): (Vec<&LostEnd>, Vec<&LostEnd>) =
+        lost.iter().partition(|end| end.shard == house);
+    if of_house.is_empty() {
+        ledger.append_house(records.clone(), options.recorded_time_ns, options.ruleset)?;
+    }
+    for end in of_house.into_iter().chain(others) {
         let Some(head) = ledger.head(end.shard) else {
             continue;
         };
@@ -245,9 +252,6 @@ pub fn resume(dir: &Path, options: &ResumeOptions) -> Result<Vec<LostEnd>, Resum
             }
         }
         ledger.resume(block.finish(options.recorded_time_ns, options.ruleset)?)?;
-    }
-    if !lost.iter().any(|end| end.shard == house) {
-        ledger.append_house(records, options.recorded_time_ns, options.ruleset)?;
     }
     ledger.close()?;
     Ok(lost)

@@ -240,10 +240,8 @@ impl SignedAnchor {
             match SignedState::read(dir, slot).map_err(OpenError::io("read", &path))? {
                 None => {}
                 Some(Ok(state)) if state.ledger == ledger => {
-                    if newest
-                        .as_ref()
-                        .is_none_or(|newest| newest.generation < state.generation)
-                    {
+                    let known = newest.as_ref().map(|newest| newest.generation);
+                    if known < Some(state.generation) {
                         newest = Some(state);
                     }
                 }

@@ -93,6 +93,7 @@ fn take_in_entries(
         last: header.last_offset,
     };
     let mut chain_head = head.chain_head;
+    let mut message = Vec::new();
     let mut sequence = head.size;
     let end = head.size + u64::from(header.entries);
     while !body.is_empty() {
@@ -114,7 +115,7 @@ fn take_in_entries(
             let decoded = Entry::decode(entry).map_err(|error| at(error.to_string()))?;
             note_resumption(&decoded, sequence, span);
         }
-        chain_head = chain::link(chain_head, entry);
+        chain_head = link(&mut message, &chain_head, entry);
         span.leaf(stops, sequence, &chain_head);
         if let Some(reference) = outline.subject {
             span.touches.push(Touch {
@@ -133,6 +134,16 @@ fn take_in_entries(
         ));
     }
     Ok(chain_head == header.chain_head)
+}
+
+/// [`chain::link`], hashed in one piece: for entries of a few hundred bytes,
+/// which most are, that saves a tenth.
+fn link(message: &mut Vec<u8>, previous: &Digest, entry: &[u8]) -> Digest {
+    message.clear();
+    message.extend_from_slice(b"custody entry v1");
+    message.extend_from_slice(previous.as_bytes());
+    message.extend_from_slice(entry);
+    Digest(*blake3::hash(message).as_bytes())
 }
 
 fn note_resumption(entry: &Entry, sequence: u64, span: &mut Span) {

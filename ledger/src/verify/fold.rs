@@ -174,11 +174,17 @@ impl<'a> Fold<'a> {
         for tile in self.tree.take_tiles() {
             self.tiles.compare(&tile);
         }
-        for touch in &span.touches {
-            self.note_maps(touch.sequence);
-            self.persons.touch(touch);
+        let mut touches = span.touches.as_slice();
+        while let Some(&(at, _)) = self.plan.maps.get(self.mapped)
+            && at <= span.head.size
+        {
+            let before = touches.partition_point(|touch| touch.sequence < at);
+            let (covered, rest) = touches.split_at(before);
+            self.persons.touch_all(covered);
+            touches = rest;
+            self.note_maps(at);
         }
-        self.note_maps(span.head.size);
+        self.persons.touch_all(touches);
         let before = self.tally;
         for mark in span.marks {
             let mut tally = before;

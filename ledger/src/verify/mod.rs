@@ -4,6 +4,7 @@ mod options;
 mod report;
 
 mod anchors;
+mod files;
 mod locate;
 mod published;
 mod signed;
@@ -28,18 +29,16 @@ mod log;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::anchor;
 use crate::error::OpenError;
 use crate::fault::Place;
 use crate::id::ShardId;
-use crate::identity::{self, Identity};
-use crate::lock::{self, Lock};
-use crate::segment::{self, DatabaseInfo, Manifest};
-use crate::shard::{Head, ShardDescriptor};
+use crate::lock::Lock;
+use crate::segment::DatabaseInfo;
+use crate::shard::ShardDescriptor;
 use crate::sources::Sources;
-use crate::stamp::Stamp;
 use crate::store;
 use crate::verify::claim::Claim;
+use crate::verify::files::Files;
 use crate::verify::fold::Folded;
 use crate::verify::meter::Meter;
 use crate::verify::pieces::Checker;
@@ -78,74 +77,64 @@ pub use since::Since;
 /// [`OpenError`] where there is no ledger, it is in use, or a file cannot be
 /// read.
 pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenError> {
-    let parts = [
-        identity::FILE,
-        anchor::FILES[0],
-        anchor::FILES[1],
-        segment::DIR,
-    ];
-    let databases = store::generations(dir).unwrap_or_default();
-    if databases.is_empty() && !parts.iter().any(|part| dir.join(part).exists()) {
+    if !files::is_ledger(dir) {
         return Err(OpenError::NotALedger {
             path: dir.to_owned(),
         });
     }
-    let _lock = Lock::shared(dir)?;
     let mut report = VerifyReport::default();
-    let at_rest = check_stamp(dir, &mut report)?;
-    if options.stop_early && !report.ok() {
-        return Ok(report);
+    let files;
+    // What is sealed does not change, whoever has the ledger open.
+    let _lock = if options.sealed_only {
+        files = Files::sealed(dir, &mut report)?;
+        None
+    } else {
+        let lock = Lock::shared(dir)?;
+        files = Files::read(dir, options, &mut report)?;
+        lock
+    };
+    if let Some(files) = files {
+        verify_blocks(&files, options, &mut report)?;
     }
-    let Some(identity) = read_identity(dir, &mut report)? else {
-        return Ok(report);
-    };
-    let ledger = identity.ledger;
-    report.ledger = Some(ledger);
-    let located = locate::blocks(dir, ledger, &report.faults);
-    report.faults.extend(located);
-    let anchored = anchors::read(dir, ledger, at_rest, &mut report)?;
-    let Some(manifest) = read_manifest(dir, &identity, &mut report)? else {
-        return Ok(report);
-    };
+    Ok(report)
+}
 
-    let trust = Trust {
-        ledger,
-        keys: &options.keys,
-    };
-    let signed_dir = options.signed_anchor_dir.as_deref().unwrap_or(dir);
-    let signed = signed::read(dir, signed_dir, trust, at_rest, &mut report)?;
-    let said = Said::read(dir, signed, trust, options, &mut report);
-
-    let mut sources = Sources::sealed(dir, ledger, &manifest);
-    let meter = Meter::new(
-        anchored.values().map(|head| head.blocks).sum(),
-        total_bytes(dir, &manifest),
-        options.progress.as_deref(),
-    );
+/// What is signed, and the blocks.
+fn verify_blocks(
+    files: &Files<'_>,
+    options: &VerifyOptions,
+    report: &mut VerifyReport,
+) -> Result<(), OpenError> {
+    let said = Said::read(files, options, report)?;
+    let mut sources = Sources::sealed(files.dir, files.ledger, &files.manifest);
     let mut stage = Stage {
-        dir,
+        files,
         options,
-        anchored: &anchored,
         claims: said.claims(),
-        descriptors: sealed_descriptors(&manifest),
+        descriptors: files.sealed_descriptors(),
     };
     if options.stop_early && report.ok() {
         // A stage of its own, which costs nobody but who asks for it.
-        let folded = stage.check(&sources, &Meter::new(0, 0, None), &identity, false);
+        let folded = stage.check(&sources, &Meter::new(0, 0, None), false);
         if folded.iter().any(|shard| !shard.faults.is_empty()) {
-            finish(folded, &mut report);
+            finish(folded, report);
         }
     }
     if options.stop_early && !report.ok() {
-        return Ok(report);
+        return Ok(());
     }
-    let complete = stage.open_databases(&mut sources, &manifest, &identity, &mut report)?;
+    let complete = stage.open_databases(&mut sources, report)?;
     if complete {
-        work::report_missing(&stage.descriptors, &anchored, &stage.claims, &mut report);
+        work::report_missing(&stage.descriptors, &files.anchored, &stage.claims, report);
     }
-    let folded = stage.check(&sources, &meter, &identity, complete);
+    let meter = Meter::new(
+        files.anchored.values().map(|head| head.blocks).sum(),
+        files.total_bytes(),
+        options.progress.as_deref(),
+    );
+    let folded = stage.check(&sources, &meter, complete);
     let of_epochs = epochs::check(&folded);
-    finish(folded, &mut report);
+    finish(folded, report);
     report.faults.extend(of_epochs);
     if complete {
         match sources.orphans(&stage.descriptors.keys().copied().collect()) {
@@ -157,7 +146,7 @@ pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<VerifyReport, OpenE
             Err(error) => report.fault(Place::Store, &error.to_string()),
         }
     }
-    Ok(report)
+    Ok(())
 }
 
 /// What checkpoints say of the ledger.
@@ -170,14 +159,29 @@ struct Said {
 impl Said {
     /// Reads all of them, and compares them with the ledger's own log.
     fn read(
-        dir: &Path,
-        signed: Option<Signed>,
-        trust: Trust<'_>,
+        files: &Files<'_>,
         options: &VerifyOptions,
         report: &mut VerifyReport,
-    ) -> Self {
+    ) -> Result<Self, OpenError> {
+        let dir = files.dir;
+        let trust = Trust {
+            ledger: files.ledger,
+            keys: &options.keys,
+        };
+        let signed = match (&options.signed_anchor_dir, options.sealed_only) {
+            // A copy of the segments has none.
+            (None, true) => None,
+            (elsewhere, _) => {
+                let anchor_dir = elsewhere.as_deref().unwrap_or(dir);
+                signed::read(dir, anchor_dir, trust, files.at_rest, report)?
+            }
+        };
         let own = signed.as_ref().and_then(|signed| signed.statement.as_ref());
-        let published = published::read(dir, own, trust.keys, report);
+        let published = if options.sealed_only {
+            Published::default()
+        } else {
+            published::read(dir, own, trust.keys, report)
+        };
         let since = options.since.as_ref();
         let earlier = since.and_then(|since| since.statement(trust, report));
         report.checkpoint = own.map(Statement::report);
@@ -193,8 +197,10 @@ impl Said {
             earlier,
             published,
         };
-        log::check(dir, trust.ledger, &said, report);
-        said
+        if !options.sealed_only {
+            log::check(dir, trust.ledger, &said, report);
+        }
+        Ok(said)
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -209,31 +215,24 @@ impl Said {
 
 /// Checking all shards with what is said of them.
 struct Stage<'a> {
-    dir: &'a Path,
+    files: &'a Files<'a>,
     options: &'a VerifyOptions,
-    anchored: &'a BTreeMap<ShardId, Head>,
     claims: Vec<Claim>,
     descriptors: BTreeMap<ShardId, ShardDescriptor>,
 }
 
 impl Stage<'_> {
-    fn check(
-        &self,
-        sources: &Sources,
-        meter: &Meter<'_>,
-        identity: &Identity,
-        complete: bool,
-    ) -> Vec<Folded> {
+    fn check(&self, sources: &Sources, meter: &Meter<'_>, complete: bool) -> Vec<Folded> {
         let checker = Checker {
-            dir: self.dir,
-            ledger: identity.ledger,
+            dir: self.files.dir,
+            ledger: self.files.ledger,
             sources,
             meter,
         };
         let plans = work::plans(
             &checker,
             &self.descriptors,
-            self.anchored,
+            &self.files.anchored,
             &self.claims,
             self.options.deep,
         );
@@ -245,12 +244,13 @@ impl Stage<'_> {
     fn open_databases(
         &mut self,
         sources: &mut Sources,
-        manifest: &Manifest,
-        identity: &Identity,
         report: &mut VerifyReport,
     ) -> Result<bool, OpenError> {
-        let missing =
-            |info: &DatabaseInfo| !self.dir.join(store::dir_name(info.generation)).is_dir();
+        let (dir, manifest) = (self.files.dir, &self.files.manifest);
+        let Some(segment_bytes) = self.files.database_segment_bytes else {
+            return Ok(false);
+        };
+        let missing = |info: &DatabaseInfo| !dir.join(store::dir_name(info.generation)).is_dir();
         if manifest.databases.iter().any(missing) {
             report.fault(
                 Place::Store,
@@ -260,9 +260,8 @@ impl Stage<'_> {
         }
         let scratch = self.options.scratch.clone();
         let scratch = scratch.unwrap_or_else(std::env::temp_dir);
-        let segment_bytes = identity.segment_bytes as usize;
         let cache_bytes = self.options.cache_bytes;
-        match sources.add_databases(self.dir, manifest, &scratch, segment_bytes, cache_bytes) {
+        match sources.add_databases(dir, manifest, &scratch, segment_bytes, cache_bytes) {
             Ok(()) => {}
             Err(OpenError::Store { reason }) => {
                 report.fault(Place::Store, &format!("they cannot be opened: {reason}"));
@@ -291,72 +290,6 @@ impl Stage<'_> {
         }
         Ok(true)
     }
-}
-
-/// Whether the ledger was closed. Its files are then compared with the stamp.
-fn check_stamp(dir: &Path, report: &mut VerifyReport) -> Result<bool, OpenError> {
-    let Some(faults) = Stamp::check(dir)? else {
-        report.warnings.push(
-            "the ledger was not closed: there is no stamp to compare its files with".to_owned(),
-        );
-        return Ok(false);
-    };
-    report.faults.extend(faults);
-    // A process that died while opening it.
-    if std::fs::metadata(dir.join(lock::FILE)).is_ok_and(|lock| lock.len() > 0) {
-        report
-            .warnings
-            .push("the lock file is not empty, as that of a closed ledger is".to_owned());
-    }
-    Ok(true)
-}
-
-fn read_identity(dir: &Path, report: &mut VerifyReport) -> Result<Option<Identity>, OpenError> {
-    let place = Place::File {
-        path: identity::FILE.into(),
-    };
-    match Identity::read(dir) {
-        Ok(None) => report.fault(place, "is missing"),
-        Err(OpenError::File { source, .. }) => report.fault(place, &source.to_string()),
-        read => return read,
-    }
-    Ok(None)
-}
-
-fn read_manifest(
-    dir: &Path,
-    identity: &Identity,
-    report: &mut VerifyReport,
-) -> Result<Option<Manifest>, OpenError> {
-    let place = Place::File {
-        path: Manifest::path(),
-    };
-    match Manifest::read(dir) {
-        Ok(Some(manifest)) if manifest.ledger == identity.ledger => return Ok(Some(manifest)),
-        Ok(Some(_)) => report.fault(place, "it belongs to another ledger"),
-        Ok(None) => report.fault(place, "is missing"),
-        Err(OpenError::File { source, .. }) => report.fault(place, &source.to_string()),
-        Err(error) => return Err(error),
-    }
-    Ok(None)
-}
-
-fn sealed_descriptors(manifest: &Manifest) -> BTreeMap<ShardId, ShardDescriptor> {
-    let shards = manifest.shards.iter();
-    shards
-        .map(|(shard, sealed)| (*shard, sealed.descriptor.clone()))
-        .collect()
-}
-
-/// How many bytes there are to be read: those of segments and databases.
-fn total_bytes(dir: &Path, manifest: &Manifest) -> u64 {
-    let segments = manifest.shards.values().flat_map(|shard| &shard.segments);
-    let sealed = segments.fold(0, |sum: u64, info| sum.saturating_add(info.length));
-    let databases = manifest.databases.iter().map(|info| {
-        let file = dir.join(store::dir_name(info.generation)).join("db");
-        file.metadata().map_or(0, |metadata| metadata.len())
-    });
-    databases.fold(sealed, u64::saturating_add)
 }
 
 fn finish(folded: Vec<Folded>, report: &mut VerifyReport) {

@@ -26,6 +26,12 @@ pub struct VerifyOptions {
     /// to its place and its person. By default it is. Entries that an earlier
     /// checkpoint covers are not.
     pub deep: bool,
+    /// Whether only what is sealed is looked at: the segments that the manifest
+    /// names, and what the signed anchor says of them where `signed_anchor_dir`
+    /// names one. So a copy of the segments alone can be verified, and those of
+    /// a ledger that is open. What is not sealed may be anything. By default
+    /// not.
+    pub sealed_only: bool,
     /// Called after every block that has been checked, from several threads.
     pub progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     /// Where the databases are copied to; by default the system's directory
@@ -50,6 +56,7 @@ impl Default for VerifyOptions {
             signed_anchor_dir: None,
             since: None,
             deep: true,
+            sealed_only: false,
             progress: None,
             scratch: None,
             threads: None,
@@ -74,6 +81,7 @@ impl fmt::Debug for VerifyOptions {
             .field("signed_anchor_dir", &self.signed_anchor_dir)
             .field("since", &self.since.is_some())
             .field("deep", &self.deep)
+            .field("sealed_only", &self.sealed_only)
             .field("progress", &self.progress.is_some())
             .field("scratch", &self.scratch)
             .field("threads", &self.threads)

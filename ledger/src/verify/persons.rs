@@ -20,29 +20,51 @@ pub(super) struct Touch {
 
 #[derive(Clone, Copy, Debug)]
 struct Total {
+    reference: SubjectReference,
     count: u64,
     digest: Digest,
     /// The sequence of the last entry.
     last: u64,
 }
 
+/// How many persons are looked up before their digests are made: lookups do not
+/// wait for each other, so that most of the waiting for memory is shared.
+const AT_ONCE: usize = 32;
+
 /// Every person that a shard has entries of, up to some size.
 #[derive(Debug, Default)]
 pub(super) struct Persons {
-    totals: HashMap<SubjectReference, Total, ReferenceHashing>,
+    /// Where in `totals` each is.
+    places: HashMap<SubjectReference, usize, ReferenceHashing>,
+    totals: Vec<Total>,
 }
 
 impl Persons {
-    /// Takes in the next entry that has a person.
-    pub(super) fn touch(&mut self, touch: &Touch) {
-        let total = self.totals.entry(touch.reference).or_insert(Total {
-            count: 0,
-            digest: map::NO_ENTRIES,
-            last: 0,
-        });
-        total.count += 1;
-        total.digest = map::extend(&total.digest, touch.sequence, &touch.link);
-        total.last = touch.sequence;
+    /// Takes in the next entries that have a person, in order.
+    pub(super) fn touch_all(&mut self, touches: &[Touch]) {
+        let mut places = [0; AT_ONCE];
+        for touches in touches.chunks(AT_ONCE) {
+            for (place, touch) in places.iter_mut().zip(touches) {
+                *place = *self.places.entry(touch.reference).or_insert_with(|| {
+                    self.totals.push(Total {
+                        reference: touch.reference,
+                        count: 0,
+                        digest: map::NO_ENTRIES,
+                        last: 0,
+                    });
+                    self.totals.len() - 1
+                });
+                if let Some(total) = self.totals.get_mut(*place) {
+                    total.count += 1;
+                    total.last = touch.sequence;
+                }
+            }
+            for (place, touch) in places.iter().zip(touches) {
+                if let Some(total) = self.totals.get_mut(*place) {
+                    total.digest = map::extend(&total.digest, touch.sequence, &touch.link);
+                }
+            }
+        }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -55,9 +77,9 @@ impl Persons {
         let mut records: Vec<Record> = self
             .totals
             .iter()
-            .filter(|(_, total)| total.last >= sequence)
-            .map(|(reference, total)| Record {
-                reference: *reference,
+            .filter(|total| total.last >= sequence)
+            .map(|total| Record {
+                reference: total.reference,
                 count: total.count,
                 digest: total.digest,
             })
@@ -146,9 +168,12 @@ mod tests {
     fn roots_are_those_of_the_records() {
         let mut persons = Persons::default();
         assert_eq!(persons.root_from(0), map::EMPTY);
-        for (sequence, person) in [9, 2, 9, 200, 2, 9].into_iter().enumerate() {
-            persons.touch(&touch(person, sequence as u64));
-        }
+        let touches: Vec<Touch> = (0..)
+            .zip([9, 2, 9, 200, 2, 9])
+            .map(|(sequence, person)| touch(person, sequence))
+            .collect();
+        persons.touch_all(&touches[..2]);
+        persons.touch_all(&touches[2..]);
         let all = [record(2, &[1, 4]), record(9, &[0, 2, 5]), record(200, &[3])];
         assert_eq!(persons.len(), 3);
         assert_eq!(persons.root_from(0), map::root_of_sorted(&all));

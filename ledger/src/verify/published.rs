@@ -17,6 +17,9 @@ use crate::verify::statement::{Statement, open_ledger, open_shard};
 /// Where the published files lie.
 const DIR: &str = "public";
 
+/// The longest published file that is read, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// The published checkpoint of the ledger's own log.
 pub(super) fn path() -> PathBuf {
     [DIR, "checkpoint"].iter().collect()
@@ -110,6 +113,10 @@ pub(super) fn read(
 }
 
 fn text(path: &Path) -> Option<String> {
+    let length = fs::metadata(path).ok()?.len();
+    if length > MAX_BYTES {
+        return None;
+    }
     fs::read_to_string(path).ok()
 }
 

@@ -372,6 +372,18 @@ fn a_lost_end_is_resumed_only_when_told() {
         ledger.resume(resuming(0)),
         Err(LedgerError::NotNext { .. })
     ));
+    let head = ledger.resume(resuming(1)).unwrap();
+    assert_eq!(head.epoch, 1);
+    ledger.close().unwrap();
+    // Nobody says so.
+    let faults = check(old.path()).faults;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    let place = Place::Block {
+        shard: id,
+        height: surviving.blocks,
+    };
+    assert_eq!(faults[0].place, place);
+    let ledger = Ledger::open(old.path(), by_hand()).unwrap();
     let mut resumed = Entry::new(Kind::ShardResumed, TIME);
     resumed.act = Act::House(HouseRecord::ShardResumed {
         shard: id,
@@ -389,8 +401,6 @@ fn a_lost_end_is_resumed_only_when_told() {
         },
     });
     ledger.append_house(vec![resumed], TIME, RULESET).unwrap();
-    let head = ledger.resume(resuming(1)).unwrap();
-    assert_eq!(head.epoch, 1);
     let head = ledger.commit(block(&ledger, &head, 2, 20)).unwrap();
     assert_eq!(head.epoch, 1);
     // Sealed across the resumption too.

@@ -93,6 +93,53 @@ fn a_signed_ledger_says_what_was_compared() {
     assert_eq!(verify(dir.path(), &shallow).unwrap().shards, report.shards);
 }
 
+/// Also what somebody else has open, a backup, and segments without anything.
+#[test]
+fn what_is_sealed_is_verified_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = dir.path().join("ledger");
+    go_on(&ledger, None);
+    let backup = dir.path().join("backup");
+    let open = Ledger::open(&ledger, signed_options(None)).unwrap();
+    open.backup(&backup, |_| {}).unwrap();
+    let sealed_only = VerifyOptions {
+        sealed_only: true,
+        ..with_key()
+    };
+    assert!(verify(&ledger, &VerifyOptions::default()).is_err());
+    let report = verify(&ledger, &sealed_only).unwrap();
+    assert_eq!((report.faults, report.warnings.len()), (vec![], 1));
+    open.close().unwrap();
+
+    let whole = verify(&backup, &VerifyOptions::default()).unwrap();
+    assert_eq!(whole.faults, vec![]);
+    let entries =
+        |report: &VerifyReport| report.shards.iter().map(|shard| shard.entries).sum::<u64>();
+    assert_eq!(entries(&whole), 12);
+
+    let copy = dir.path().join("copy");
+    copy_dir(&ledger.join("segments"), &copy.join("segments"));
+    assert!(!check(&copy).ok());
+    let with_anchor = VerifyOptions {
+        signed_anchor_dir: Some(ledger.clone()),
+        ..sealed_only.clone()
+    };
+    for options in [&sealed_only, &with_anchor] {
+        let report = verify(&copy, options).unwrap();
+        assert_eq!(report.faults, vec![]);
+        assert_eq!(entries(&report), 10);
+    }
+    let segments = contents(&copy);
+    let (path, bytes) = segments
+        .iter()
+        .find(|(path, _)| path.extension().is_some_and(|end| end == "seg"))
+        .unwrap();
+    let mut changed = bytes.clone();
+    changed[bytes.len() / 2] ^= 4;
+    fs::write(path, changed).unwrap();
+    assert_eq!(verify(&copy, &sealed_only).unwrap().faults.len(), 1);
+}
+
 #[test]
 fn progress_ends_where_everything_was_read() {
     let dir = tempfile::tempdir().unwrap();

@@ -24,6 +24,10 @@ pub(super) struct Checkpoints {
     /// Decodes entries only as far as they are tied to their place and person
     #[arg(long)]
     no_deep: bool,
+    /// Verifies what is sealed alone: a copy of `segments/`, or that part of a
+    /// ledger at work
+    #[arg(long)]
+    sealed_only: bool,
     /// Where the signed anchor lies; by default where the configuration says
     #[arg(long, value_name = "DIR")]
     signed_anchor: Option<PathBuf>,
@@ -46,6 +50,7 @@ impl Checkpoints {
             })?),
         };
         options.deep = !self.no_deep;
+        options.sealed_only = self.sealed_only;
         if let Some(dir) = &self.signed_anchor {
             options.signed_anchor_dir = Some(dir.clone());
         }

@@ -91,7 +91,7 @@ impl ShardJson {
             shard: shard.head.shard.to_string(),
             topic: shard.descriptor.topic.clone(),
             partition: shard.descriptor.partition,
-            epoch: shard.descriptor.epoch,
+            epoch: shard.head.epoch,
             entries: shard.entries,
             duplicates: shard.duplicates,
             rejected: shard.rejected,

@@ -36,7 +36,6 @@
 //! # }
 //! ```
 
-use crate::chain;
 use crate::error::DecodeError;
 use crate::id::{Digest, SubjectReference};
 use crate::sha256;
@@ -108,10 +107,14 @@ impl Record {
 /// sequence u64 LE ‖ h(sequence))`. Entries come in the order of their
 /// sequence; the first extends [`NO_ENTRIES`].
 pub fn extend(acc: &Digest, sequence: u64, entry: &Digest) -> Digest {
-    chain::digest(
-        b"custody subject v1",
-        &[acc.as_bytes(), &sequence.to_le_bytes(), entry.as_bytes()],
-    )
+    const DOMAIN: &[u8; 18] = b"custody subject v1";
+    // In one piece, which spares the buffering of a general hasher.
+    let mut message = [0; 18 + 32 + 8 + 32];
+    message[..18].copy_from_slice(DOMAIN);
+    message[18..50].copy_from_slice(acc.as_bytes());
+    message[50..58].copy_from_slice(&sequence.to_le_bytes());
+    message[58..].copy_from_slice(entry.as_bytes());
+    Digest(*blake3::hash(&message).as_bytes())
 }
 
 /// The hash of a subtree of one record: `SHA-256(0x00 ‖ reference ‖ count u64
