@@ -2,7 +2,6 @@
 //! the pages of an answer together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::oversight_service_client::OversightServiceClient;
@@ -14,15 +13,15 @@ use custody_proto::v1::{
     ListTransfersRequest, ListTransfersResponse, OversightFindingSummaryRequest,
     OversightListRequest,
 };
+use tonic::Status;
 use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::{Bytes, StdError};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
 
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::offline::Offline;
+use crate::reach::{ask_offline, block_on, connect, refused};
 
 /// Where a server listens by default.
 pub const DEFAULT_SERVER: &str = "http://127.0.0.1:7461";
@@ -216,25 +215,6 @@ where
     ask_offline(config, Offline::open(config)?, ask)
 }
 
-/// Asks in this process, and closes the stores whatever the answer is.
-pub(crate) fn ask_offline<T, F>(
-    config: &Config,
-    offline: Offline,
-    ask: impl FnOnce(Arc<Offline>) -> F,
-) -> Result<T, CommandError>
-where
-    F: Future<Output = Result<T, Status>>,
-{
-    let offline = Arc::new(offline);
-    let dir = config.data_dir.display().to_string();
-    let asked = ask(Arc::clone(&offline));
-    let answer = block_on(async { asked.await.map_err(|status| refused(&dir, &status)) });
-    if let Some(offline) = Arc::into_inner(offline) {
-        offline.close()?;
-    }
-    answer
-}
-
 async fn finding_pages<T>(
     client: OversightServiceClient<T>,
     request: OversightListRequest,
@@ -290,56 +270,6 @@ pub fn judge(server: &str, request: JudgeRequest) -> Result<JudgeResponse, Comma
             .map(tonic::Response::into_inner)
             .map_err(|status| refused(server, &status))
     })
-}
-
-pub(crate) fn block_on<T>(
-    future: impl Future<Output = Result<T, CommandError>>,
-) -> Result<T, CommandError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?
-        .block_on(future)
-}
-
-pub(crate) async fn connect(server: &str) -> Result<Channel, CommandError> {
-    let failed = |error: tonic::transport::Error| CommandError::Connect {
-        server: server.to_owned(),
-        // The innermost cause says what happened: "Connection refused".
-        reason: innermost(&error),
-    };
-    let uri = if server.contains("://") {
-        server.to_owned()
-    } else {
-        format!("http://{server}")
-    };
-    Endpoint::from_shared(uri)
-        .map_err(failed)?
-        .connect_timeout(Duration::from_secs(5))
-        .connect()
-        .await
-        .map_err(failed)
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
-}
-
-pub(crate) fn refused(server: &str, status: &Status) -> CommandError {
-    match status.code() {
-        Code::Unavailable => CommandError::Connect {
-            server: server.to_owned(),
-            reason: status.message().to_owned(),
-        },
-        code => CommandError::Refused {
-            code: format!("{code:?}"),
-            message: status.message().to_owned(),
-        },
-    }
 }
 
 /// Asks through a client, whatever carries its calls.

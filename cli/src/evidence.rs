@@ -12,9 +12,10 @@ use custody_proto::v1::{
 };
 use tonic::{Response, Status};
 
-use crate::client::{Place, ask_offline, block_on, connect, refused};
+use crate::client::Place;
 use crate::error::CommandError;
 use crate::offline::Offline;
+use crate::reach::{ask_offline, block_on, connect, refused};
 
 /// The largest answer: a manifest and a checkpoint of each of many shards, or
 /// one entry with its proof.

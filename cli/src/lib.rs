@@ -39,6 +39,7 @@ pub mod data_dir;
 pub mod evidence;
 mod offline;
 pub mod output;
+mod reach;
 pub mod rejudge;
 pub mod ruleset;
 

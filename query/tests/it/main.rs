@@ -15,4 +15,5 @@ mod lineage;
 mod model;
 mod pages;
 mod policy;
+mod proofs;
 mod server;
