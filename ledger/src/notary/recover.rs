@@ -4,16 +4,19 @@
 //! What was signed is not: a tree that is not the one that was signed stops the
 //! notary before it signs anything.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use custody_proof::checkpoint::{LedgerCheckpoint, ShardCheckpoint};
+use custody_proof::manifest::Manifest;
 
 use crate::id::{Digest, ShardId};
 use crate::map::{Covered, ShardMap};
 use crate::notary::leaves::LogLeaves;
 use crate::notary::log::{LedgerLog, ShardLog};
 use crate::notary::logs::{LedgerReader, ShardReader};
+use crate::notary::published::{Published, PublishedShard};
 use crate::notary::sign::{SignedHead, checkpoint_of};
 use crate::notary::{Notary, NotaryError};
 use crate::shard::{Head, ShardDescriptor};
@@ -38,6 +41,48 @@ impl Notary {
             self.open_log(&descriptor, &durable)?;
         }
         Ok(())
+    }
+
+    /// What the signed anchor holds, as it was published; `None` where nothing
+    /// was signed, or not by every key that signs now.
+    pub(super) fn signed_last(&self) -> Result<Option<Published>, NotaryError> {
+        let state = self.anchor.state();
+        if state.note.is_empty() || !self.is_signed_by_all(&state.note) {
+            return Ok(None);
+        }
+        let unreadable = |error: String| NotaryError::Ledger {
+            reason: format!("the signed anchor cannot be read: {error}"),
+        };
+        let text = checkpoint_of(&state.note).map_err(unreadable)?;
+        let checkpoint =
+            LedgerCheckpoint::parse(&text).map_err(|error| unreadable(error.to_string()))?;
+        let manifest =
+            Manifest::parse(&state.manifest).map_err(|error| unreadable(error.to_string()))?;
+        let mut shards = BTreeMap::new();
+        for (shard, note) in &state.shards {
+            if let Some(checkpoint) = self.signed_checkpoint(*shard)? {
+                let note = note.clone();
+                shards.insert(*shard, PublishedShard { checkpoint, note });
+            }
+        }
+        Ok(Some(Published {
+            sequence: manifest.sequence,
+            origin: checkpoint.checkpoint.origin,
+            note: state.note.clone(),
+            manifest,
+            manifest_text: state.manifest.clone(),
+            shards,
+        }))
+    }
+
+    /// Whether the ledger's checkpoint has a signature by each key, under the
+    /// name that it has now.
+    fn is_signed_by_all(&self, note: &str) -> bool {
+        self.options.signers.iter().all(|signer| {
+            let key = signer.for_name(&self.origin);
+            let keys = key.map(|key| vec![key.verifying_key().clone()]);
+            keys.is_ok_and(|keys| LedgerCheckpoint::open(note, &keys).is_ok())
+        })
     }
 
     /// The log of manifests. What was appended to it and never signed goes.

@@ -38,7 +38,16 @@ pub(crate) struct SignedHead {
 impl Notary {
     /// Signs what was read again, where that is more than was signed before.
     pub(super) fn sign(&mut self) -> Result<(), NotaryError> {
-        let before = self.shared.board.published();
+        let mut before = self.shared.board.published();
+        if before.is_none() {
+            // Just opened: what was signed last may still be all there is.
+            before = self.signed_last()?.map(Arc::new);
+            if let Some(last) = &before
+                && !self.has_news(Some(last))
+            {
+                return self.publish(Arc::clone(last));
+            }
+        }
         if self.shared.board.is_halted() || !self.has_news(before.as_deref()) {
             return Ok(());
         }
@@ -85,10 +94,16 @@ impl Notary {
         })
     }
 
+    /// Whether a shard is not as its checkpoint says; its maps may have been
+    /// merged since, or made again.
     fn is_news(&self, shard: ShardId, known: &PublishedShard) -> bool {
         let known = &known.checkpoint;
         self.logs.get(&shard).is_some_and(|log| {
+            let (covered, roots) = log.map.sealed();
+            let map = &known.map;
             log.head.blocks != known.blocks
+                || (covered.size, roots.base_size) != (map.size, map.base_size)
+                || (roots.base, roots.recent) != (map.base, map.recent)
                 || log.head.epoch != known.epoch
                 || known.checkpoint.origin != shard_origin(&self.origin, &shard, log.head.epoch)
         })

@@ -192,6 +192,15 @@ fn every_checkpoint_continues_the_ones_before_it() {
     }
     filled.ledger.close().unwrap();
     assert_whole(dir.path());
+
+    // To open it is no news: nothing is signed anew.
+    let last = checkpoints.last().unwrap();
+    for _ in 0..3 {
+        let again = Ledger::open(dir.path(), signed_options()).unwrap();
+        assert_eq!(&signed(&again), last);
+        again.close().unwrap();
+    }
+    assert_whole(dir.path());
 }
 
 /// However it ended, and whatever became of what is derived, the next
