@@ -48,6 +48,11 @@ fn checker(go: &Path, out: &Path) -> PathBuf {
 fn fill(data: &Path) -> String {
     let key = SigningKey::from_seed("custody/outside", &[9; 32]).expect("a key");
     let vkey = key.verifying_key().to_string();
+    std::fs::create_dir_all(data).expect("a directory");
+    let file = data.join("signing.key");
+    std::fs::write(&file, format!("{}\n", *key.to_secret_string())).expect("a key file");
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, owner_only).expect("a mode");
     let ledger = Ledger::open(
         &data.join("ledger"),
         LedgerOptions {

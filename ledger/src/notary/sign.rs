@@ -21,7 +21,7 @@ use crate::error::Step;
 use crate::id::{Digest, ShardId};
 use crate::notary::leaves::LogLeaves;
 use crate::notary::published::{Published, PublishedShard};
-use crate::notary::signed::{self, SignedState};
+use crate::notary::signed::SignedState;
 use crate::notary::{Notary, NotaryError};
 use crate::tree::TreeError;
 
@@ -111,13 +111,15 @@ impl Notary {
 
     fn write_anchor(&mut self, next: SignedState) -> Result<(), NotaryError> {
         let anchor = &mut self.anchor;
-        let path = anchor.next_file();
+        let torn = self.steps.tears(Step::SignedAnchor);
         self.steps
-            .take_or_tear(
-                Step::SignedAnchor,
-                || anchor.write(next),
-                || signed::tear(&path),
-            )
+            .take(Step::SignedAnchor, || {
+                if torn {
+                    anchor.tear(next)?;
+                    return Err(io::Error::other("torn"));
+                }
+                anchor.write(next)
+            })
             .map_err(NotaryError::step(Step::SignedAnchor))
     }
 

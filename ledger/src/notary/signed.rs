@@ -1,5 +1,6 @@
-//! The signed anchor: the last checkpoints that were signed, in two files
-//! that are written in turn.
+//! The signed anchor: the last checkpoints that were signed, in two files that
+//! say the same. One is whole while the other is written, and what was shown to
+//! somebody is in both: the loss of one loses nothing.
 //!
 //! It is written after everything that it signs is durable, and before anybody
 //! is shown a signature. Nothing is ever signed that does not continue it. It
@@ -185,14 +186,7 @@ impl SignedState {
                 limit: MAX_BYTES,
             })));
         }
-        Ok(Some(Self::decode(&bytes).and_then(|state| {
-            if state.generation % 2 != slot as u64 {
-                return Err(DecodeError::Malformed(
-                    "its generation belongs into the other file".to_owned(),
-                ));
-            }
-            Ok(state)
-        })))
+        Ok(Some(Self::decode(&bytes)))
     }
 }
 
@@ -274,37 +268,38 @@ impl SignedAnchor {
         &self.state
     }
 
-    /// The file that is written next.
-    pub(crate) fn next_file(&self) -> PathBuf {
-        let next = self.state.generation + 1;
-        self.dir.join(FILES[(next % 2) as usize])
-    }
-
-    /// Makes a new state durable. On an error the state before is still there.
+    /// Makes a new state durable in both files, one after the other. On an
+    /// error the state before may still be there.
     pub(crate) fn write(&mut self, mut next: SignedState) -> io::Result<()> {
         next.generation = self.state.generation + 1;
-        let path = self.next_file();
-        let is_new = !path.exists();
-        let file = open_slot(&path)?;
         let bytes = next.encode();
-        file.write_all_at(&bytes, 0)?;
-        // What was longer before ends in zeros only if it is cut.
-        if file.metadata()?.len() > bytes.len() as u64 {
-            file.set_len(bytes.len() as u64)?;
+        let mut is_new = false;
+        for name in FILES {
+            let path = self.dir.join(name);
+            is_new |= !path.exists();
+            let file = open_slot(&path)?;
+            file.write_all_at(&bytes, 0)?;
+            // What was longer before ends in zeros only if it is cut.
+            if file.metadata()?.len() > bytes.len() as u64 {
+                file.set_len(bytes.len() as u64)?;
+            }
+            file.sync_data()?;
         }
-        file.sync_data()?;
         if is_new {
             durable::sync_dir(&self.dir)?;
         }
         self.state = next;
         Ok(())
     }
-}
 
-/// Leaves a file as a write that was cut short would.
-pub(crate) fn tear(path: &Path) -> io::Result<()> {
-    let file = open_slot(path)?;
-    file.set_len(file.metadata()?.len() / 2)
+    /// Leaves a write that was cut short, for tests.
+    pub(crate) fn tear(&self, mut next: SignedState) -> io::Result<()> {
+        next.generation = self.state.generation + 1;
+        let bytes = next.encode();
+        let file = open_slot(&self.dir.join(FILES[0]))?;
+        file.write_all_at(&bytes[..bytes.len() / 2], 0)?;
+        file.sync_data()
+    }
 }
 
 fn open_slot(path: &Path) -> io::Result<File> {
@@ -364,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn two_files_are_written_in_turn() {
+    fn either_file_is_enough() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = LedgerId([0x1e; 16]);
         let mut anchor = SignedAnchor::open(dir.path(), ledger).unwrap();
@@ -376,17 +371,20 @@ mod tests {
             let again = SignedAnchor::open(dir.path(), ledger).unwrap();
             assert_eq!(again.state(), anchor.state());
         }
-        // A torn write leaves the one before.
+        // A torn write leaves the one before, and so does the loss of a file.
         let before = anchor.state().clone();
         let mut next = before.clone();
         next.note = "torn".to_owned();
-        anchor.write(next).unwrap();
-        let torn = dir
-            .path()
-            .join(FILES[(anchor.state().generation % 2) as usize]);
-        std::fs::write(&torn, &std::fs::read(&torn).unwrap()[..20]).unwrap();
+        anchor.tear(next).unwrap();
         let again = SignedAnchor::open(dir.path(), ledger).unwrap();
         assert_eq!(again.state(), &before);
+        for file in FILES {
+            anchor.write(anchor.state().clone()).unwrap();
+            std::fs::remove_file(dir.path().join(file)).unwrap();
+            let again = SignedAnchor::open(dir.path(), ledger).unwrap();
+            assert_eq!(again.state(), anchor.state());
+        }
+        anchor.write(anchor.state().clone()).unwrap();
         // With both gone bad, nothing says what was signed.
         for file in FILES {
             std::fs::write(dir.path().join(file), b"CSTN").unwrap();

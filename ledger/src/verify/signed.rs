@@ -53,11 +53,7 @@ pub(super) fn read(
             Some(Err(error)) => wrong.push((name, error.to_string())),
         }
     }
-    // After the first writing, generation 1, there is only one file.
-    let one_is_missing = newest
-        .as_ref()
-        .is_some_and(|(_, newest)| newest.generation > 1);
-    if one_is_missing {
+    if newest.is_some() {
         wrong.extend(missing.iter().map(|name| (*name, "is missing".to_owned())));
     }
     for (name, what) in &wrong {
