@@ -95,6 +95,10 @@ impl AnchorState {
         let mut heads = BTreeMap::new();
         for _ in 0..count {
             let head = Head::decode_from(&mut rest)?;
+            let last = heads.last_key_value().map(|(shard, _)| *shard);
+            if last.is_some_and(|last| last >= head.shard) {
+                return Err(malformed("a head is out of order"));
+            }
             heads.insert(head.shard, head);
         }
         Ok(Self {

@@ -74,6 +74,9 @@ mod ledger;
 mod notary;
 mod verify;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(test)]
 mod tests;
 

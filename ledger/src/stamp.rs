@@ -176,7 +176,14 @@ impl Stamp {
                 .and_then(|pages| pages.checked_mul(DIGEST_BYTES))
                 .ok_or(DecodeError::Truncated)?;
             let digests = take(&mut rest, digests)?.as_chunks().0.to_vec();
-            files.insert(PathBuf::from(name), Pages { length, digests });
+            let name = PathBuf::from(name);
+            if files
+                .last_key_value()
+                .is_some_and(|(last, _)| *last >= name)
+            {
+                return Err(malformed("a file is out of order"));
+            }
+            files.insert(name, Pages { length, digests });
         }
         if !rest.is_empty() {
             return Err(DecodeError::TrailingBytes { count: rest.len() });

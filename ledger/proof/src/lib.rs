@@ -62,6 +62,10 @@ pub mod evidence;
 mod field;
 mod sha256;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
+
 pub use error::{DecodeError, ProofError};
 
 /// The program in the README compiles.

@@ -22,6 +22,9 @@ mod snapshot;
 mod policy;
 mod shard_map;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

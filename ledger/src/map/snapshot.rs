@@ -36,22 +36,32 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Writes the recent map of a sealed version, in place of the one before.
     pub(super) fn write(path: &Path, shard: ShardId, sealed: &Version) -> Result<(), MapError> {
-        let count = sealed.recent.len();
+        let snapshot = Self {
+            covered: sealed.covered,
+            base_size: sealed.base.covers(),
+            base_root: sealed.roots.base,
+            records: sealed.recent.iter().copied().collect(),
+        };
+        durable::replace(path, &snapshot.encode(shard)).map_err(MapError::io("write", path))
+    }
+
+    pub(super) fn encode(&self, shard: ShardId) -> Vec<u8> {
+        let count = self.records.len();
         let mut bytes = Vec::with_capacity(HEADER_BYTES + count * RECORD_BYTES + DIGEST_BYTES);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[0; 2]);
         bytes.extend_from_slice(shard.as_bytes());
-        bytes.extend_from_slice(&sealed.covered.size.to_le_bytes());
-        bytes.extend_from_slice(sealed.covered.chain_head.as_bytes());
-        bytes.extend_from_slice(&sealed.base.covers().to_le_bytes());
-        bytes.extend_from_slice(sealed.roots.base.as_bytes());
+        bytes.extend_from_slice(&self.covered.size.to_le_bytes());
+        bytes.extend_from_slice(self.covered.chain_head.as_bytes());
+        bytes.extend_from_slice(&self.base_size.to_le_bytes());
+        bytes.extend_from_slice(self.base_root.as_bytes());
         bytes.extend_from_slice(&(count as u64).to_le_bytes());
-        for record in sealed.recent.iter() {
+        for record in &self.records {
             bytes.extend_from_slice(&record.to_bytes());
         }
         bytes.extend_from_slice(digest(&bytes).as_bytes());
-        durable::replace(path, &bytes).map_err(MapError::io("write", path))
+        bytes
     }
 
     /// Reads a saved map, `None` where there is none.
@@ -69,7 +79,7 @@ impl Snapshot {
         Ok(Some(snapshot))
     }
 
-    fn decode(bytes: &[u8]) -> Result<(ShardId, Self), DecodeError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<(ShardId, Self), DecodeError> {
         let malformed = |what: &str| DecodeError::Malformed(what.to_owned());
         let mut rest = bytes;
         if take::<4>(&mut rest)? != MAGIC {
@@ -95,7 +105,10 @@ impl Snapshot {
         if flags != [0; 2] || !left.is_empty() || records.len() as u64 != count {
             return Err(malformed("the records do not add up"));
         }
-        let records = records.iter().map(Record::from_bytes).collect();
+        let records: Vec<Record> = records.iter().map(Record::from_bytes).collect();
+        if !records.is_sorted_by(|a, b| a.reference < b.reference) {
+            return Err(malformed("a record is out of order"));
+        }
         Ok((
             shard,
             Self {

@@ -21,6 +21,7 @@ use crate::durable;
 use crate::error::{DecodeError, OpenError};
 use crate::id::{LedgerId, ShardId};
 use crate::shard::check_version;
+use crate::stored::{malformed, take, take_slice};
 
 pub(crate) const FILES: [&str; 2] = ["signed.0", "signed.1"];
 
@@ -119,7 +120,6 @@ impl SignedState {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let malformed = |what: &str| DecodeError::Malformed(what.to_owned());
         let mut rest = bytes;
         if take::<4>(&mut rest)? != MAGIC {
             return Err(malformed("the magic is missing"));
@@ -140,6 +140,10 @@ impl SignedState {
         // else's drives it.
         for _ in 0..count {
             let shard = ShardId(take(&mut rest)?);
+            let last = shards.last_key_value().map(|(shard, _)| *shard);
+            if last.is_some_and(|last| last >= shard) {
+                return Err(malformed("a shard is out of order"));
+            }
             shards.insert(shard, take_text(&mut rest)?);
         }
         let count = u32::from_le_bytes(take(&mut rest)?);
@@ -197,19 +201,9 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
 
 fn take_text(rest: &mut &[u8]) -> Result<String, DecodeError> {
     let length = u32::from_le_bytes(take(rest)?) as usize;
-    let (text, after) = rest
-        .split_at_checked(length)
-        .ok_or(DecodeError::Truncated)?;
-    *rest = after;
-    std::str::from_utf8(text)
+    std::str::from_utf8(take_slice(rest, length)?)
         .map(str::to_owned)
-        .map_err(|_| DecodeError::Malformed("a text is no UTF-8".to_owned()))
-}
-
-fn take<const SIZE: usize>(rest: &mut &[u8]) -> Result<[u8; SIZE], DecodeError> {
-    let (field, after) = rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
-    *rest = after;
-    Ok(*field)
+        .map_err(|_| malformed("a text is no UTF-8"))
 }
 
 /// The signed anchor of an open ledger.

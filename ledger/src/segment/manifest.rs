@@ -238,10 +238,13 @@ fn decode_database(rest: &mut &[u8]) -> Result<DatabaseInfo, DecodeError> {
     let mut first = BTreeMap::new();
     for _ in 0..count {
         let shard = ShardId(take(rest)?);
+        if first
+            .last_key_value()
+            .is_some_and(|(last, _)| *last >= shard)
+        {
+            return Err(malformed("a shard is out of order"));
+        }
         first.insert(shard, u64::from_le_bytes(take(rest)?));
-    }
-    if first.len() != count as usize {
-        return Err(malformed("a shard is there twice"));
     }
     Ok(DatabaseInfo { generation, first })
 }

@@ -13,6 +13,9 @@ mod read;
 mod seal;
 mod write;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 pub use write::Compression;
 
 pub(crate) use catalogue::{Catalogue, read_error};

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::block::Block;
+use crate::block::{Block, BlockHeader};
 use crate::durable;
 use crate::error::DecodeError;
 use crate::id::Digest;
@@ -187,8 +187,9 @@ impl Segment {
         Ok(self.header.before.blocks + low)
     }
 
-    /// Reads every byte once, in order, and hands out every block: unpacked, not
-    /// checked by itself. In the end the digest of the whole file is compared.
+    /// Reads every byte once, in order, and hands out every block: unpacked, and
+    /// not checked by itself but for its header. In the end the digest of the
+    /// whole file is compared.
     pub(crate) fn walk<E: From<SegmentError>>(
         &self,
         mut each: impl FnMut(Walked<'_>) -> Result<(), E>,
@@ -269,8 +270,8 @@ impl Unpacker {
         if !record.is_of(frame) {
             return Err(malformed("the checksum of its frame differs"));
         }
-        match record.codec {
-            Codec::Raw => Ok(frame),
+        let bytes = match record.codec {
+            Codec::Raw => frame,
             Codec::Zstd => {
                 let raw = record.raw as usize;
                 let cannot =
@@ -287,8 +288,14 @@ impl Unpacker {
                 if length != raw {
                     return Err(malformed("it is not as long as its index says"));
                 }
-                Ok(&self.block)
+                &self.block
             }
+        };
+        // Entries are looked for by what the index says.
+        let header = BlockHeader::decode(bytes)?;
+        if (header.first_sequence, header.entries) != (record.first_sequence, record.entries) {
+            return Err(malformed("its index has other entries for it"));
         }
+        Ok(bytes)
     }
 }

@@ -4,11 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::anchor::AnchorState;
-use crate::block::Block;
-use crate::entry::{ENTRY_VERSION, Entry};
+use crate::fuzz;
 use crate::identity::Identity;
-use crate::segment::{Header, Manifest};
-use crate::shard::ShardDescriptor;
 use crate::stamp::Stamp;
 use crate::tests::{
     LEDGER, blocks, disclosure, house_block, house_entry, judged_late, kafka_shard, manifest,
@@ -18,34 +15,11 @@ use crate::verify::check_block;
 
 /// Reads bytes as everything. What is read must be what is written.
 fn decode_all(bytes: &[u8]) {
-    if let Ok(entry) = Entry::decode(bytes) {
-        let written = entry.encode().unwrap();
-        if bytes[0] == ENTRY_VERSION {
-            assert_eq!(written, bytes);
-        } else {
-            // A former version is written as the newest.
-            assert_eq!(Entry::decode(&written).unwrap(), entry);
-        }
-    }
-    if let Ok(shard) = ShardDescriptor::decode(bytes) {
-        assert_eq!(shard.encode().unwrap(), bytes);
-    }
-    if let Ok(block) = Block::decode(bytes) {
-        assert_eq!(block.as_bytes(), bytes);
-        for entry in block.entries() {
-            let _ = entry;
-        }
+    custody_proof::fuzz::entry(bytes);
+    for (_, target) in fuzz::TARGETS {
+        target(bytes);
     }
     let _ = check_block(LEDGER, &origin(), bytes.to_vec());
-    if let Ok(identity) = Identity::decode(bytes) {
-        assert_eq!(identity.encode(), bytes);
-    }
-    let _ = AnchorState::decode(bytes);
-    let _ = Stamp::decode(bytes);
-    if let Ok(manifest) = Manifest::decode(bytes) {
-        assert_eq!(manifest.encode().unwrap(), bytes);
-    }
-    let _ = Header::decode(bytes);
 }
 
 fn valid() -> Vec<Vec<u8>> {

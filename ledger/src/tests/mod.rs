@@ -1,5 +1,6 @@
 //! Tests of what is not public.
 
+mod corpus;
 mod flips;
 mod forge;
 mod golden;

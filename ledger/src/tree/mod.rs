@@ -16,6 +16,9 @@ mod grow;
 mod prover;
 mod tiles;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

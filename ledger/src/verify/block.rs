@@ -214,7 +214,7 @@ impl OffsetOrder {
 }
 
 /// The one block that stored bytes are, for tests that change them.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn check_block(
     ledger: LedgerId,
     head: &Head,

@@ -46,7 +46,7 @@ use crate::verify::published::Published;
 use crate::verify::signed::Signed;
 use crate::verify::statement::{Statement, Trust};
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use block::check_block;
 
 pub use options::VerifyOptions;
