@@ -13,7 +13,7 @@
 //!
 //! `cargo run --release -p custody-bench -- workload --out FILE` writes the
 //! events that `bench/peers/run.sh` gives to every side.
-#![allow(clippy::print_stdout)] // The figures are the output.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // The figures are the output.
 
 mod append;
 mod ingest;
