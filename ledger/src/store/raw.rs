@@ -93,7 +93,8 @@ impl RawFile {
             return Ok(Reread::Whole(Box::new(block)));
         }
         self.note_begun()?;
-        for at in (0..self.fresh.len()).rev() {
+        // The log goes on in the order in which segments were begun.
+        for at in 0..self.fresh.len() {
             let segment = self.fresh[at];
             if let Some(block) = self.search_segment(segment, shard, height)? {
                 self.active = segment;
