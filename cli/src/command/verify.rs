@@ -127,7 +127,8 @@ impl Args {
 /// nothing for whoever does not trust the node. A copy may be verified without
 /// the configuration that has its origin, so that the names in the file count
 /// too.
-fn own_keys(config: &Config) -> Vec<VerifyingKey> {
+/// The node's own keys, where it has any.
+pub(crate) fn own_keys(config: &Config) -> Vec<VerifyingKey> {
     let Ok(file) = KeyFile::read(&config.signing_key_path()) else {
         return Vec::new();
     };

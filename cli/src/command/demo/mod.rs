@@ -1,5 +1,6 @@
 //! `custody demo`: everything at once, on one machine, without Kafka.
 
+mod evidence;
 mod judgements;
 mod persons;
 mod tamper;
@@ -222,7 +223,11 @@ impl Args {
         story.step(format_args!(
             "Who received what, and did the policies in force promise it? Three persons."
         ))?;
-        persons::show(story, &node, &notable(profile)?)?;
+        let notable = notable(profile)?;
+        persons::show(story, &node, &notable)?;
+        if let Some(id) = &notable.buyer {
+            evidence::show(story, &node, config, id)?;
+        }
         let target = tamper::Target::choose(node.ledger())
             .map_err(CommandError::store("the ledger", &config.data_dir))?;
         let deadline = Duration::from_secs(config.shutdown_deadline_s);
@@ -256,12 +261,9 @@ impl Args {
         };
         let report = verify(copy.path())?;
         story.step(format_args!(
-            "In a copy of the ledger, one bit was changed: byte {} of {}, which is in block {} of shard {}. \
-             The verifier says:",
+            "In a copy of the ledger, one bit was changed: byte {} of {}. The verifier says:",
             count(flipped.offset),
             flipped.file.display(),
-            target.height,
-            target.shard,
         ))?;
         for fault in &report.faults {
             story.say(format_args!("FAULT {fault}"))?;

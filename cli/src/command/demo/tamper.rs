@@ -12,8 +12,7 @@ const NEEDLE_BYTES: usize = 48;
 
 /// A block, and bytes of it by which it is found in the files.
 pub(super) struct Target {
-    pub(super) shard: ShardId,
-    pub(super) height: u64,
+    shard: ShardId,
     needle: Vec<u8>,
 }
 
@@ -38,7 +37,6 @@ impl Target {
             let end = bytes.len().min(middle + NEEDLE_BYTES);
             Self {
                 shard: head.shard,
-                height,
                 needle: bytes[middle..end].to_vec(),
             }
         }))
@@ -63,7 +61,33 @@ impl Target {
                 }));
             }
         }
-        Ok(None)
+        self.flip_sealed(dir)
+    }
+
+    /// Flips one bit in the middle of a segment of the shard: a block that is
+    /// sealed lies there compressed.
+    fn flip_sealed(&self, dir: &Path) -> io::Result<Option<Flipped>> {
+        let shard = self.shard.to_string();
+        let is_of_shard = |path: &PathBuf| {
+            path.extension().is_some_and(|extension| extension == "seg")
+                && path
+                    .components()
+                    .any(|part| part.as_os_str() == shard.as_str())
+        };
+        let Some(path) = files(dir)?.into_iter().find(is_of_shard) else {
+            return Ok(None);
+        };
+        let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let offset = file.metadata()?.len() / 2;
+        let mut byte = [0];
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(&mut byte)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(&[byte[0] ^ 1])?;
+        Ok(Some(Flipped {
+            file: path.strip_prefix(dir).unwrap_or(&path).to_owned(),
+            offset,
+        }))
     }
 }
 
