@@ -6,9 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use custody_ledger::{
-    BlockBuilder, Digest, Entry, Kind, Ledger, LedgerOptions, NotaryOptions, ShardDescriptor,
-    SubjectReference,
+    BlockBuilder, Digest, Entry, Kind, Ledger, LedgerId, LedgerOptions, NotaryOptions,
+    ShardDescriptor, SubjectReference,
 };
+use custody_proof::checkpoint::ledger_origin;
 use custody_proof::note::SigningKey;
 
 use crate::custody::{custody_ok, data_dir, text, verify};
@@ -46,7 +47,9 @@ fn checker(go: &Path, out: &Path) -> PathBuf {
 
 /// A data directory with a ledger of a million small entries, all signed.
 fn fill(data: &Path) -> String {
-    let key = SigningKey::from_seed("custody/outside", &[9; 32]).expect("a key");
+    // The origin that a ledger has where nothing else is configured.
+    let id = LedgerId([0x0e; 16]);
+    let key = SigningKey::from_seed(&ledger_origin(id), &[9; 32]).expect("a key");
     let vkey = key.verifying_key().to_string();
     std::fs::create_dir_all(data).expect("a directory");
     let file = data.join("signing.key");
@@ -57,7 +60,7 @@ fn fill(data: &Path) -> String {
         &data.join("ledger"),
         LedgerOptions {
             notary: Some(NotaryOptions::new(key)),
-            rotate_bytes: 24 << 20,
+            ledger_id: Some(id),
             ..LedgerOptions::default()
         },
     )
