@@ -91,6 +91,16 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// The ledger has published checkpoints, and the files that say what was
+    /// signed are gone: without them another history could be signed.
+    #[error(
+        "this ledger has signed checkpoints, and {path} does not say which: mount or restore \
+         the directory of the signed anchor (signed.0, signed.1)"
+    )]
+    SignedAnchor {
+        /// Where they should lie.
+        path: PathBuf,
+    },
     /// The files changed since the ledger was closed.
     #[error(
         "the files changed since the ledger was closed, in {} places, first {}: \

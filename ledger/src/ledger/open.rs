@@ -28,7 +28,7 @@ use crate::ledger::subscription::Commits;
 use crate::ledger::view::{Database, View};
 use crate::ledger::writer::Writer;
 use crate::lock::Lock;
-use crate::notary::{Board, Logs, Notary, NotaryOptions, SignedAnchor, SignedState};
+use crate::notary::{self, Board, Logs, Notary, NotaryOptions, SignedAnchor, SignedState};
 use crate::segment::{self, Catalogue, DatabaseInfo, Manifest};
 use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
@@ -56,6 +56,11 @@ pub(super) fn open(dir: &Path, options: LedgerOptions) -> Result<(Arc<Shared>, W
     let signed_dir = options.signed_anchor_dir.as_deref().unwrap_or(dir);
     fs::create_dir_all(signed_dir).map_err(OpenError::io("create", signed_dir))?;
     let signed = SignedAnchor::open(signed_dir, ledger)?;
+    if signed.state().generation == 0 && notary::has_signed(dir) {
+        return Err(OpenError::SignedAnchor {
+            path: signed_dir.to_owned(),
+        });
+    }
     let join = Join {
         dir,
         ledger,

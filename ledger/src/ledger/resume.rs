@@ -147,7 +147,9 @@ fn abandoned(
         };
         return Some((head, signed.epoch));
     }
-    if let Some(anchored) = anchored {
+    // Of an attempt that was cut short, what had been signed.
+    let was_signed = |given_up: &&Abandoned| given_up.root != Hash([0; 32]);
+    if let Some(anchored) = anchored.filter(|_| unresumed.filter(was_signed).is_none()) {
         let head = AbandonedHead {
             size: anchored.size,
             root: Digest([0; 32]),
@@ -295,6 +297,16 @@ fn keep(dir: &Path, options: &ResumeOptions) -> Result<(), OpenError> {
             fs::copy(&path, kept.join(name)).map_err(io("keep", path.clone()))?;
         }
     }
+    let leaves = StoredLeaves::path(&notary::ledger_tiles(dir));
+    if leaves.exists() {
+        fs::copy(&leaves, kept.join("manifests")).map_err(io("keep", leaves))?;
+    }
+    for file in fs::read_dir(&kept).map_err(io("read", kept.clone()))? {
+        let path = file.map_err(io("read", kept.clone()))?.path();
+        fs::File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(io("sync", path))?;
+    }
     durable::sync_dir(&kept).map_err(io("sync", kept))
 }
 
@@ -317,10 +329,15 @@ fn give_up(dir: &Path, options: &LedgerOptions, lost: &[LostEnd]) -> Result<(), 
             shard: Some(end.shard),
             head,
         };
-        if !next.abandoned.contains(&given_up) {
+        let known = next.abandoned_of(Some(end.shard));
+        if known.is_none_or(|known| known.epoch < head.epoch) {
             next.abandoned.push(given_up);
         }
-        next.shards.remove(&end.shard);
+        // What is left is still to continue what was signed of it.
+        let signed = signed_checkpoint(&next, end.shard)?;
+        if signed.is_some_and(|signed| signed.blocks > end.surviving.blocks) {
+            next.shards.remove(&end.shard);
+        }
     }
     if let Some(head) = lost_log(dir, &identity, &next) {
         // Manifests of what is lost: the log of them begins anew, under an

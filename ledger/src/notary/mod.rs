@@ -22,6 +22,7 @@ mod sign;
 mod proofs;
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,6 +35,7 @@ use crate::ledger::{Rereader, Shared, Steps, Subscription};
 use crate::map::MergePolicy;
 use crate::notary::log::{LedgerLog, ShardLog};
 use crate::notary::sign::SignedHead;
+use crate::store::message;
 
 pub use error::{NotaryError, ProveError};
 pub use options::{NotaryOptions, OnSigned};
@@ -42,7 +44,7 @@ pub use published::{Published, PublishedShard};
 
 pub(crate) use logs::Logs;
 pub(crate) use published::Board;
-pub(crate) use recover::ledger_tiles;
+pub(crate) use recover::{has_signed, ledger_tiles};
 pub(crate) use sign::checkpoint_of;
 pub(crate) use signed::{FILES as SIGNED_FILES, GivenUp, SignedAnchor, SignedState};
 
@@ -94,11 +96,18 @@ impl Notary {
 
     /// Follows the ledger until it is closed or stopped.
     pub(crate) fn run(mut self) {
-        if let Err(error) = self.recover().and_then(|()| self.follow()) {
+        let shared = Arc::clone(&self.shared);
+        let run = AssertUnwindSafe(|| self.recover().and_then(|()| self.follow()));
+        let failed = match panic::catch_unwind(run) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(payload) => Some(format!("it panicked: {}", message(&*payload))),
+        };
+        if let Some(error) = failed {
             tracing::error!(%error, "nothing more is signed, and the ledger takes no more blocks");
-            self.shared.poison(format!("signing failed: {error}"));
+            shared.poison(format!("signing failed: {error}"));
         }
-        self.shared.board.close();
+        shared.board.close();
     }
 
     fn follow(&mut self) -> Result<(), NotaryError> {
@@ -109,6 +118,11 @@ impl Notary {
             let caught_up = self.advance()?;
             if self.shared.is_poisoned() {
                 // Nobody knows what is on disk.
+                return Ok(());
+            }
+            if closing && !self.has_all_that_was_signed() {
+                // Trees or maps are being made again, which may take long: the
+                // next opening goes on with it.
                 return Ok(());
             }
             if closing && caught_up {

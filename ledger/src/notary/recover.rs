@@ -18,7 +18,7 @@ use crate::notary::log::{LedgerLog, ShardLog};
 use crate::notary::logs::{LedgerReader, ShardReader};
 use crate::notary::published::{Published, PublishedShard};
 use crate::notary::sign::{SignedHead, checkpoint_of};
-use crate::notary::{Notary, NotaryError};
+use crate::notary::{Notary, NotaryError, publish};
 use crate::shard::{Head, ShardDescriptor};
 use crate::tree::{Leaves as _, StoredLeaves, Tree, TreeError};
 
@@ -33,9 +33,26 @@ pub(crate) fn ledger_tiles(dir: &Path) -> PathBuf {
     dir.join(TILES_DIR).join(LEDGER_LOG)
 }
 
+/// Whether a ledger has signed something, by what it has beside the signed
+/// anchor: a published checkpoint, or more manifests than the one that a crash
+/// before the first checkpoint may leave.
+pub(crate) fn has_signed(dir: &Path) -> bool {
+    const LEAF_BYTES: u64 = 32;
+    let leaves = std::fs::metadata(StoredLeaves::path(&ledger_tiles(dir)));
+    let leaves = leaves.map_or(0, |file| file.len() / LEAF_BYTES);
+    // The header is as long as a leaf.
+    dir.join(publish::DIR).join("checkpoint").exists() || leaves > 2
+}
+
 impl Notary {
     /// Takes up where the signed anchor ends.
     pub(super) fn recover(&mut self) -> Result<(), NotaryError> {
+        // A crash between its two files left them different, and the newer one
+        // is about to be shown.
+        if !self.anchor.is_settled() {
+            let state = self.anchor.state().clone();
+            self.write_anchor(state)?;
+        }
         self.open_ledger_log()?;
         for (descriptor, durable) in self.shared.heads() {
             self.open_log(&descriptor, &durable)?;

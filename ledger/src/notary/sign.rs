@@ -109,7 +109,7 @@ impl Notary {
         })
     }
 
-    fn write_anchor(&mut self, next: SignedState) -> Result<(), NotaryError> {
+    pub(super) fn write_anchor(&mut self, next: SignedState) -> Result<(), NotaryError> {
         let anchor = &mut self.anchor;
         let torn = self.steps.tears(Step::SignedAnchor);
         self.steps
@@ -145,7 +145,17 @@ impl Notary {
             )));
         }
         let abandoned = self.anchor.state().abandoned_of(Some(shard));
-        let signed = log.signed.filter(|signed| signed.epoch == log.head.epoch);
+        // What was given up is not among them, so a new epoch continues what
+        // was signed in the one before, too.
+        let signed = log.signed;
+        if log.head.epoch > log.descriptor.epoch
+            && abandoned.is_none_or(|head| head.epoch.checked_add(1) != Some(log.head.epoch))
+        {
+            return Err(damaged(format!(
+                "its epoch {} began without a head that was given up",
+                log.head.epoch
+            )));
+        }
         if let Some(signed) = signed.filter(|signed| signed.size < size) {
             let leaves = LogLeaves::new(&shared, shard);
             let tiles = log.tree.tiles();

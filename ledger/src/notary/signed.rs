@@ -211,6 +211,7 @@ fn take_text(rest: &mut &[u8]) -> Result<String, DecodeError> {
 pub(crate) struct SignedAnchor {
     dir: PathBuf,
     state: SignedState,
+    settled: bool,
 }
 
 impl SignedAnchor {
@@ -223,11 +224,13 @@ impl SignedAnchor {
     pub(crate) fn open(dir: &Path, ledger: LedgerId) -> Result<Self, OpenError> {
         let mut newest: Option<SignedState> = None;
         let mut damaged = false;
+        let mut found = Vec::new();
         for (slot, name) in FILES.into_iter().enumerate() {
             let path = dir.join(name);
             match SignedState::read(dir, slot).map_err(OpenError::io("read", &path))? {
                 None => {}
                 Some(Ok(state)) if state.ledger == ledger => {
+                    found.push(state.generation);
                     let known = newest.as_ref().map(|newest| newest.generation);
                     if known < Some(state.generation) {
                         newest = Some(state);
@@ -252,10 +255,21 @@ impl SignedAnchor {
             }
             None => SignedState::empty(ledger),
         };
+        let settled = match found.as_slice() {
+            [] => !damaged,
+            [one, other] => one == other,
+            _ => false,
+        };
         Ok(Self {
             dir: dir.to_owned(),
             state,
+            settled,
         })
+    }
+
+    /// Whether both files say the same.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
     }
 
     pub(crate) fn state(&self) -> &SignedState {
@@ -283,6 +297,7 @@ impl SignedAnchor {
             durable::sync_dir(&self.dir)?;
         }
         self.state = next;
+        self.settled = true;
         Ok(())
     }
 

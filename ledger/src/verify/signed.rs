@@ -74,6 +74,11 @@ pub(super) fn read(
         return Ok(None);
     };
     let statement = if state.note.is_empty() {
+        // Before the first checkpoint it is so; but whoever has keys expects
+        // that something is signed with them.
+        if !trust.keys.is_empty() {
+            report.fault(place.clone(), "is empty: nothing in this ledger is signed");
+        }
         None
     } else {
         let texts = Texts {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use custody_ledger::{
     BlockBuilder, FaultInjector, Head, Ledger, LedgerOptions, NotaryOptions, OpenError, ProveError,
-    Published, ResumeError, ResumeOptions, ShardId, Step, SubjectReference, lost_ends, resume,
+    Published, ResumeError, ResumeOptions, ShardId, Step, SubjectReference, VerifyOptions,
+    lost_ends, resume, verify,
 };
 use custody_proof::evidence;
 use custody_proof::note::{SigningKey, VerifyingKey};
@@ -492,6 +493,44 @@ fn a_ledger_put_back_to_an_older_state_is_refused_by_an_anchor_that_lies_elsewhe
     }
     again.ledger.close().unwrap();
     assert_whole(&older);
+    // And whoever trusts the key finds it in order, under its new names too.
+    let report = verify(&older, &with_keys(Some(dir.path().join("elsewhere")))).unwrap();
+    assert_eq!(report.faults, Vec::new());
+}
+
+fn with_keys(signed_anchor_dir: Option<std::path::PathBuf>) -> VerifyOptions {
+    VerifyOptions {
+        keys: keys(),
+        signed_anchor_dir,
+        ..VerifyOptions::default()
+    }
+}
+
+/// Without what says what was signed, nothing is signed: it could be another
+/// history.
+#[test]
+fn a_signed_anchor_that_is_gone_is_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a");
+    let elsewhere = |name: &str| LedgerOptions {
+        signed_anchor_dir: Some(dir.path().join(name)),
+        ..signed_options()
+    };
+    let mut filled = Filled::open(&path, elsewhere("mounted"));
+    filled.fill(3);
+    signed(&filled.ledger);
+    filled.ledger.close().unwrap();
+    let error = Ledger::open(&path, elsewhere("not_mounted")).unwrap_err();
+    assert!(matches!(error, OpenError::SignedAnchor { .. }), "{error}");
+    // Nor does its emptiness pass for a ledger that nobody has signed yet.
+    let report = verify(&path, &with_keys(Some(dir.path().join("not_mounted")))).unwrap();
+    assert!(!report.ok());
+
+    let again = Ledger::open(&path, elsewhere("mounted")).unwrap();
+    signed(&again);
+    again.close().unwrap();
+    let report = verify(&path, &with_keys(Some(dir.path().join("mounted")))).unwrap();
+    assert_eq!(report.faults, Vec::new());
 }
 
 /// Cut short after the signed anchor was told, it is refused until it is done.

@@ -34,6 +34,11 @@ fn is_log(rest: &str) -> bool {
     if is_epoch(rest) {
         return true;
     }
+    // Behind the epoch of the ledger's own log, where it has one.
+    let rest = match rest.split_once('/') {
+        Some((epoch, rest)) if is_epoch(epoch) => rest,
+        _ => rest,
+    };
     let (shard, epoch) = match rest.split_once('/') {
         Some((shard, epoch)) => (shard, Some(epoch)),
         None => (rest, None),
