@@ -70,10 +70,11 @@ pub(super) fn show(
         }
     }
     story.say(format_args!(
-        "With its verifying key alone, {} prove that the ledger holds {} entries of {id}, in {with} shards, \
-         and none in the other {without}.",
+        "With its verifying key alone, {} prove that the ledger holds {} entries of {id}: in {with} of its \
+         {} shards, and none in the others.",
         bytes(answer.document.len() as u64),
         count(entries),
+        with + without,
     ))?;
     Ok(())
 }
