@@ -92,7 +92,7 @@ impl Join<'_> {
             }
         }
         for shard in self.signed.shards.keys() {
-            let signed = self.signed.head_of(*shard).map_err(|what| {
+            let signed = self.signed.shard_checkpoint(*shard).map_err(|what| {
                 damaged(
                     *shard,
                     &format!("its signed checkpoint cannot be read: {what}"),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use custody_proof::checkpoint::{Abandoned, LedgerCheckpoint, ShardCheckpoint};
+use custody_proof::checkpoint::{Abandoned, ShardCheckpoint};
 use custody_proof::tree::Hash;
 
 use crate::anchor::{self, Anchor};
@@ -16,12 +16,13 @@ use crate::block::BlockBuilder;
 use crate::durable;
 use crate::entry::{AbandonedHead, Act, Entry, HouseRecord, Kind, SurvivingHead};
 use crate::error::{BuildError, LedgerError, OpenError};
+use crate::fault::{Fault, Place};
 use crate::id::{Digest, ShardId};
 use crate::identity::{self, Identity};
 use crate::ledger::open::survey;
 use crate::ledger::{Ledger, LedgerOptions};
 use crate::lock::Lock;
-use crate::notary::{self, GivenUp, SignedAnchor, SignedState, checkpoint_of};
+use crate::notary::{self, GivenUp, SignedAnchor, SignedState};
 use crate::segment::Manifest;
 use crate::shard::{Head, ShardDescriptor};
 use crate::stamp::Stamp;
@@ -176,15 +177,11 @@ fn signed_checkpoint(
     signed: &SignedState,
     shard: ShardId,
 ) -> Result<Option<ShardCheckpoint>, OpenError> {
-    let Some(note) = signed.shards.get(&shard) else {
-        return Ok(None);
-    };
-    checkpoint_of(note)
-        .and_then(|text| ShardCheckpoint::parse(&text).map_err(|error| error.to_string()))
-        .map(Some)
+    signed
+        .shard_checkpoint(shard)
         .map_err(|what| OpenError::Damaged {
-            fault: crate::fault::Fault {
-                place: crate::fault::Place::Shard { shard },
+            fault: Fault {
+                place: Place::Shard { shard },
                 what: format!("its signed checkpoint cannot be read: {what}"),
             },
         })
@@ -339,7 +336,7 @@ fn give_up(dir: &Path, options: &LedgerOptions, lost: &[LostEnd]) -> Result<(), 
             next.shards.remove(&end.shard);
         }
     }
-    if let Some(head) = lost_log(dir, &identity, &next) {
+    if let Some(head) = lost_log(dir, &identity, &next)? {
         // Manifests of what is lost: the log of them begins anew, under an
         // origin of its own.
         next.abandoned.push(GivenUp { shard: None, head });
@@ -353,15 +350,26 @@ fn give_up(dir: &Path, options: &LedgerOptions, lost: &[LostEnd]) -> Result<(), 
 }
 
 /// The head of the ledger's own log, where that has lost its end too.
-fn lost_log(dir: &Path, identity: &Identity, signed: &SignedState) -> Option<Abandoned> {
-    let text = checkpoint_of(&signed.note).ok()?;
-    let checkpoint = LedgerCheckpoint::parse(&text).ok()?.checkpoint;
+fn lost_log(
+    dir: &Path,
+    identity: &Identity,
+    signed: &SignedState,
+) -> Result<Option<Abandoned>, OpenError> {
     let tiles = notary::ledger_tiles(dir);
-    StoredLeaves::open(&tiles, identity.ledger.0, checkpoint.size)
-        .is_err()
-        .then_some(Abandoned {
+    let failed =
+        |what: String| OpenError::io("read the signed log of", dir)(std::io::Error::other(what));
+    let Some(signed_log) = signed.ledger_checkpoint().map_err(failed)? else {
+        return Ok(None);
+    };
+    let checkpoint = signed_log.checkpoint;
+    match StoredLeaves::open(&tiles, identity.ledger.0, checkpoint.size) {
+        Ok(_) => Ok(None),
+        // A disk that cannot be read has lost nothing yet.
+        Err(error) if !error.needs_rebuild() => Err(failed(error.to_string())),
+        Err(_) => Ok(Some(Abandoned {
             epoch: signed.epoch,
             size: checkpoint.size,
             root: checkpoint.root,
-        })
+        })),
+    }
 }

@@ -45,7 +45,6 @@ pub use published::{Published, PublishedShard};
 pub(crate) use logs::Logs;
 pub(crate) use published::Board;
 pub(crate) use recover::{has_signed, ledger_tiles};
-pub(crate) use sign::checkpoint_of;
 pub(crate) use signed::{FILES as SIGNED_FILES, GivenUp, SignedAnchor, SignedState};
 
 /// How much is read again before it is looked whether a checkpoint is due, in

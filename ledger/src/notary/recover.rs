@@ -17,7 +17,7 @@ use crate::notary::leaves::LogLeaves;
 use crate::notary::log::{LedgerLog, ShardLog};
 use crate::notary::logs::{LedgerReader, ShardReader};
 use crate::notary::published::{Published, PublishedShard};
-use crate::notary::sign::{SignedHead, checkpoint_of};
+use crate::notary::sign::SignedHead;
 use crate::notary::{Notary, NotaryError, publish};
 use crate::shard::{Head, ShardDescriptor};
 use crate::tree::{Leaves as _, StoredLeaves, Tree, TreeError};
@@ -64,15 +64,12 @@ impl Notary {
     /// was signed, or not by every key that signs now.
     pub(super) fn signed_last(&self) -> Result<Option<Published>, NotaryError> {
         let state = self.anchor.state();
-        if state.note.is_empty() || !self.is_signed_by_all(&state.note) {
+        let Some(checkpoint) = state.ledger_checkpoint().map_err(unreadable)? else {
+            return Ok(None);
+        };
+        if !self.is_signed_by_all(&state.note) {
             return Ok(None);
         }
-        let unreadable = |error: String| NotaryError::Ledger {
-            reason: format!("the signed anchor cannot be read: {error}"),
-        };
-        let text = checkpoint_of(&state.note).map_err(unreadable)?;
-        let checkpoint =
-            LedgerCheckpoint::parse(&text).map_err(|error| unreadable(error.to_string()))?;
         let manifest =
             Manifest::parse(&state.manifest).map_err(|error| unreadable(error.to_string()))?;
         let mut shards = BTreeMap::new();
@@ -105,20 +102,13 @@ impl Notary {
     /// The log of manifests. What was appended to it and never signed goes.
     fn open_ledger_log(&mut self) -> Result<(), NotaryError> {
         let state = self.anchor.state();
-        self.signed_ledger = if state.note.is_empty() {
-            None
-        } else {
-            let text = checkpoint_of(&state.note).map_err(|error| NotaryError::Ledger {
-                reason: format!("the signed anchor's note: {error}"),
-            })?;
-            let signed = LedgerCheckpoint::parse(&text).map_err(NotaryError::unsayable)?;
-            Some(SignedHead {
-                epoch: state.epoch,
-                blocks: signed.checkpoint.size,
-                size: signed.checkpoint.size,
-                root: signed.checkpoint.root,
-            })
-        };
+        let signed = state.ledger_checkpoint().map_err(unreadable)?;
+        self.signed_ledger = signed.map(|signed| SignedHead {
+            epoch: state.epoch,
+            blocks: signed.checkpoint.size,
+            size: signed.checkpoint.size,
+            root: signed.checkpoint.root,
+        });
         let signed = self.signed_ledger;
         let size = signed.map_or(0, |signed| signed.size);
         let dir = self.tiles_dir(None);
@@ -288,12 +278,13 @@ impl Notary {
 
     /// What was signed of a shard last.
     fn signed_checkpoint(&self, shard: ShardId) -> Result<Option<ShardCheckpoint>, NotaryError> {
-        let Some(note) = self.anchor.state().shards.get(&shard) else {
-            return Ok(None);
-        };
-        checkpoint_of(note)
-            .and_then(|text| ShardCheckpoint::parse(&text).map_err(|error| error.to_string()))
-            .map(Some)
-            .map_err(|what| NotaryError::inconsistent(shard, what))
+        let signed = self.anchor.state().shard_checkpoint(shard);
+        signed.map_err(|what| NotaryError::inconsistent(shard, what))
+    }
+}
+
+fn unreadable(error: String) -> NotaryError {
+    NotaryError::Ledger {
+        reason: format!("the signed anchor cannot be read: {error}"),
     }
 }

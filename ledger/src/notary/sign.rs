@@ -357,19 +357,34 @@ impl SignedState {
     ///
     /// # Errors
     /// Why its checkpoint cannot be read.
-    pub(crate) fn head_of(&self, shard: ShardId) -> Result<Option<SignedHead>, String> {
+    pub(crate) fn shard_checkpoint(
+        &self,
+        shard: ShardId,
+    ) -> Result<Option<ShardCheckpoint>, String> {
         let Some(note) = self.shards.get(&shard) else {
             return Ok(None);
         };
-        let text = checkpoint_of(note)?;
-        ShardCheckpoint::parse(&text)
-            .map(|checkpoint| Some(SignedHead::of(&checkpoint)))
+        ShardCheckpoint::parse(&text_of(note)?)
+            .map(Some)
+            .map_err(|error| error.to_string())
+    }
+
+    /// What was signed of the ledger's own log last; `None` where nothing was.
+    ///
+    /// # Errors
+    /// Why its checkpoint cannot be read.
+    pub(crate) fn ledger_checkpoint(&self) -> Result<Option<LedgerCheckpoint>, String> {
+        if self.note.is_empty() {
+            return Ok(None);
+        }
+        LedgerCheckpoint::parse(&text_of(&self.note)?)
+            .map(Some)
             .map_err(|error| error.to_string())
     }
 }
 
 /// The text of a note of our own, which the signed anchor's digest covers.
-pub(crate) fn checkpoint_of(note: &str) -> Result<String, String> {
+fn text_of(note: &str) -> Result<String, String> {
     custody_proof::note::Note::parse_within(note, custody_proof::note::Limits::CHECKPOINT)
         .map(|note| note.text().to_owned())
         .map_err(|error| error.to_string())
