@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Home;
 
@@ -72,4 +73,66 @@ fn a_look_up_sees_whole_persons() {
             }
         }
     });
+}
+
+/// Buckets are split and persons erased while others look: who stays is always
+/// found, whole and the same; who was erased is never found again.
+#[test]
+fn looking_while_the_tree_changes() {
+    let home = Home::new();
+    let vault = home.open();
+    let admit = |n: usize| {
+        let ids = [format!("account:{n}"), format!("email:{n}")];
+        vault.admit(&[&ids[0], &ids[1]]).unwrap().person.reference()
+    };
+    let stay: Vec<[u8; 16]> = (0..60).map(admit).collect();
+    let go: Vec<[u8; 16]> = (60..120).map(admit).collect();
+    let erased = AtomicUsize::new(0);
+    let writers = AtomicUsize::new(2);
+    std::thread::scope(|scope| {
+        let (vault, erased, writers) = (&vault, &erased, &writers);
+        scope.spawn(move || {
+            for n in 1000..2500 {
+                vault
+                    .admit(&[&format!("account:{n}"), "ip:192.0.2.1"])
+                    .unwrap();
+            }
+            writers.fetch_sub(1, Ordering::AcqRel);
+        });
+        let go_now = &go;
+        scope.spawn(move || {
+            for (n, some) in go_now.chunks(2).enumerate() {
+                let done = vault.begin_erasing(some).unwrap().erase(None).unwrap();
+                assert_eq!(done.persons, 2);
+                erased.store(2 * (n + 1), Ordering::Release);
+            }
+            writers.fetch_sub(1, Ordering::AcqRel);
+        });
+        for reader in 0..2 {
+            let (stay, go) = (&stay, &go);
+            scope.spawn(move || {
+                while writers.load(Ordering::Acquire) > 0 {
+                    for n in (reader..stay.len()).step_by(7) {
+                        let found = vault.lookup(&format!("email:{n}")).unwrap().unwrap();
+                        assert_eq!(found.persons[0].reference(), stay[n]);
+                        assert_eq!(found.identifiers.len(), 2);
+                        let again = vault.admit(&[&format!("account:{n}")]).unwrap();
+                        assert_eq!(again.person.reference(), stay[n]);
+                    }
+                    for (n, reference) in go[..erased.load(Ordering::Acquire)].iter().enumerate() {
+                        assert!(vault.person(reference).unwrap().is_none());
+                        let id = format!("account:{}", 60 + n);
+                        assert!(vault.lookup(&id).unwrap().is_none());
+                    }
+                    let report = vault.check(&mut |_| {}).unwrap();
+                    assert!(report.ok(), "{:?}", report.faults);
+                }
+            });
+        }
+    });
+    assert_eq!(erased.into_inner(), 60);
+    drop(vault);
+    let report = home.open().check(&mut |_| {}).unwrap();
+    assert!(report.ok());
+    assert_eq!((report.persons, report.orphans), (60 + 1500, 0));
 }

@@ -305,7 +305,7 @@ fn nothing_is_left_of_the_erased_and_everything_of_the_others() {
     for n in 0..45 {
         persons.push(admit(&mut history, &vault, n));
     }
-    history.erase(&vault, &persons[3..5].to_vec(), None);
+    history.erase(&vault, &persons[3..5], None);
     for n in 45..120 {
         persons.push(admit(&mut history, &vault, n));
     }
@@ -319,7 +319,7 @@ fn nothing_is_left_of_the_erased_and_everything_of_the_others() {
         day: 20_000,
         scope: String::new(),
     };
-    history.erase(&vault, &persons[10..13].to_vec(), Some(mark));
+    history.erase(&vault, &persons[10..13], Some(mark));
     vault.destroy_window(2).unwrap();
     drop(vault);
     vault = history.home.open();
@@ -334,7 +334,7 @@ fn nothing_is_left_of_the_erased_and_everything_of_the_others() {
     for n in 120..160 {
         persons.push(admit(&mut history, &vault, n));
     }
-    history.erase(&vault, &persons[150..152].to_vec(), None);
+    history.erase(&vault, &persons[150..152], None);
     // Somebody who was erased comes back: a new person.
     let again = admit(&mut history, &vault, 3);
     assert_ne!(again, persons[3]);
