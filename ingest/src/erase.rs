@@ -12,7 +12,7 @@
 //! 1. `erasure_requested`, with the recipients (GDPR Art. 19). Holds stand
 //!    against it: `erasure_waiting`, and it goes on when there is none left.
 //! 2. The vault admits nobody of them any more; what was admitted before becomes
-//!    durable ([`Fence`]). So nothing is sealed with a key that is about to go.
+//!    durable (`fence`). So nothing is sealed with a key that is about to go.
 //! 3. `erasure_started`.
 //! 4. The [register](register) beside the root key has it: a backup that is
 //!    restored later is erased again.
@@ -43,10 +43,10 @@ mod registrar;
 pub use error::EraseError;
 pub use order::{EraseOrder, ErasureId, MAX_SUBJECTS};
 pub use records::Records;
-pub use registrar::{EraseOptions, Registrar, RegistrarParts};
 pub use register::{RegisterError, Replayed, replay_register};
+pub use registrar::{EraseOptions, Registrar, RegistrarParts};
 pub use status::{Erased, ErasureState, ErasureStatus, Hold, Said};
 pub use step::{FaultPoints, Step};
 
-pub(crate) use fence::{Fence, Ticket};
+pub(crate) use fence::Ticket;
 pub(crate) use registrar::Desk;

@@ -92,6 +92,9 @@ pub enum EraseError {
     /// The vault refused or failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The vault could not make something durable.
+    #[error("the vault cannot make durable what was changed: {0}")]
+    Flush(io::Error),
     /// The register failed.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -128,9 +131,7 @@ impl EraseError {
             | Self::UnknownErasure { .. }
             | Self::NotWaiting { .. }
             | Self::NoSuchHold { .. } => true,
-            Self::Vault(error) => {
-                error.is_input() || matches!(error, VaultError::UnknownPerson)
-            }
+            Self::Vault(error) => error.is_input() || matches!(error, VaultError::UnknownPerson),
             _ => false,
         }
     }

@@ -40,38 +40,63 @@ impl Open {
 /// Something on its way; it has arrived, or never will, when this is dropped.
 pub(crate) struct Ticket {
     fence: Fence,
+    epoch: u64,
+    shard: ShardId,
     number: u64,
 }
 
 impl Fence {
     pub(crate) fn enter(&self, shard: ShardId) -> Ticket {
         let mut open = self.0.open.lock();
+        let epoch = open.epoch;
+        self.ticket(&mut open, epoch, shard)
+    }
+
+    fn ticket(&self, open: &mut Open, epoch: u64, shard: ShardId) -> Ticket {
         let number = open.next;
         open.next += 1;
-        let epoch = open.epoch;
         open.tickets.insert(number, (epoch, shard));
         Ticket {
             fence: self.clone(),
+            epoch,
+            shard,
             number,
         }
     }
 
-    /// Waits until all that is on its way now has arrived, and not for what sets
-    /// out meanwhile.
-    ///
-    /// # Errors
-    /// A shard that has not, where it takes longer than `most`.
-    pub(crate) fn drain(&self, most: Duration) -> Result<(), ShardId> {
-        let end = Instant::now() + most;
+    /// Tells what is on its way now from what sets out later.
+    pub(crate) fn turn(&self) -> Age {
         let mut open = self.0.open.lock();
         open.epoch += 1;
-        let epoch = open.epoch;
-        while let Some(shard) = open.older_than(epoch) {
+        Age(open.epoch)
+    }
+
+    /// Waits until all that is older has arrived.
+    ///
+    /// # Errors
+    /// A shard of which something has not, where it takes longer than `most`.
+    pub(crate) fn wait(&self, age: Age, most: Duration) -> Result<(), ShardId> {
+        let end = Instant::now() + most;
+        let mut open = self.0.open.lock();
+        while let Some(shard) = open.older_than(age.0) {
             if self.0.fell.wait_until(&mut open, end).timed_out() {
-                return open.older_than(epoch).map_or(Ok(()), |_| Err(shard));
+                return open.older_than(age.0).map_or(Ok(()), |_| Err(shard));
             }
         }
         Ok(())
+    }
+}
+
+/// A moment, for the [`Fence`].
+#[derive(Clone, Copy)]
+pub(crate) struct Age(u64);
+
+impl Ticket {
+    /// Another one as old as this, for what was admitted under it and goes with
+    /// the next block.
+    pub(crate) fn again(&self) -> Self {
+        let mut open = self.fence.0.open.lock();
+        self.fence.ticket(&mut open, self.epoch, self.shard)
     }
 }
 
@@ -92,24 +117,27 @@ mod tests {
     #[test]
     fn waits_for_what_was_there_and_not_for_what_comes() {
         let fence = Fence::default();
-        assert_eq!(fence.drain(Duration::ZERO), Ok(()));
+        let soon = Duration::from_millis(5);
+        assert_eq!(fence.wait(fence.turn(), Duration::ZERO), Ok(()));
         let first = fence.enter(A);
-        assert_eq!(fence.drain(Duration::from_millis(5)), Err(A));
+        assert_eq!(fence.wait(fence.turn(), soon), Err(A));
         let second = fence.enter(B);
+        let age = fence.turn();
+        let later = fence.enter(A);
         drop(first);
-        assert_eq!(fence.drain(Duration::from_millis(5)), Err(B));
+        assert_eq!(fence.wait(age, soon), Err(B));
+        // What goes on with the next block is as old as it was.
+        let rest = second.again();
+        drop(second);
+        assert_eq!(fence.wait(age, soon), Err(B));
         let waiting = {
             let fence = fence.clone();
-            std::thread::spawn(move || fence.drain(Duration::from_secs(20)))
+            std::thread::spawn(move || fence.wait(age, Duration::from_secs(20)))
         };
-        // Until it has begun to wait, a ticket may be one of before.
-        let mut later = Vec::new();
-        while fence.0.open.lock().epoch < 4 {
-            std::thread::yield_now();
-        }
-        later.push(fence.enter(A));
-        drop(second);
+        drop(rest);
         assert_eq!(waiting.join().unwrap(), Ok(()));
-        assert_eq!(later.len(), fence.0.open.lock().tickets.len());
+        assert_eq!(fence.wait(fence.turn(), soon), Err(A));
+        drop(later);
+        assert!(fence.0.open.lock().tickets.is_empty());
     }
 }

@@ -2,13 +2,14 @@
 //! stand follows from it, and from nothing else.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use custody_ledger::{
     Act, Entry, EntryRef, HouseRecord, Ledger, LedgerError, ShardDescriptor, SubjectReference,
 };
 
 use super::status::{Erased, ErasureState, ErasureStatus, Hold, Said};
-use super::ErasureId;
+use super::{ErasureId, RegisterError, register};
 use crate::state::Reference;
 
 /// Bytes of blocks read at a time.
@@ -79,6 +80,18 @@ impl Records {
     /// no loss then.
     pub(crate) fn is_gone(&self, reference: &Reference) -> bool {
         self.gone.contains(reference)
+    }
+
+    /// Takes in whom the register names: where it is newer than the ledger, the
+    /// vault may have been made so too.
+    pub(crate) fn add_gone(&mut self, register: Option<&Path>) -> Result<(), RegisterError> {
+        let Some(path) = register else {
+            return Ok(());
+        };
+        for line in register::read_if_there(path)? {
+            self.gone.extend(line.subjects);
+        }
+        Ok(())
     }
 
     /// Erasures that are not over.
@@ -160,7 +173,11 @@ impl Records {
     fn erasure_record(&mut self, record: &HouseRecord, said: Said) {
         if let HouseRecord::ErasureRequested { id, .. } = record {
             let id = ErasureId(*id);
-            match self.by_id.get(&id).and_then(|at| self.erasures.get_mut(*at)) {
+            match self
+                .by_id
+                .get(&id)
+                .and_then(|at| self.erasures.get_mut(*at))
+            {
                 Some(status) => add(status, record, said),
                 None => {
                     self.by_id.insert(id, self.erasures.len());

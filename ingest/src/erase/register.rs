@@ -113,7 +113,11 @@ pub fn replay_register(vault: &Vault, register: &Path) -> Result<Replayed, Regis
                 }
             }
         }
-        let subjects: Vec<Reference> = same.iter().flat_map(|line| &line.subjects).copied().collect();
+        let subjects: Vec<Reference> = same
+            .iter()
+            .flat_map(|line| &line.subjects)
+            .copied()
+            .collect();
         let erasing = vault.begin_erasing(&subjects)?;
         if let Some(first) = same.first()
             && erasing.persons() > 0
@@ -143,8 +147,13 @@ pub fn read(path: &Path) -> Result<Vec<Line>, RegisterError> {
         .map_err(failed("read", path))?;
     let whole = whole_lines(&text);
     let mut lines = Vec::new();
-    for (number, line) in text[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let line = std::str::from_utf8(line).ok().and_then(|line| line.strip_suffix('\n'));
+    for (number, line) in text[..whole]
+        .split_inclusive(|byte| *byte == b'\n')
+        .enumerate()
+    {
+        let line = std::str::from_utf8(line)
+            .ok()
+            .and_then(|line| line.strip_suffix('\n'));
         let read = match line {
             Some(HEADER) if number == 0 => continue,
             Some(line) if number > 0 => parse(line),
@@ -217,7 +226,9 @@ fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> 
 
 /// Bytes up to the end of the last line.
 fn whole_lines(text: &[u8]) -> usize {
-    text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
+    text.iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1)
 }
 
 fn format(line: &Line) -> String {
@@ -254,7 +265,11 @@ fn parse(line: &str) -> Option<Line> {
             "keep" => false,
             _ => return None,
         },
-        subjects: fields.next()?.split(',').map(bytes16).collect::<Option<_>>()?,
+        subjects: fields
+            .next()?
+            .split(',')
+            .map(bytes16)
+            .collect::<Option<_>>()?,
     };
     fields.next().is_none().then_some(read)
 }
@@ -289,7 +304,9 @@ mod tests {
         }
         assert_eq!(read(&path).unwrap(), [line(1), line(2), line(3)]);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("custody.erasures/v1\n01010101010101010101010101010101 7 19999 keep "));
+        assert!(
+            text.starts_with("custody.erasures/v1\n01010101010101010101010101010101 7 19999 keep ")
+        );
     }
 
     #[test]

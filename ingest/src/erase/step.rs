@@ -56,6 +56,8 @@ impl FaultPoints {
 
 impl fmt::Debug for FaultPoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FaultPoints").field(&self.0.is_some()).finish()
+        f.debug_tuple("FaultPoints")
+            .field(&self.0.is_some())
+            .finish()
     }
 }

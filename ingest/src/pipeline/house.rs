@@ -1,9 +1,12 @@
 //! What the house shard says: read as a whole on start, then followed.
 
+use std::path::Path;
+
 use custody_ledger::{Act, Digest, EntryRef, HouseRecord, Ledger, LedgerError, ShardDescriptor};
 
+use super::PipelineError;
 use super::parties::Parties;
-use crate::erase::Records;
+use crate::erase::{EraseError, Records};
 use crate::overdue;
 use crate::state::{Batch, Position, StateError, SubjectStates};
 
@@ -12,20 +15,27 @@ const READ_BYTES: usize = 4 << 20;
 
 /// What the house shard has said so far.
 #[derive(Default)]
-pub(super) struct HouseLog {
+pub(crate) struct HouseLog {
     pub(super) parties: Parties,
     /// Given and revoked, in order, each with when it was recorded.
     pub(super) waivers: Vec<(i64, HouseRecord)>,
     /// The ruleset that was adopted last.
     pub(super) ruleset: Option<Digest>,
     /// Erasures and holds.
-    pub(super) records: Records,
+    pub(crate) records: Records,
     /// How many entries that is.
     pub(super) size: u64,
 }
 
 impl HouseLog {
-    pub(super) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+    /// Reads the house shard, and whom the register of erasures names beside it.
+    pub(crate) fn load(ledger: &Ledger, register: Option<&Path>) -> Result<Self, PipelineError> {
+        let mut log = Self::read(ledger)?;
+        log.records.add_gone(register).map_err(EraseError::from)?;
+        Ok(log)
+    }
+
+    fn read(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut log = Self::default();
         let house = ShardDescriptor::house().id();
         let mut height = 0;
