@@ -35,18 +35,22 @@ mod fence;
 mod recipients;
 pub mod register;
 
+mod desk;
+mod trouble;
+
 mod carry;
 mod holds;
 mod identity;
 mod registrar;
 
+pub use desk::{EraseOptions, RegistrarParts};
 pub use error::EraseError;
 pub use order::{EraseOrder, ErasureId, MAX_SUBJECTS};
 pub use records::Records;
 pub use register::{RegisterError, Replayed, replay_register};
-pub use registrar::{EraseOptions, Registrar, RegistrarParts};
+pub use registrar::Registrar;
 pub use status::{Erased, ErasureState, ErasureStatus, Hold, Said};
 pub use step::{FaultPoints, Step};
 
+pub(crate) use desk::Desk;
 pub(crate) use fence::Ticket;
-pub(crate) use registrar::Desk;

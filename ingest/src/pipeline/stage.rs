@@ -10,8 +10,8 @@ use custody_vault::{Admission, EntryContext, VaultError};
 use tracing::info_span;
 
 use super::PipelineError;
-use super::feed::Shared;
 use super::parties::house;
+use super::shared::Shared;
 use crate::decode::decode;
 use crate::duplicates::{Digests, Sighting};
 use crate::message::RawMessage;
