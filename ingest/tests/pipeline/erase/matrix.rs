@@ -57,12 +57,8 @@ fn is_done(house: House, data: &Path, persons: &Persons) {
     assert!(done.said.at > done.started);
     assert_eq!(done.generation, house.vault.root().generation);
     assert_eq!(done.commitment.0, house.vault.root().commitment);
-    let of = |wanted| {
-        kinds(house_ref(&house))
-            .iter()
-            .filter(|kind| **kind == wanted)
-            .count()
-    };
+    let said = kinds(&house);
+    let of = |wanted| said.iter().filter(|kind| **kind == wanted).count();
     assert_eq!(of("erasure_requested"), 1);
     assert_eq!(of("erasure_done"), 1);
 
@@ -102,10 +98,6 @@ fn is_done(house: House, data: &Path, persons: &Persons) {
     assert!(is_in(&rows, &persons.stays));
 }
 
-fn house_ref(house: &House) -> &House {
-    house
-}
-
 #[test]
 fn killed_after_any_step_it_is_done_by_the_next_start() {
     for step in Step::ALL {
@@ -124,6 +116,61 @@ fn killed_after_any_step_it_is_done_by_the_next_start() {
         let house = open(data);
         is_done(house, data, &persons);
     }
+}
+
+/// Where a child that is to be killed works, and after which step.
+const CHILD_DATA: &str = "CUSTODY_TEST_ERASE_DATA";
+const CHILD_STEP: &str = "CUSTODY_TEST_ERASE_STEP";
+
+#[test]
+fn a_process_that_is_killed_leaves_it_done_or_not_done() {
+    for (number, step) in Step::ALL.into_iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "erase::matrix::child_that_is_killed",
+                "--ignored",
+            ])
+            .env(CHILD_DATA, data)
+            .env(CHILD_STEP, number.to_string())
+            .output()
+            .unwrap();
+        assert!(
+            child.status.code().is_none(),
+            "it ended by itself: {child:?}"
+        );
+        let persons = std::fs::read(data.join("persons")).unwrap();
+        let mut persons = persons.chunks(16).map(|one| one.try_into().unwrap());
+        let mut next = || persons.next().unwrap();
+        let persons = Persons {
+            gone: [next(), next()],
+            stays: next(),
+        };
+        let house = open(data);
+        assert_eq!(kinds(&house).last(), Some(&"erasure_done"), "{step:?}");
+        is_done(house, data, &persons);
+    }
+}
+
+#[test]
+#[ignore = "ends the process; another test runs it"]
+fn child_that_is_killed() {
+    let data = std::path::PathBuf::from(std::env::var_os(CHILD_DATA).unwrap());
+    let number: usize = std::env::var(CHILD_STEP).unwrap().parse().unwrap();
+    let faults = FaultPoints::new(move |done| {
+        if done == Step::ALL[number] {
+            std::process::abort();
+        }
+        Ok(())
+    });
+    let house = House::with(&data, START_NS, options(&data, faults));
+    let persons = fill(&house);
+    let all = [persons.gone[0], persons.gone[1], persons.stays].concat();
+    std::fs::write(data.join("persons"), all).unwrap();
+    let _ = house.pipeline.registrar().erase(order(&persons.gone));
+    panic!("it was to be killed");
 }
 
 #[test]
