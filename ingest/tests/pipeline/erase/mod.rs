@@ -5,5 +5,6 @@ mod holds;
 mod identity;
 mod marks;
 mod matrix;
+mod model;
 mod restore;
 mod world;
