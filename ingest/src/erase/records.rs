@@ -305,15 +305,8 @@ fn add(status: &mut ErasureStatus, record: &HouseRecord, said: Said) {
     else {
         return;
     };
-    for subject in subjects {
-        if !status.subjects.contains(&subject.0) {
-            status.subjects.push(subject.0);
-        }
-    }
-    for recipient in recipients {
-        if !status.recipients.contains(recipient) {
-            status.recipients.push(recipient.clone());
-        }
-    }
+    // What is added was compared with what is there.
+    status.subjects.extend(references(subjects));
+    status.recipients.extend_from_slice(recipients);
     status.added.push(said);
 }

@@ -265,3 +265,34 @@ fn many_persons_are_one_change_of_the_root_and_the_same_order_twice_is_one() {
     assert_eq!(requested.count(), 1);
     settled(house, data);
 }
+
+#[test]
+fn an_order_of_hundreds_is_as_good_as_one() {
+    const PERSONS: usize = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = open(data);
+    let ids: Vec<String> = (0..PERSONS).map(|n| format!("account:p{n}")).collect();
+    let said =
+        |n: usize, id: &String| said(&format!("e-{n}"), "use", "2024-05-01T12:00:00Z", &[id], USE);
+    for (partition, ids) in (0..).zip(ids.chunks(PERSONS / 2)) {
+        let said: Vec<String> = ids
+            .iter()
+            .enumerate()
+            .map(|(n, id)| said(n + 1000 * usize::try_from(partition).unwrap(), id))
+            .collect();
+        house.send(partition, &said);
+    }
+    house.reviewed();
+    let subjects: Vec<Reference> = ids.iter().map(|id| person(&house, id)).collect();
+    let before = house.vault.epoch();
+    let (kept, gone) = subjects.split_first().unwrap();
+    let began = std::time::Instant::now();
+    let status = house.pipeline.registrar().erase(order(gone)).unwrap();
+    println!("{} persons in {:?}", gone.len(), began.elapsed());
+    assert_eq!(status.done.unwrap().persons, gone.len() as u64);
+    assert_eq!(house.vault.epoch(), before + 1);
+    let rows = settled(house, data);
+    assert!(is_in(&rows, kept));
+    assert!(gone.iter().all(|reference| !is_in(&rows, reference)));
+}
