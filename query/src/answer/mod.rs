@@ -31,10 +31,12 @@ mod findings;
 mod oversight;
 mod policies;
 mod recipients;
+mod rights;
 mod summary;
 mod transfers;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
@@ -50,6 +52,16 @@ use crate::read_model::{ReadModel, Visible};
 use clause::Rulebook;
 use page::TokenKey;
 
+/// Tells the time, in nanoseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
+
 /// Everything that answers are made from; clones share it.
 #[derive(Clone)]
 pub struct QueryState {
@@ -58,6 +70,7 @@ pub struct QueryState {
     pub(crate) read_model: ReadModel,
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
+    clock: Clock,
 }
 
 impl QueryState {
@@ -70,6 +83,7 @@ impl QueryState {
             read_model,
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
+            clock: Arc::new(now_ns),
         }
     }
 
@@ -79,6 +93,18 @@ impl QueryState {
     pub fn with_rules(mut self, rules: &'static Ruleset) -> Self {
         self.rulebook = Rulebook::new(rules);
         self
+    }
+
+    /// Another clock than the system's: by it, deadlines have passed or not.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn now_ns(&self) -> i64 {
+        (self.clock)()
     }
 
     /// The read model that answers come from.

@@ -117,6 +117,7 @@ paged!(
     v1::ListTransfersRequest,
     v1::ListFindingsRequest,
     v1::OversightListRequest,
+    v1::ListRequestsRequest,
 );
 
 impl Page {

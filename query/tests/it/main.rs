@@ -16,4 +16,5 @@ mod model;
 mod pages;
 mod policy;
 mod proofs;
+mod requests;
 mod server;
