@@ -123,15 +123,15 @@ impl Ledger {
         })
     }
 
-    /// That an erasure was requested, begun and done: these three entries of the
-    /// house shard, all under one checkpoint. What they say is not looked at
+    /// That an erasure was requested, begun and done: these entries of the house
+    /// shard, all under one checkpoint. What they say is not looked at
     /// here; whoever verifies the certificate does.
     ///
     /// # Errors
     /// [`ProveError`].
     pub fn certify_erasure(
         &self,
-        requested: u64,
+        requested: &[u64],
         started: u64,
         done: u64,
     ) -> Result<ErasureCertificate, ProveError> {
@@ -158,7 +158,10 @@ impl Ledger {
         };
         Ok(ErasureCertificate {
             format: ErasureFormat::V1,
-            requested: evidence(requested)?,
+            requested: requested
+                .iter()
+                .map(|sequence| evidence(*sequence))
+                .collect::<Result<_, _>>()?,
             started: evidence(started)?,
             done: evidence(done)?,
             manifest_path: self.manifest_path(&published)?,

@@ -15,9 +15,9 @@ use crate::id::{Digest, LedgerId, ShardId, SubjectReference};
 use crate::note::VerifyingKey;
 use crate::tree::Hash;
 
-/// That an erasure was requested, begun and done: the three entries of the
-/// house shard that say so, each with its place in the shard's log at one
-/// signed checkpoint.
+/// That an erasure was requested, begun and done: the entries of the house
+/// shard that say so, each with its place in the shard's log at one signed
+/// checkpoint.
 ///
 /// It holds no identifier: whose the references are was known to the vault
 /// alone, which has forgotten it. Whoever was given a reference before can look
@@ -40,8 +40,9 @@ pub struct ErasureCertificate {
     /// The house shard.
     #[serde(with = "encoding::id")]
     pub shard: ShardId,
-    /// The entry `erasure_requested`.
-    pub requested: EntryEvidence,
+    /// The entry `erasure_requested`, and more of the same erasure where it
+    /// turned out later that others were meant too; by sequence.
+    pub requested: Vec<EntryEvidence>,
     /// The entry `erasure_started`.
     pub started: EntryEvidence,
     /// The entry `erasure_done`.
@@ -57,8 +58,8 @@ pub struct CertifiedErasure {
     pub head: LedgerCheckpoint,
     /// In the house shard.
     pub shard: ShardCheckpoint,
-    /// The entry `erasure_requested`.
-    pub requested: VerifiedEntry,
+    /// The entries `erasure_requested`, at least one.
+    pub requested: Vec<VerifiedEntry>,
     /// The entry `erasure_started`.
     pub started: VerifiedEntry,
     /// The entry `erasure_done`.
@@ -69,7 +70,7 @@ pub struct CertifiedErasure {
     pub subjects: BTreeSet<SubjectReference>,
     /// Ids of the organisations that had been given their data, as it was
     /// written down before anything was destroyed.
-    pub recipients: Vec<String>,
+    pub recipients: BTreeSet<String>,
     /// How many entries there were about them. They stay.
     pub entries: u64,
     /// Why, as a code.
@@ -109,64 +110,49 @@ impl ErasureCertificate {
         if checkpoint.kafka.is_some() {
             return Err(EvidenceError::NotHouse { shard });
         }
-        let [requested, started, done] = [
-            (&self.requested, Kind::ErasureRequested),
-            (&self.started, Kind::ErasureStarted),
-            (&self.done, Kind::ErasureDone),
-        ]
-        .map(|(evidence, kind)| in_log(evidence, kind, &checkpoint));
-        let (requested, started, done) = (requested?, started?, done?);
+        let requested = self.requested.iter();
+        let requested = requested
+            .map(|evidence| in_log(evidence, Kind::ErasureRequested, &checkpoint))
+            .collect::<Result<Vec<_>, _>>()?;
+        let started = in_log(&self.started, Kind::ErasureStarted, &checkpoint)?;
+        let done = in_log(&self.done, Kind::ErasureDone, &checkpoint)?;
 
         let other = |what| EvidenceError::OtherErasure { what };
-        if requested.sequence >= started.sequence || started.sequence >= done.sequence {
-            return Err(other("the entries are not in the order of an erasure"));
-        }
-        let Some(HouseRecord::ErasureRequested {
-            id,
-            subjects,
-            recipients,
-            entries,
-            reason,
-            ticket,
-            mark,
-        }) = said(&requested.entry)
-        else {
-            return Err(other("the first entry requests none"));
-        };
-        let is_begun = matches!(
-            said(&started.entry),
-            Some(HouseRecord::ErasureStarted { id: begun }) if begun == id
-        );
-        if !is_begun {
-            return Err(other("the second entry does not begin the one requested"));
-        }
         let Some(HouseRecord::ErasureDone {
-            id: ended,
+            id,
             generation,
             commitment,
             persons,
             started: begun,
         }) = said(&done.entry)
         else {
-            return Err(other("the third entry ends none"));
+            return Err(other("the last entry ends none"));
         };
-        if ended != id || (begun.shard, begun.sequence) != (shard, started.sequence) {
-            return Err(other("the third entry does not end the one begun"));
+        let is_begun = matches!(
+            said(&started.entry),
+            Some(HouseRecord::ErasureStarted { id: of }) if of == id
+        );
+        if !is_begun || (begun.shard, begun.sequence) != (shard, started.sequence) {
+            return Err(other("the last entry does not end the one begun"));
         }
-        if subjects.is_empty() {
-            return Err(EvidenceError::NoSubject);
+        let asked = Asked::read(&requested, *id)?;
+        let in_order = asked.first < started.sequence
+            && started.sequence < done.sequence
+            && asked.last < done.sequence;
+        if !in_order {
+            return Err(other("the entries are not in the order of an erasure"));
         }
         Ok(CertifiedErasure {
             ledger: manifest.ledger,
             head,
             shard: checkpoint,
             id: *id,
-            subjects: subjects.iter().copied().collect(),
-            recipients: recipients.clone(),
-            entries: *entries,
-            reason: reason.clone(),
-            ticket: ticket.clone(),
-            mark: *mark,
+            subjects: asked.subjects,
+            recipients: asked.recipients,
+            entries: asked.entries,
+            reason: asked.reason,
+            ticket: asked.ticket,
+            mark: asked.mark,
             persons: *persons,
             generation: *generation,
             commitment: *commitment,
@@ -187,6 +173,62 @@ impl ErasureCertificate {
     /// [`EvidenceError::Json`] or [`EvidenceError::Format`].
     pub fn from_json(json: &[u8]) -> Result<Self, EvidenceError> {
         format::read(json, "custody.erasure-certificate/v1")
+    }
+}
+
+/// What was asked for. The first entry says why and how; later ones who else.
+#[derive(Default)]
+struct Asked {
+    first: u64,
+    last: u64,
+    subjects: BTreeSet<SubjectReference>,
+    recipients: BTreeSet<String>,
+    entries: u64,
+    reason: String,
+    ticket: String,
+    mark: bool,
+}
+
+impl Asked {
+    fn read(requested: &[VerifiedEntry], erasure: [u8; 16]) -> Result<Self, EvidenceError> {
+        let other = |what| EvidenceError::OtherErasure { what };
+        let mut asked = Self::default();
+        let mut last = None;
+        for entry in requested {
+            let Some(HouseRecord::ErasureRequested {
+                id,
+                subjects,
+                recipients,
+                entries,
+                reason,
+                ticket,
+                mark,
+            }) = said(&entry.entry)
+            else {
+                return Err(other("an entry requests none"));
+            };
+            if *id != erasure {
+                return Err(other("an entry requests another one"));
+            }
+            if last.is_some_and(|last| last >= entry.sequence) {
+                return Err(other("the requests are not in their order"));
+            }
+            if last.is_none() {
+                asked.first = entry.sequence;
+                asked.entries = *entries;
+                asked.reason.clone_from(reason);
+                asked.ticket.clone_from(ticket);
+                asked.mark = *mark;
+            }
+            last = Some(entry.sequence);
+            asked.subjects.extend(subjects);
+            asked.recipients.extend(recipients.iter().cloned());
+        }
+        asked.last = last.ok_or(other("nothing requests it"))?;
+        if asked.subjects.is_empty() {
+            return Err(EvidenceError::NoSubject);
+        }
+        Ok(asked)
     }
 }
 

@@ -57,17 +57,19 @@ fn entries() -> Vec<Entry> {
     vec![
         requested(1, &[1, 2]),
         requested(2, &[3]),
+        // Somebody was linked with the first before it began.
+        requested(1, &[5]),
         started(1),
         started(2),
-        done(1, HOUSE, 2),
-        done(2, HOUSE, 3),
+        done(1, HOUSE, 3),
+        done(2, HOUSE, 4),
         // An end of the first that names the beginning of the second; one of
         // another shard; a request about nobody.
-        done(1, HOUSE, 3),
-        done(1, ShardId([0x20; 16]), 2),
+        done(1, HOUSE, 4),
+        done(1, ShardId([0x20; 16]), 3),
         requested(4, &[]),
         started(4),
-        done(4, HOUSE, 9),
+        done(4, HOUSE, 10),
     ]
 }
 
@@ -87,7 +89,12 @@ fn evidence(shard: &Shard, sequence: usize) -> EntryEvidence {
 }
 
 /// The certificate that these entries would make.
-fn certificate_of(world: &World, [requested, started, done]: [usize; 3]) -> ErasureCertificate {
+fn certificate_of(
+    world: &World,
+    requested: &[usize],
+    started: usize,
+    done: usize,
+) -> ErasureCertificate {
     let shard = &world.shards[0];
     ErasureCertificate {
         format: Default::default(),
@@ -96,14 +103,14 @@ fn certificate_of(world: &World, [requested, started, done]: [usize; 3]) -> Eras
         manifest_path: path(SEQUENCE, &world.log()),
         checkpoint: shard.note(),
         shard: shard.id,
-        requested: evidence(shard, requested),
+        requested: requested.iter().map(|at| evidence(shard, *at)).collect(),
         started: evidence(shard, started),
         done: evidence(shard, done),
     }
 }
 
 pub(crate) fn certificate() -> ErasureCertificate {
-    certificate_of(&world(&entries()), [0, 2, 4])
+    certificate_of(&world(&entries()), &[0, 2], 3, 5)
 }
 
 /// Through JSON, as it comes.
@@ -119,10 +126,11 @@ fn an_erasure_is_proved_from_its_request_to_its_end() {
     assert_eq!(proved.ledger, LEDGER);
     assert_eq!(proved.id, [1; 16]);
     let subjects: Vec<SubjectReference> = proved.subjects.iter().copied().collect();
-    let mut expected = vec![reference(1), reference(2)];
+    let mut expected = vec![reference(1), reference(2), reference(5)];
     expected.sort();
     assert_eq!(subjects, expected);
-    assert_eq!(proved.recipients, ["dhl", "stripe"]);
+    let recipients: Vec<&str> = proved.recipients.iter().map(String::as_str).collect();
+    assert_eq!(recipients, ["dhl", "stripe"]);
     assert_eq!((proved.entries, proved.persons), (9, 2));
     assert_eq!(
         (proved.reason.as_str(), proved.ticket.as_str()),
@@ -133,7 +141,7 @@ fn an_erasure_is_proved_from_its_request_to_its_end() {
         (3, Digest([0xdd; 32]))
     );
     assert!(proved.mark);
-    assert_eq!(proved.done.sequence, 4);
+    assert_eq!(proved.done.sequence, 5);
     assert_eq!(check(&certificate()), Ok(()));
 }
 
@@ -141,34 +149,42 @@ fn an_erasure_is_proved_from_its_request_to_its_end() {
 fn entries_of_two_erasures_prove_neither() {
     let world = world(&entries());
     // Signed once: it is the entries that are mixed.
-    let template = certificate_of(&world, [0, 2, 4]);
-    let all: Vec<EntryEvidence> = (0..11).map(|at| evidence(&world.shards[0], at)).collect();
-    let mut good = 0;
-    for first in 0..11 {
-        for second in 0..11 {
-            for third in 0..11 {
-                let certificate = ErasureCertificate {
-                    requested: all[first].clone(),
-                    started: all[second].clone(),
-                    done: all[third].clone(),
-                    ..template.clone()
-                };
-                let verified = certificate.verify(&trusted()).map(|_| ());
-                if [[0, 2, 4], [1, 3, 5]].contains(&[first, second, third]) {
+    let template = certificate_of(&world, &[0, 2], 3, 5);
+    let all: Vec<EntryEvidence> = (0..12).map(|at| evidence(&world.shards[0], at)).collect();
+    let mixed = |requested: &[usize], started: usize, done: usize| {
+        let certificate = ErasureCertificate {
+            requested: requested.iter().map(|at| all[*at].clone()).collect(),
+            started: all[started].clone(),
+            done: all[done].clone(),
+            ..template.clone()
+        };
+        certificate.verify(&trusted()).map(|_| ())
+    };
+    let good = [(0, 3, 5), (1, 4, 6), (2, 3, 5)];
+    for first in 0..12 {
+        for second in 0..12 {
+            for third in 0..12 {
+                let verified = mixed(&[first], second, third);
+                if good.contains(&(first, second, third)) {
                     assert_eq!(verified, Ok(()));
-                    good += 1;
-                } else {
-                    let error = verified.unwrap_err();
-                    let fits = matches!(
-                        error,
-                        EvidenceError::OtherErasure { .. } | EvidenceError::NoSubject
-                    );
-                    assert!(fits, "{first} {second} {third}: {error}");
+                    continue;
                 }
+                let error = verified.unwrap_err();
+                let fits = matches!(
+                    error,
+                    EvidenceError::OtherErasure { .. } | EvidenceError::NoSubject
+                );
+                assert!(fits, "{first} {second} {third}: {error}");
             }
         }
     }
-    assert_eq!(good, 2);
+    for requested in [&[][..], &[0, 1], &[2, 0], &[0, 0], &[0, 3], &[0, 2, 5]] {
+        let error = mixed(requested, 3, 5).unwrap_err();
+        assert!(
+            matches!(error, EvidenceError::OtherErasure { .. }),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -176,7 +192,7 @@ fn what_a_service_says_proves_nothing() {
     // The same words in a shard that is fed by Kafka.
     let mut world = world(&entries());
     world.shards[0].house = false;
-    let error = check(&certificate_of(&world, [0, 2, 4])).unwrap_err();
+    let error = check(&certificate_of(&world, &[0, 2], 3, 5)).unwrap_err();
     assert_eq!(error, EvidenceError::NotHouse { shard: HOUSE });
 }
 
@@ -193,11 +209,13 @@ fn what_was_changed_or_left_out_is_noticed() {
             c.checkpoint = c.ledger_checkpoint.clone()
         }),
         ("shard", |c| c.shard = ShardId([0x20; 16])),
-        ("request", |c| *c.requested.entry.last_mut().unwrap() ^= 1),
+        ("request", |c| {
+            *c.requested[0].entry.last_mut().unwrap() ^= 1
+        }),
         ("end", |c| c.done.entry[30] ^= 1),
         ("chain", |c| c.started.previous.0[0] ^= 1),
         ("sequence", |c| c.done.sequence += 1),
-        ("no path", |c| c.requested.path = None),
+        ("no path", |c| c.requested[1].path = None),
         ("short path", |c| c.done.path.as_mut().unwrap().truncate(1)),
         ("another's path", |c| c.done.path = c.started.path.clone()),
     ];
@@ -209,13 +227,13 @@ fn what_was_changed_or_left_out_is_noticed() {
     // Each byte of what was said counts.
     let good = certificate();
     for part in 0..3 {
-        let length = [&good.requested, &good.started, &good.done][part]
+        let length = [&good.requested[1], &good.started, &good.done][part]
             .entry
             .len();
         for at in 0..length {
             let mut changed = good.clone();
             let parts = [
-                &mut changed.requested,
+                &mut changed.requested[1],
                 &mut changed.started,
                 &mut changed.done,
             ];
