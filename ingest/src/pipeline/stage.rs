@@ -213,6 +213,7 @@ impl Stage {
                 person: self.shared.vault.house(),
                 is_new: false,
                 linked: Vec::new(),
+                erased_day: None,
             });
         }
         let ids: Vec<&str> = event.ids().iter().map(String::as_str).collect();
