@@ -47,13 +47,35 @@ pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub use rights::out_of_reach;
 
+use crate::custodian::Custodian;
 use crate::read_model::{ReadModel, Visible};
 use clause::Rulebook;
 use page::TokenKey;
 
 /// Tells the time, in nanoseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How the operator wants persons erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasingOptions {
+    /// Whether identifiers are marked where a request does not say. Default:
+    /// they are.
+    pub mark: bool,
+    /// How old shares of a root key become, in days, before they are destroyed.
+    /// Default: 30.
+    pub escrow_max_age_days: u32,
+}
+
+impl Default for ErasingOptions {
+    fn default() -> Self {
+        Self {
+            mark: true,
+            escrow_max_age_days: 30,
+        }
+    }
+}
 
 fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -71,6 +93,8 @@ pub struct QueryState {
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
     clock: Clock,
+    custodian: Option<Arc<dyn Custodian>>,
+    pub(crate) erasing: ErasingOptions,
 }
 
 impl QueryState {
@@ -84,6 +108,8 @@ impl QueryState {
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
             clock: Arc::new(now_ns),
+            custodian: None,
+            erasing: ErasingOptions::default(),
         }
     }
 
@@ -100,6 +126,24 @@ impl QueryState {
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Who erases, holds and links. Without one, all of that is refused.
+    #[must_use]
+    pub fn with_custodian(mut self, custodian: Arc<dyn Custodian>) -> Self {
+        self.custodian = Some(custodian);
+        self
+    }
+
+    /// How the operator wants persons erased.
+    #[must_use]
+    pub fn with_erasing(mut self, erasing: ErasingOptions) -> Self {
+        self.erasing = erasing;
+        self
+    }
+
+    pub(crate) fn custodian(&self) -> Result<&Arc<dyn Custodian>, QueryError> {
+        self.custodian.as_ref().ok_or(QueryError::NoPipeline)
     }
 
     /// Nanoseconds since 1970.

@@ -18,9 +18,9 @@ impl RightsService for LineageApi {
 
     async fn erase_subject(
         &self,
-        _: Request<EraseSubjectRequest>,
+        request: Request<EraseSubjectRequest>,
     ) -> Result<Response<EraseSubjectResponse>, Status> {
-        refuse("custody.v1.RightsService/EraseSubject")
+        self.respond(request).await
     }
 
     type ExportSubjectStream = BoxStream<ExportSubjectResponse>;
@@ -34,64 +34,64 @@ impl RightsService for LineageApi {
 
     async fn list_erasures(
         &self,
-        _: Request<ListErasuresRequest>,
+        request: Request<ListErasuresRequest>,
     ) -> Result<Response<ListErasuresResponse>, Status> {
-        refuse("custody.v1.RightsService/ListErasures")
+        self.respond(request).await
     }
 
     async fn get_erasure(
         &self,
-        _: Request<GetErasureRequest>,
+        request: Request<GetErasureRequest>,
     ) -> Result<Response<GetErasureResponse>, Status> {
-        refuse("custody.v1.RightsService/GetErasure")
+        self.respond(request).await
     }
 
     async fn withdraw_erasure(
         &self,
-        _: Request<WithdrawErasureRequest>,
+        request: Request<WithdrawErasureRequest>,
     ) -> Result<Response<WithdrawErasureResponse>, Status> {
-        refuse("custody.v1.RightsService/WithdrawErasure")
+        self.respond(request).await
     }
 
     async fn place_hold(
         &self,
-        _: Request<PlaceHoldRequest>,
+        request: Request<PlaceHoldRequest>,
     ) -> Result<Response<PlaceHoldResponse>, Status> {
-        refuse("custody.v1.RightsService/PlaceHold")
+        self.respond(request).await
     }
 
     async fn lift_hold(
         &self,
-        _: Request<LiftHoldRequest>,
+        request: Request<LiftHoldRequest>,
     ) -> Result<Response<LiftHoldResponse>, Status> {
-        refuse("custody.v1.RightsService/LiftHold")
+        self.respond(request).await
     }
 
     async fn list_holds(
         &self,
-        _: Request<ListHoldsRequest>,
+        request: Request<ListHoldsRequest>,
     ) -> Result<Response<ListHoldsResponse>, Status> {
-        refuse("custody.v1.RightsService/ListHolds")
+        self.respond(request).await
     }
 
     async fn link_subjects(
         &self,
-        _: Request<LinkSubjectsRequest>,
+        request: Request<LinkSubjectsRequest>,
     ) -> Result<Response<LinkSubjectsResponse>, Status> {
-        refuse("custody.v1.RightsService/LinkSubjects")
+        self.respond(request).await
     }
 
     async fn unlink_subjects(
         &self,
-        _: Request<UnlinkSubjectsRequest>,
+        request: Request<UnlinkSubjectsRequest>,
     ) -> Result<Response<UnlinkSubjectsResponse>, Status> {
-        refuse("custody.v1.RightsService/UnlinkSubjects")
+        self.respond(request).await
     }
 
     async fn release_identifier(
         &self,
-        _: Request<ReleaseIdentifierRequest>,
+        request: Request<ReleaseIdentifierRequest>,
     ) -> Result<Response<ReleaseIdentifierResponse>, Status> {
-        refuse("custody.v1.RightsService/ReleaseIdentifier")
+        self.respond(request).await
     }
 }
