@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod office;
 mod oracle;
 mod world;
 
 mod backup;
 mod consent;
+mod erasing;
 mod evidence;
 mod findings;
 mod findings_model;
