@@ -13,6 +13,6 @@ mod deadline;
 mod duty;
 
 pub(crate) use check::{Checker, mark_found};
-pub(crate) use duty::{Duties, DutyChange, asks_for_others, changes};
+pub(crate) use duty::{Duties, DutyChange, asks_for_others, changes, forget};
 
 pub use deadline::{Deadline, Deadlines, Statutory};

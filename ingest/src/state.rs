@@ -14,6 +14,8 @@ mod table;
 mod recover;
 mod settle;
 
+mod forget;
+
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +24,7 @@ pub(crate) use settle::Settled;
 pub(crate) use store::{Batch, JudgedRow, Position, Store, encode_at, from_sortable, sortable};
 
 pub use store::StateStoreError;
-pub(crate) use table::SubjectStates;
+pub(crate) use table::{Arrival, SubjectStates};
 
 /// A subject reference, as the vault gives it.
 pub(crate) type Reference = [u8; 16];
@@ -51,4 +53,16 @@ pub enum StateError {
     /// An entry in the ledger could not be read.
     #[error("subject states: entry: {0}")]
     Entry(#[from] custody_ledger::DecodeError),
+    /// The vault lacks a key that an entry was sealed with, and nobody erased it.
+    #[error(
+        "the vault has no key for the entry {sequence} of shard {shard}, and the ledger says of \
+         no erasure of that person: the vault is older than the ledger, or another one; restore \
+         both from the same backup"
+    )]
+    KeyLost {
+        /// The shard.
+        shard: custody_ledger::ShardId,
+        /// The entry's sequence number.
+        sequence: u64,
+    },
 }

@@ -47,6 +47,9 @@ impl Settled {
             if let Some(review) = &effect.review {
                 batch.review(&review.row());
             }
+            if let Some(day) = effect.marked_day {
+                batch.marked(subject, day);
+            }
         }
         batch.position(self.head.shard, &Position::of(&self.head));
     }
@@ -77,7 +80,7 @@ impl SubjectStates {
                 let Some(subject) = effect.subject else {
                     continue;
                 };
-                if !effect.judged && !effect.changes {
+                if !effect.is_the_states() {
                     continue;
                 }
                 let of = persons.entry(subject).or_default();

@@ -1,5 +1,6 @@
 //! States on disk, and what goes with them in the same batch.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use custody_ledger::{Digest, EntryRef, Head, LedgerId, ShardId};
@@ -20,7 +21,7 @@ impl From<fjall::Error> for StateError {
     }
 }
 
-const FORMAT: &str = "custody state 3";
+const FORMAT: &str = "custody state 4";
 
 /// In `meta`: the store is to be made anew when it is opened again.
 const MAKE_AGAIN: &str = "make-again";
@@ -85,6 +86,8 @@ pub(crate) struct Store {
     duties: Keyspace,
     due: Keyspace,
     found: Keyspace,
+    marked: Keyspace,
+    links: Keyspace,
     positions: Keyspace,
 }
 
@@ -133,6 +136,8 @@ impl Store {
             duties: open("duties")?,
             due: open("due")?,
             found: open("found")?,
+            marked: open("marked")?,
+            links: open("links")?,
             positions: open("positions")?,
             database,
         })
@@ -280,6 +285,31 @@ impl Store {
         rows.map(|row| Ok(row.key()?.to_vec())).collect()
     }
 
+    /// Every duty of a kind that a person has: its key and what is stored.
+    pub(crate) fn duties_of(&self, key: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+        let rows = self.duties.prefix(key).map(|row| {
+            let (key, value) = row.into_inner()?;
+            Ok((key.to_vec(), value.to_vec()))
+        });
+        rows.collect()
+    }
+
+    /// On which day the person starts as erased, days since 1970-01-01 UTC.
+    pub(crate) fn marked(&self, subject: &Reference) -> Result<Option<i32>, StateError> {
+        let row = self.marked.get(subject)?;
+        row.map(|row| Ok(i32::from_be_bytes(array(&row, "marked")?)))
+            .transpose()
+    }
+
+    /// With whom the house shard has linked a person.
+    pub(crate) fn links(&self, subject: &Reference) -> Result<Vec<Reference>, StateError> {
+        let rows = self.links.prefix(subject).map(|row| {
+            let key = row.key()?;
+            array(key.get(16..).unwrap_or_default(), "links")
+        });
+        rows.collect()
+    }
+
     pub(crate) fn is_found(&self, key: &[u8]) -> Result<bool, StateError> {
         Ok(self.found.contains_key(key)?)
     }
@@ -336,6 +366,64 @@ impl Batch<'_> {
         self.rows.insert(&self.store.found, key, []);
     }
 
+    pub(crate) fn marked(&mut self, subject: &Reference, day: i32) {
+        self.rows
+            .insert(&self.store.marked, *subject, day.to_be_bytes());
+    }
+
+    /// Two persons are linked, as the house shard says.
+    pub(crate) fn link(&mut self, a: &Reference, b: &Reference) {
+        for key in both_ways(a, b) {
+            self.rows.insert(&self.store.links, key, []);
+        }
+    }
+
+    pub(crate) fn unlink(&mut self, a: &Reference, b: &Reference) {
+        for key in both_ways(a, b) {
+            self.rows.remove(&self.store.links, key);
+        }
+    }
+
+    /// Takes away all that is known of a person, but for duties, whose rows the
+    /// overdue room knows.
+    pub(crate) fn forget(&mut self, subject: &Reference) -> Result<(), StateError> {
+        let store = self.store;
+        self.rows.remove(&store.states, *subject);
+        self.rows.remove(&store.marked, *subject);
+        for row in store.judged.prefix(subject) {
+            let key = row.key()?;
+            let at = decode_judged(&key, 0)?.at;
+            self.rows.remove(&store.rejudged, encode_at(at));
+            self.rows.remove(&store.judged, key.to_vec());
+        }
+        for other in store.links(subject)? {
+            self.unlink(subject, &other);
+        }
+        Ok(())
+    }
+
+    /// Takes away the reviews of these persons.
+    pub(crate) fn forget_reviews(
+        &mut self,
+        subjects: &HashSet<Reference>,
+    ) -> Result<(), StateError> {
+        for review in self.store.reviews()? {
+            if subjects.contains(&review.subject) {
+                self.rows
+                    .remove(&self.store.reviews, encode_at(review.cause));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn no_duty(&mut self, key: &[u8]) {
+        self.rows.remove(&self.store.duties, key);
+    }
+
+    pub(crate) fn not_found(&mut self, key: &[u8]) {
+        self.rows.remove(&self.store.found, key);
+    }
+
     pub(crate) fn position(&mut self, shard: ShardId, position: &Position) {
         let mut value = [0; 48];
         value[..8].copy_from_slice(&position.blocks.to_be_bytes());
@@ -347,6 +435,15 @@ impl Batch<'_> {
     pub(crate) fn commit(self) -> Result<(), StateError> {
         Ok(self.rows.commit()?)
     }
+}
+
+fn both_ways(a: &Reference, b: &Reference) -> [[u8; 32]; 2] {
+    [(a, b), (b, a)].map(|(one, other)| {
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(one);
+        key[16..].copy_from_slice(other);
+        key
+    })
 }
 
 /// Bytes in the order of the times.
