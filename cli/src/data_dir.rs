@@ -152,6 +152,15 @@ impl DataDir {
         Self::open(config)
     }
 
+    /// The same for a process that appends to it: what it appends is signed.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`], else as [`DataDir::open_signing`].
+    pub fn open_existing_signing(config: &Config) -> Result<Self, CommandError> {
+        holds_ledger(config)?;
+        Self::open_signing(config, None)
+    }
+
     /// The same, and waits until everything in it is signed.
     ///
     /// # Errors

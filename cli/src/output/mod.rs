@@ -1,17 +1,21 @@
 //! What people and programs read on standard output.
 
 mod answer;
+mod erasure;
 mod findings;
 mod labels;
 mod moment;
 mod progress;
 mod recipients;
+mod requests;
 mod summary;
 mod table;
 mod timeline;
 mod transfers;
+mod words;
 
 pub use answer::{Answer, Rendering, write_answer};
+pub(crate) use erasure::write_erasure;
 pub(crate) use labels::words;
 pub use labels::{bytes, count, country, term};
 pub use moment::{Zone, parse_moment};
@@ -19,6 +23,7 @@ pub use progress::{items, sized, spinner};
 pub(crate) use table::paint_outcome;
 pub use table::{Look, Sheet};
 pub(crate) use timeline::what;
+pub(crate) use words::write_words;
 
 use std::io::{self, IsTerminal, Write};
 
