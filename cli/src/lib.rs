@@ -43,6 +43,7 @@ pub mod output;
 mod reach;
 pub mod rejudge;
 pub mod rights;
+mod root_store;
 pub mod ruleset;
 
 pub use args::{Cli, Global};

@@ -22,6 +22,53 @@ use crate::error::CommandError;
 use crate::node::{erasing, pipeline_options};
 use crate::output::{items, spinner};
 
+/// A data directory opened to be changed by the operator's word.
+pub(crate) struct Registry {
+    data: DataDir,
+    registrar: Arc<Registrar>,
+}
+
+impl Registry {
+    /// Opens the stores and finishes what was begun. What is said is signed.
+    pub(crate) fn open(config: &Config) -> Result<Self, CommandError> {
+        let rules = crate::ruleset::in_force(config)?;
+        let data = DataDir::open_existing_signing(config)?;
+        let clock = system_clock();
+        let bar = spinner("opening");
+        let registrar = Registrar::open(RegistrarParts {
+            ledger: data.ledger.clone(),
+            vault: data.vault.clone(),
+            state_dir: data.state_dir(),
+            duplicates: data.duplicates(config.ingest.duplicates_window_days, clock())?,
+            clock,
+            options: pipeline_options(config, rules)?,
+        })
+        .map_err(CommandError::store("the stores", data.path()))?;
+        bar.finish_and_clear();
+        Ok(Self {
+            data,
+            registrar: Arc::new(registrar),
+        })
+    }
+
+    pub(crate) fn data(&self) -> &DataDir {
+        &self.data
+    }
+
+    pub(crate) fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    pub(crate) fn close(self) -> Result<(), CommandError> {
+        let finished = self
+            .registrar
+            .finish()
+            .map_err(CommandError::store("the stores", self.data.path()));
+        drop(self.registrar);
+        finished.and(self.data.close())
+    }
+}
+
 /// A data directory opened to be asked.
 pub(crate) struct Offline {
     data: DataDir,
@@ -39,21 +86,8 @@ impl Offline {
     /// The same, and what was begun is finished: for erasures, holds and links.
     /// What is said is signed.
     pub(crate) fn open_acting(config: &Config) -> Result<Self, CommandError> {
-        let rules = crate::ruleset::in_force(config)?;
-        let data = DataDir::open_existing_signing(config)?;
-        let clock = system_clock();
-        let bar = spinner("opening");
-        let registrar = Registrar::open(RegistrarParts {
-            ledger: data.ledger.clone(),
-            vault: data.vault.clone(),
-            state_dir: data.state_dir(),
-            duplicates: data.duplicates(config.ingest.duplicates_window_days, clock())?,
-            clock,
-            options: pipeline_options(config, rules)?,
-        })
-        .map_err(CommandError::store("the stores", data.path()))?;
-        bar.finish_and_clear();
-        Self::over(config, data, Some(Arc::new(registrar)))
+        let Registry { data, registrar } = Registry::open(config)?;
+        Self::over(config, data, Some(registrar))
     }
 
     /// The same, with everything in the ledger signed: for proofs.

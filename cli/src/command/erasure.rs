@@ -1,6 +1,6 @@
 //! `custody erasure`: what was erased, and the certificates.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use custody_proto::v1::{Erasure, GetErasureRequest, ListErasuresRequest, WithdrawErasureRequest};
@@ -102,7 +102,7 @@ impl Args {
                 match &certificate {
                     None => Ok(Exit::Done),
                     Some(_) if answer.certificate.is_empty() => {
-                        eprintln_certificate()?;
+                        say_uncertified()?;
                         Ok(Exit::Bad)
                     }
                     Some(path) => {
@@ -144,7 +144,7 @@ fn show(erasure: Option<&Erasure>, rendering: &Rendering) -> Result<(), CommandE
     Ok(())
 }
 
-fn eprintln_certificate() -> io::Result<()> {
+fn say_uncertified() -> io::Result<()> {
     use io::Write as _;
     writeln!(
         io::stderr(),

@@ -28,6 +28,7 @@ pub mod export;
 pub mod prove;
 
 pub mod keys;
+pub mod root;
 pub mod shard;
 
 pub mod backup;

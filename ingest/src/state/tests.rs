@@ -227,7 +227,11 @@ fn threads_that_meet_one_person_lose_nothing() {
     let linked = world.vault.admit(&["account:1", "account:2"]).unwrap();
     assert_eq!(linked.linked.len(), 1);
     let reference = linked.person.reference();
-    world.states.enter(reference, Arrival::Known, true).unwrap().leave();
+    world
+        .states
+        .enter(reference, Arrival::Known, true)
+        .unwrap()
+        .leave();
     let persons = [
         world.person(&["account:1"]),
         world.person(&["account:2"]),
@@ -353,7 +357,9 @@ fn a_store_of_an_earlier_format_is_made_again() {
         assert!(states.store.is_from_nothing().unwrap());
     }
     let ruleset = Digest([0; 32]);
-    open().catch_up(&ledger, ruleset, &|_| false, |_, _| Ok(())).unwrap();
+    open()
+        .catch_up(&ledger, ruleset, &|_| false, |_, _| Ok(()))
+        .unwrap();
     assert!(!open().store.is_from_nothing().unwrap());
 }
 
