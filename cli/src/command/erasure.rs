@@ -145,7 +145,6 @@ fn show(erasure: Option<&Erasure>, rendering: &Rendering) -> Result<(), CommandE
 }
 
 fn say_uncertified() -> io::Result<()> {
-    use io::Write as _;
     writeln!(
         io::stderr(),
         "There is no certificate yet: it is not done, or its end is not signed."

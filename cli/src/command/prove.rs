@@ -11,7 +11,7 @@ use crate::command::asking::Source;
 use crate::command::subject::read_id;
 use crate::error::{CommandError, Exit};
 use crate::evidence;
-use crate::output::{Format, Look, Sheet, count};
+use crate::output::{Format, Look, Sheet, count, counted};
 use crate::rights;
 
 /// Proves one thing about the ledger
@@ -262,9 +262,9 @@ fn erasure(place: Place<'_>, id: String) -> Result<Proof, CommandError> {
     Ok(Proof {
         document: answer.certificate,
         says: format!(
-            "The keys of {} persons were destroyed, under a root key of generation {}: the \
+            "The keys of {} were destroyed, under a root key of generation {}: the \
              ledger holds the entries that say so, under the checkpoint in the document.",
-            count(erasure.persons),
+            counted(erasure.persons, "person"),
             count(erasure.generation),
         ),
         sheet,

@@ -8,7 +8,7 @@ use custody_proto::v1::{
 };
 
 use super::answer::rfc3339;
-use super::labels::{count, party, words};
+use super::labels::{count, counted, party, words};
 use super::requests::requests;
 use super::words::write_words;
 use super::{Answer, Rendering, Sheet, Zone};
@@ -79,9 +79,9 @@ fn write_preview(
     sheet.push([
         "Persons".to_owned(),
         format!(
-            "{} under {} references, with {}",
-            count(preview.persons),
-            count(preview.references.len() as u64),
+            "{} under {}, with {}",
+            counted(preview.persons, "person"),
+            counted(preview.references.len() as u64, "reference"),
             listed(
                 &mut preview
                     .identifiers
@@ -132,8 +132,8 @@ fn write_preview(
     if preview.disclosures_to_persons > 0 {
         writeln!(
             out,
-            "{} disclosures went to natural persons: look them up now, who they are goes too.",
-            count(preview.disclosures_to_persons)
+            "{} to natural persons: look them up now, who they are goes too.",
+            counted(preview.disclosures_to_persons, "disclosure")
         )?;
     }
     if !preview.services.is_empty() {
@@ -225,8 +225,8 @@ pub(crate) fn write_erasure(
         row(
             "Destroyed",
             format!(
-                "the keys of {} persons; {} entries about them stay",
-                count(erasure.persons),
+                "the keys of {}; {} entries about them stay",
+                counted(erasure.persons, "person"),
                 count(erasure.entries)
             ),
         );

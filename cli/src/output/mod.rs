@@ -15,9 +15,9 @@ mod transfers;
 mod words;
 
 pub use answer::{Answer, Rendering, write_answer};
-pub(crate) use erasure::write_erasure;
-pub(crate) use labels::words;
-pub use labels::{bytes, count, country, term};
+pub(crate) use erasure::{write_erasure, write_out_of_reach};
+pub use labels::{bytes, count, counted, country, term};
+pub(crate) use labels::{party, words};
 pub use moment::{Zone, parse_moment};
 pub use progress::{items, sized, spinner};
 pub(crate) use table::paint_outcome;

@@ -6,7 +6,7 @@ use custody_policy::Field;
 use custody_proto::v1::{LedgerHead, ListRequestsResponse, RightsRequestRow};
 
 use super::answer::rfc3339;
-use super::labels::{count, country, term, words};
+use super::labels::{count, counted, country, term, words};
 use super::{Answer, Rendering, Sheet, Zone};
 
 impl Answer for ListRequestsResponse {
@@ -25,8 +25,8 @@ impl Answer for ListRequestsResponse {
         };
         writeln!(
             out,
-            "\n{} requests: {} overdue, {} open, {} extended.",
-            count(self.requests.len() as u64),
+            "\n{}: {} overdue, {} open, {} extended.",
+            counted(self.requests.len() as u64, "request"),
             is("overdue"),
             is("open"),
             is("extended"),

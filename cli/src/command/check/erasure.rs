@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::checked::Checked;
 use super::verify::{Trust, Verdict, ledger_head, said, shard, witnessed};
-use crate::output::{Rendering, Sheet, count};
+use crate::output::{Rendering, Sheet, count, counted};
 
 pub(super) const ERASURE: &str = "custody.erasure-certificate/v1";
 
@@ -57,15 +57,14 @@ pub(super) fn certificate(document: &[u8], trust: &Trust) -> Verdict {
         proves: vec![
             format!(
                 "Whoever runs the ledger recorded, where nobody can change it unnoticed, that \
-                 the keys of {} persons under the {} references above were destroyed, and under \
-                 which new root key.",
-                count(erased.persons),
-                count(erased.subjects.len() as u64),
+                 the keys of {} under the {} above were destroyed, and under which new root key.",
+                counted(erased.persons, "person"),
+                counted(erased.subjects.len() as u64, "reference"),
             ),
             format!(
-                "Before anything was destroyed it was written down that {} recipients are to be \
-                 told (GDPR Art. 19).",
-                count(erased.recipients.len() as u64),
+                "Before anything was destroyed it was written down to whom their data had gone: \
+                 {} to be told (GDPR Art. 19).",
+                counted(erased.recipients.len() as u64, "recipient"),
             ),
         ],
         does_not_prove: vec![

@@ -7,14 +7,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use custody_proto::v1::{EraseSubjectRequest, EraseSubjectResponse};
+use custody_proto::v1::{EraseSubjectRequest, EraseSubjectResponse, ErasurePreview};
 
 use crate::args::Global;
 use crate::client::Place;
 use crate::command::asking::{Form, Source};
 use crate::command::subject::read_id;
 use crate::error::{CommandError, Exit};
-use crate::output::{Format, Look, Rendering, count, spinner, write_answer};
+use crate::output::{Format, Look, Rendering, spinner, write_answer, write_out_of_reach};
 use crate::rights;
 
 /// Erases persons: destroys the keys of what was said about them
@@ -119,11 +119,11 @@ impl Args {
             }
         }
         request.preview = false;
-        request.confirm = preview.confirm;
+        request.confirm.clone_from(&preview.confirm);
         let bar = spinner("erasing");
         let done = rights::erase(place, request);
         bar.finish_and_clear();
-        self.tell(&done?, &rendering)
+        self.tell(&done?, &preview, &rendering)
     }
 
     fn identifiers(&self) -> Result<Vec<String>, CommandError> {
@@ -138,6 +138,7 @@ impl Args {
     fn tell(
         &self,
         done: &EraseSubjectResponse,
+        preview: &ErasurePreview,
         rendering: &Rendering,
     ) -> Result<Exit, CommandError> {
         write_answer(done, &mut io::stdout().lock(), rendering)?;
@@ -152,14 +153,8 @@ impl Args {
             )?;
             return Ok(Exit::Bad);
         }
-        let recipients = erasure.recipients.len() as u64;
-        if recipients > 0 {
-            writeln!(
-                err,
-                "Now tell the {} recipients, and look to what is not reached from here: \
-                 `custody erase --help`, docs/erasing.md.",
-                count(recipients)
-            )?;
+        if rendering.format == Format::Table {
+            write_out_of_reach(preview, &mut io::stdout().lock())?;
         }
         let Some(path) = &self.certificate else {
             return Ok(Exit::Done);
