@@ -14,7 +14,7 @@
 //! 2. The vault admits nobody of them any more; what was admitted before becomes
 //!    durable (`fence`). So nothing is sealed with a key that is about to go.
 //! 3. `erasure_started`.
-//! 4. The [register](register) beside the root key has it: a backup that is
+//! 4. The [`register`] beside the root key has it: a backup that is
 //!    restored later is erased again.
 //! 5. The vault destroys the keys. This is the moment at which it is done.
 //! 6. What is known of the persons is dropped: states, reviews, duties. Only
@@ -35,18 +35,22 @@ mod fence;
 mod recipients;
 pub mod register;
 
+mod desk;
+mod trouble;
+
 mod carry;
 mod holds;
 mod identity;
 mod registrar;
 
+pub use desk::{EraseOptions, RegistrarParts};
 pub use error::EraseError;
 pub use order::{EraseOrder, ErasureId, MAX_SUBJECTS};
 pub use records::Records;
 pub use register::{RegisterError, Replayed, replay_register};
-pub use registrar::{EraseOptions, Registrar, RegistrarParts};
+pub use registrar::Registrar;
 pub use status::{Erased, ErasureState, ErasureStatus, Hold, Said};
 pub use step::{FaultPoints, Step};
 
+pub(crate) use desk::Desk;
 pub(crate) use fence::Ticket;
-pub(crate) use registrar::Desk;

@@ -14,7 +14,9 @@ mod parties;
 mod ruleset;
 mod states;
 
+mod flight;
 mod shard;
+mod shared;
 mod stage;
 
 mod keeper;

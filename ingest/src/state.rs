@@ -6,6 +6,7 @@
 //! far the store is in each shard. So the store is never ahead of the ledger,
 //! and where it is behind, the blocks that are missing are read again.
 
+mod batch;
 mod effect;
 mod session;
 mod store;
@@ -19,9 +20,10 @@ mod forget;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batch::Batch;
 pub(crate) use effect::{Effect, Origin, Review, is_judged, request_id, request_tag, to_policy};
 pub(crate) use settle::Settled;
-pub(crate) use store::{Batch, JudgedRow, Position, Store, encode_at, from_sortable, sortable};
+pub(crate) use store::{JudgedRow, Position, Store, encode_at, from_sortable, sortable};
 
 pub use store::StateStoreError;
 pub(crate) use table::{Arrival, SubjectStates};

@@ -1,5 +1,6 @@
 //! The steps of an erasure, from wherever it stands.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use custody_ledger::{Digest, HouseRecord, Kind, SubjectReference};
@@ -154,7 +155,8 @@ impl Registrar {
         subjects: &[Reference],
         recipients: Vec<String>,
     ) -> Result<(), EraseError> {
-        let is_new = |subject: &&Reference| !status.subjects.contains(subject);
+        let known: HashSet<&Reference> = status.subjects.iter().collect();
+        let is_new = |subject: &&Reference| !known.contains(subject);
         let subjects: Vec<SubjectReference> = subjects
             .iter()
             .filter(is_new)

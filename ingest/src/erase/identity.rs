@@ -129,14 +129,23 @@ impl Registrar {
     fn join_in_the_vault(&self, a: Reference, b: Reference) -> Result<(), EraseError> {
         self.desk.vault.link(&a, &b)?;
         self.desk.vault.flush().map_err(EraseError::Flush)?;
-        Ok(self.desk.states.relink(&a)?)
+        let states = &self.desk.states;
+        // Before anybody finds the link and misses its entry.
+        let mut batch = states.store().batch();
+        batch.link(&a, &b);
+        batch.commit()?;
+        Ok(states.relink(&a)?)
     }
 
     fn part_in_the_vault(&self, a: Reference, b: Reference) -> Result<bool, EraseError> {
         let parted = self.desk.vault.unlink(&a, &b)?;
         self.desk.vault.flush().map_err(EraseError::Flush)?;
-        self.desk.states.relink(&a)?;
-        self.desk.states.relink(&b)?;
+        let states = &self.desk.states;
+        let mut batch = states.store().batch();
+        batch.unlink(&a, &b);
+        batch.commit()?;
+        states.relink(&a)?;
+        states.relink(&b)?;
         Ok(parted)
     }
 }

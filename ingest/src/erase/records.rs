@@ -15,16 +15,19 @@ use crate::state::Reference;
 /// Bytes of blocks read at a time.
 const READ_BYTES: usize = 4 << 20;
 
-/// Erasures and holds. Memory follows the number of persons who were erased: 32
-/// bytes each, and some 300 an erasure.
+/// Erasures and holds. Memory follows the number of persons who were erased: some
+/// 50 bytes each, and some 500 an erasure.
 #[derive(Default)]
 pub struct Records {
     /// In the order in which they were asked for.
     erasures: Vec<ErasureStatus>,
     by_id: HashMap<ErasureId, usize>,
     holds: Vec<Hold>,
-    /// Persons whose erasure began: their keys may be gone.
+    /// Persons whose keys may be gone: whom an order names that was not withdrawn,
+    /// or the register. A backup may have the ledger of before an erasure began and
+    /// the vault of after it was done.
     gone: HashSet<Reference>,
+    registered: HashSet<Reference>,
     /// What the operator said of identities last.
     identity: Option<HouseRecord>,
     /// Blocks of the house shard that were read.
@@ -76,10 +79,10 @@ impl Records {
         matters
     }
 
-    /// Whether the person's erasure began: that the vault has no key of theirs is
-    /// no loss then.
+    /// Whether somebody ordered the person's erasure: that the vault has no key of
+    /// theirs is no loss then.
     pub(crate) fn is_gone(&self, reference: &Reference) -> bool {
-        self.gone.contains(reference)
+        self.gone.contains(reference) || self.registered.contains(reference)
     }
 
     /// Takes in whom the register names: where it is newer than the ledger, the
@@ -89,7 +92,7 @@ impl Records {
             return Ok(());
         };
         for line in register::read_if_there(path)? {
-            self.gone.extend(line.subjects);
+            self.registered.extend(line.subjects);
         }
         Ok(())
     }
@@ -171,8 +174,9 @@ impl Records {
     }
 
     fn erasure_record(&mut self, record: &HouseRecord, said: Said) {
-        if let HouseRecord::ErasureRequested { id, .. } = record {
+        if let HouseRecord::ErasureRequested { id, subjects, .. } = record {
             let id = ErasureId(*id);
+            self.gone.extend(references(subjects));
             match self
                 .by_id
                 .get(&id)
@@ -206,7 +210,6 @@ impl Records {
             HouseRecord::ErasureStarted { .. } => {
                 status.state = ErasureState::Started;
                 status.started = Some(said);
-                self.gone.extend(&status.subjects);
             }
             HouseRecord::ErasureDone {
                 generation,
@@ -227,6 +230,9 @@ impl Records {
             HouseRecord::ErasureWithdrawn { .. } => {
                 status.state = ErasureState::Withdrawn;
                 status.withdrawn = Some(said);
+                let stand = |status: &&ErasureStatus| status.withdrawn.is_none();
+                let standing = self.erasures.iter().filter(stand);
+                self.gone = standing.flat_map(|one| &one.subjects).copied().collect();
             }
             _ => {}
         }
@@ -299,15 +305,8 @@ fn add(status: &mut ErasureStatus, record: &HouseRecord, said: Said) {
     else {
         return;
     };
-    for subject in subjects {
-        if !status.subjects.contains(&subject.0) {
-            status.subjects.push(subject.0);
-        }
-    }
-    for recipient in recipients {
-        if !status.recipients.contains(recipient) {
-            status.recipients.push(recipient.clone());
-        }
-    }
+    // What is added was compared with what is there.
+    status.subjects.extend(references(subjects));
+    status.recipients.extend_from_slice(recipients);
     status.added.push(said);
 }

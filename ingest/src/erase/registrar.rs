@@ -1,89 +1,25 @@
 //! Who erases: what it works with, and what it is asked.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use custody_ledger::{Digest, Entry, HouseRecord, Kind, Ledger, SubjectReference};
-use custody_vault::Vault;
+use custody_ledger::{Digest, Entry, HouseRecord, Kind, SubjectReference};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tracing::{error, info};
+use tracing::info;
 
 use super::fence::Fence;
 use super::order::check_count;
 use super::recipients::Recipients;
+use super::trouble::Troubles;
 use super::{
-    EraseError, EraseOrder, ErasureId, ErasureState, ErasureStatus, FaultPoints, Records, Step,
-    register,
+    Desk, EraseError, EraseOrder, ErasureId, ErasureState, ErasureStatus, Records, RegistrarParts,
+    Step, register,
 };
-use crate::duplicates::{self, DuplicateIndex};
-use crate::overdue::Deadlines;
-use crate::pipeline::{Clock, HouseLog, PipelineOptions, Reviews, house_entry, open_states};
-use crate::state::{Reference, SubjectStates};
-
-/// The longest that something is left alone after it could not be done.
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
-
-/// How persons are erased.
-#[derive(Clone, Debug)]
-pub struct EraseOptions {
-    /// The [register](super::register) of erasures, which belongs beside the root
-    /// key and not into a backup of the data. `None`, the default: there is none,
-    /// and whoever restores a backup restores persons who were erased since.
-    pub register: Option<PathBuf>,
-    /// How long an erasure waits for what is on its way to the disk. Meanwhile
-    /// events of the person wait too, and with them what comes after them in
-    /// their shards. Default 30 s.
-    pub fence_timeout: Duration,
-    /// When an erasure that could not be done is tried again; each time twice as
-    /// long, up to five minutes. Default 5 s.
-    pub retry: Duration,
-    /// For tests.
-    pub faults: FaultPoints,
-}
-
-impl Default for EraseOptions {
-    fn default() -> Self {
-        Self {
-            register: None,
-            fence_timeout: Duration::from_secs(30),
-            retry: Duration::from_secs(5),
-            faults: FaultPoints::default(),
-        }
-    }
-}
-
-/// What a registrar works with that has no pipeline beside it.
-pub struct RegistrarParts {
-    /// What is said goes here.
-    pub ledger: Ledger,
-    /// Keys and identifiers.
-    pub vault: Vault,
-    /// Where the states of persons are kept. Made where it is absent.
-    pub state_dir: PathBuf,
-    /// Which events were stored within the window: it goes on knowing those of
-    /// the persons who are erased.
-    pub duplicates: DuplicateIndex,
-    /// What time it is.
-    pub clock: Clock,
-    /// As the pipeline has them.
-    pub options: PipelineOptions,
-}
-
-/// What a registrar works with.
-pub(crate) struct Desk {
-    pub(crate) ledger: Ledger,
-    pub(crate) vault: Vault,
-    pub(crate) states: Arc<SubjectStates>,
-    pub(crate) duplicates: Arc<DuplicateIndex>,
-    pub(crate) reviews: Arc<Reviews>,
-    pub(crate) clock: Clock,
-    pub(crate) ruleset: Digest,
-    pub(crate) deadlines: Arc<dyn Deadlines>,
-    pub(crate) options: EraseOptions,
-}
+use crate::duplicates;
+use crate::pipeline::{HouseLog, Reviews, house_entry, open_states};
+use crate::state::Reference;
 
 /// Erases persons, keeps the operator's holds, and says who is who by their word.
 /// One a vault: [`Pipeline::registrar`](crate::pipeline::Pipeline::registrar)
@@ -92,7 +28,7 @@ pub struct Registrar {
     pub(super) desk: Desk,
     fence: Fence,
     pub(super) records: Mutex<Records>,
-    troubles: Mutex<HashMap<ErasureId, Trouble>>,
+    pub(super) troubles: Troubles,
     /// Held by whoever changes something.
     working: Mutex<()>,
     /// Whether a thread [carries on](Self::carry_on) by itself.
@@ -100,13 +36,6 @@ pub struct Registrar {
     is_told: Mutex<bool>,
     told: Condvar,
     is_closed: AtomicBool,
-}
-
-/// What was in the way the last time.
-struct Trouble {
-    said: String,
-    again: Instant,
-    wait: Duration,
 }
 
 impl Registrar {
@@ -145,11 +74,12 @@ impl Registrar {
 
     /// Finishes what was cut short.
     pub(crate) fn new(desk: Desk, records: Records, has_thread: bool) -> Result<Self, EraseError> {
+        let retry = desk.options.retry;
         let registrar = Self {
             desk,
             fence: Fence::default(),
             records: Mutex::new(records),
-            troubles: Mutex::default(),
+            troubles: Troubles::new(retry),
             working: Mutex::default(),
             has_thread,
             is_told: Mutex::default(),
@@ -188,22 +118,20 @@ impl Registrar {
             Some(id) => id,
             None => self.request(&order, subjects)?,
         };
-        self.tried(id, self.carry(id))?;
+        self.troubles.tried(id, self.carry(id))?;
         self.known(id)
     }
 
     /// Every erasure, in the order in which they were asked for.
     pub fn erasures(&self) -> Vec<ErasureStatus> {
         let all = self.records.lock().erasures().to_vec();
-        all.into_iter()
-            .map(|status| self.with_trouble(status))
-            .collect()
+        all.into_iter().map(|one| self.troubles.of(one)).collect()
     }
 
     /// One of them.
     pub fn erasure(&self, id: ErasureId) -> Option<ErasureStatus> {
         let status = self.records.lock().erasure(id).cloned();
-        status.map(|status| self.with_trouble(status))
+        status.map(|one| self.troubles.of(one))
     }
 
     /// Takes an erasure back that has not begun.
@@ -219,7 +147,7 @@ impl Registrar {
         }
         let record = HouseRecord::ErasureWithdrawn { id: id.0 };
         self.say(Kind::ErasureWithdrawn, record)?;
-        self.troubles.lock().remove(&id);
+        self.troubles.forget(id);
         self.known(id)
     }
 
@@ -242,14 +170,13 @@ impl Registrar {
         };
         let mut done = 0;
         for id in open {
-            let now = Instant::now();
-            if self.troubles.lock().get(&id).is_some_and(|t| now < t.again) {
+            if self.troubles.is_to_rest(id) {
                 continue;
             }
             let Ok(working) = self.work() else {
                 return Ok(done);
             };
-            match self.tried(id, self.carry(id)) {
+            match self.troubles.tried(id, self.carry(id)) {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(_) => {}
                 Ok(()) => done += usize::from(self.known(id)?.state == ErasureState::Done),
@@ -429,36 +356,5 @@ impl Registrar {
             self.say(Kind::ErasureStarted, record)?;
         }
         Ok(())
-    }
-
-    /// Keeps what is in the way of an erasure, and says it once.
-    fn tried(&self, id: ErasureId, result: Result<(), EraseError>) -> Result<(), EraseError> {
-        let mut troubles = self.troubles.lock();
-        let Err(problem) = &result else {
-            troubles.remove(&id);
-            return result;
-        };
-        if matches!(problem, EraseError::Stopping) {
-            return result;
-        }
-        let said = problem.to_string();
-        let before = troubles.get(&id);
-        let wait = before.map_or(self.desk.options.retry, |trouble| {
-            (trouble.wait * 2).min(LONGEST_RETRY)
-        });
-        if before.is_none_or(|trouble| trouble.said != said) {
-            error!(erasure = %id, %problem, "an erasure could not be done");
-        }
-        let again = Instant::now() + wait;
-        troubles.insert(id, Trouble { said, again, wait });
-        result
-    }
-
-    fn with_trouble(&self, mut status: ErasureStatus) -> ErasureStatus {
-        if status.state.is_open() {
-            let troubles = self.troubles.lock();
-            status.trouble = troubles.get(&status.id).map(|trouble| trouble.said.clone());
-        }
-        status
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::feed::Shared;
+use super::shared::Shared;
 
 /// How often it looks without being told: holds run out by the clock.
 const IDLE: Duration = Duration::from_millis(200);

@@ -12,22 +12,21 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use custody_ledger::{Digest, Ledger, ShardDescriptor, ShardId};
 use custody_vault::Vault;
 use parking_lot::Mutex;
-use tracing::{error, info};
+use tracing::info;
 
 use super::PipelineError;
 use super::dead_letter::{DeadLetters, StopSignal};
 use super::house::HouseLog;
 use super::keeper::{self, Keeper, KeeperQueue};
 use super::options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions};
-use super::parties::Parties;
 use super::reviews::Reviews;
 use super::shard::ShardWorker;
+use super::shared::Shared;
 use super::states;
 use super::{erasures, review, ruleset};
 use crate::duplicates::{self, DuplicateIndex};
 use crate::erase::{Desk, Registrar};
 use crate::message::RawMessage;
-use crate::state::SubjectStates;
 
 /// What a pipeline works with.
 pub struct PipelineParts {
@@ -45,63 +44,6 @@ pub struct PipelineParts {
     pub clock: Clock,
     /// Sizes and limits, and what events are judged by.
     pub options: PipelineOptions,
-}
-
-/// What all shards share.
-pub(super) struct Shared {
-    pub(super) ledger: Ledger,
-    pub(super) vault: Vault,
-    pub(super) states: Arc<SubjectStates>,
-    pub(super) duplicates: Arc<DuplicateIndex>,
-    pub(super) dead_letters: Arc<dyn DeadLetters>,
-    pub(super) clock: Clock,
-    pub(super) options: PipelineOptions,
-    pub(super) parties: Parties,
-    pub(super) keeper: Keeper,
-    pub(super) reviews: Arc<Reviews>,
-    pub(super) registrar: Arc<Registrar>,
-    /// The house shard's entries on start.
-    pub(super) house_size: u64,
-    /// Ends long waits once the deadline of a stop has passed.
-    pub(super) abort: StopSignal,
-    failure: Mutex<Option<String>>,
-}
-
-impl Shared {
-    /// Keeps the first failure and ends every wait: one failed shard stops
-    /// the whole, because all shards share the ledger.
-    pub(super) fn fail(&self, error: &PipelineError) {
-        let mut failure = self.failure.lock();
-        if failure.is_none() {
-            error!(%error, "ingest stops");
-            *failure = Some(error.to_string());
-            self.abort.stop();
-            self.registrar.close();
-        }
-    }
-
-    pub(super) fn failure(&self) -> Option<String> {
-        self.failure.lock().clone()
-    }
-
-    /// Starts a thread that works for all shards. Where it fails or panics the
-    /// pipeline does.
-    pub(super) fn helper(
-        self: Arc<Self>,
-        name: &'static str,
-        work: impl FnOnce() -> Result<(), PipelineError> + Send + 'static,
-    ) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || match catch_unwind(AssertUnwindSafe(work)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.fail(&error),
-                Err(_) => {
-                    let reason = format!("the {name} thread panicked");
-                    self.fail(&PipelineError::Failed(reason));
-                }
-            })
-    }
 }
 
 /// Takes raw messages to durable blocks.

@@ -26,7 +26,7 @@ use custody_vault::{EntryContext, Person};
 use tracing::debug;
 
 use super::PipelineError;
-use super::feed::Shared;
+use super::shared::Shared;
 use super::{house, parties};
 use crate::metric;
 use crate::overdue::Checker;

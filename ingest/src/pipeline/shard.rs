@@ -9,14 +9,15 @@ use custody_ledger::{
     BlockBuilder, BuildError, BuiltBlock, Digest, Entry, GapCause, Head, HouseRecord, Kind,
     ShardDescriptor, ShardId,
 };
-use parking_lot::{Condvar, Mutex};
 use tracing::error;
 
 use super::PipelineError;
 use super::dead_letter::DeadLetter;
-use super::feed::{Item, Lost, Progress, Shared};
+use super::feed::{Item, Lost, Progress};
+use super::flight::{Flight, InFlight};
 use super::keeper::Kept;
 use super::parties::house;
+use super::shared::Shared;
 use super::stage::{Prepared, Stage};
 use crate::duplicates::Digests;
 use crate::erase::Ticket;
@@ -74,13 +75,6 @@ struct Ready {
     counted: Vec<(u8, u8)>,
     since: Option<Instant>,
     ticket: Option<Ticket>,
-}
-
-/// Counts the blocks on their way to the disk.
-#[derive(Default)]
-struct InFlight {
-    count: Mutex<usize>,
-    fell: Condvar,
 }
 
 impl ShardWorker {
@@ -403,38 +397,6 @@ impl ShardWorker {
             });
         }
         Ok(())
-    }
-}
-
-/// One block on its way; counted off however its way ends.
-pub(super) struct Flight {
-    in_flight: Arc<InFlight>,
-    _ticket: Option<Ticket>,
-}
-
-impl Flight {
-    fn start(in_flight: &Arc<InFlight>, ticket: Option<Ticket>) -> Self {
-        *in_flight.count.lock() += 1;
-        Self {
-            in_flight: Arc::clone(in_flight),
-            _ticket: ticket,
-        }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        *self.in_flight.count.lock() -= 1;
-        self.in_flight.fell.notify_all();
-    }
-}
-
-impl InFlight {
-    fn wait_until_at_most(&self, most: usize) {
-        let mut count = self.count.lock();
-        while *count > most {
-            self.fell.wait(&mut count);
-        }
     }
 }
 

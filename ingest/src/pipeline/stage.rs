@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use custody_ledger::{
-    Entry, EntryRef, EventTag, HouseRecord, Judgement, Kind, ShardId, SubjectReference,
+    Digest, Entry, EntryRef, EventTag, HouseRecord, Judgement, Kind, ShardId, SubjectReference,
 };
 use custody_policy::{Facts, SubjectState, judge};
 use custody_vault::{Admission, EntryContext, VaultError};
 use tracing::info_span;
 
 use super::PipelineError;
-use super::feed::Shared;
 use super::parties::house;
+use super::shared::Shared;
 use crate::decode::decode;
 use crate::duplicates::{Digests, Sighting};
 use crate::message::RawMessage;
@@ -275,7 +275,12 @@ impl Stage {
             let record = HouseRecord::SuppressionApplied { subject, day };
             let mut marked = house(Kind::SuppressionApplied, now_ns, record);
             marked.subject = Some(subject);
-            house_entries.push(marked);
+            // At once: the vault tells it of a new person only, and the person may
+            // become durable with the next block of any shard.
+            let ruleset = Digest(self.shared.options.ruleset.digest());
+            self.shared
+                .ledger
+                .append_house(vec![marked], now_ns, ruleset)?;
         }
         Ok(admission)
     }

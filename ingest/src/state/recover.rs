@@ -12,8 +12,8 @@ use tracing::{info, warn};
 
 use super::effect::{Effect, Origin, Review, apply, changes, is_judged};
 use super::settle::Settled;
-use super::store::{Batch, Store};
-use super::{Reference, StateError, SubjectStates};
+use super::store::Store;
+use super::{Batch, Reference, StateError, SubjectStates};
 use crate::overdue;
 use crate::reread;
 

@@ -9,8 +9,8 @@ use custody_policy::SubjectState;
 use custody_vault::SealError;
 
 use super::effect::{Effect, Review};
-use super::store::{Batch, JudgedRow, Position};
-use super::{Reference, StateError, SubjectStates};
+use super::store::{JudgedRow, Position};
+use super::{Batch, Reference, StateError, SubjectStates};
 
 /// The effects of blocks of a shard that are durable.
 pub(crate) struct Settled {

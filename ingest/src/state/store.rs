@@ -1,14 +1,13 @@
 //! States on disk, and what goes with them in the same batch.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use custody_ledger::{Digest, EntryRef, Head, LedgerId, ShardId};
 use custody_policy::SubjectState;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tracing::warn;
 
-use super::{Reference, StateError};
+use super::{Batch, Reference, StateError};
 
 /// The storage engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -76,19 +75,22 @@ pub(crate) struct ReviewRow {
     pub(crate) from_ns: i64,
 }
 
+/// A key and what is stored under it.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 pub(crate) struct Store {
-    database: Database,
-    meta: Keyspace,
-    states: Keyspace,
-    judged: Keyspace,
-    reviews: Keyspace,
-    rejudged: Keyspace,
-    duties: Keyspace,
-    due: Keyspace,
-    found: Keyspace,
-    marked: Keyspace,
-    links: Keyspace,
-    positions: Keyspace,
+    pub(super) database: Database,
+    pub(super) meta: Keyspace,
+    pub(super) states: Keyspace,
+    pub(super) judged: Keyspace,
+    pub(super) reviews: Keyspace,
+    pub(super) rejudged: Keyspace,
+    pub(super) duties: Keyspace,
+    pub(super) due: Keyspace,
+    pub(super) found: Keyspace,
+    pub(super) marked: Keyspace,
+    pub(super) links: Keyspace,
+    pub(super) positions: Keyspace,
 }
 
 impl Store {
@@ -171,10 +173,7 @@ impl Store {
     }
 
     pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch {
-            store: self,
-            rows: self.database.batch(),
-        }
+        Batch::of(self)
     }
 
     pub(crate) fn persist(&self) -> Result<(), StateError> {
@@ -286,7 +285,7 @@ impl Store {
     }
 
     /// Every duty of a kind that a person has: its key and what is stored.
-    pub(crate) fn duties_of(&self, key: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    pub(crate) fn duties_of(&self, key: &[u8]) -> Result<Vec<Row>, StateError> {
         let rows = self.duties.prefix(key).map(|row| {
             let (key, value) = row.into_inner()?;
             Ok((key.to_vec(), value.to_vec()))
@@ -315,137 +314,6 @@ impl Store {
     }
 }
 
-/// Rows that are written together.
-pub(crate) struct Batch<'a> {
-    store: &'a Store,
-    rows: OwnedWriteBatch,
-}
-
-impl Batch<'_> {
-    pub(crate) fn state(&mut self, subject: &Reference, sealed: Vec<u8>) {
-        self.rows.insert(&self.store.states, *subject, sealed);
-    }
-
-    pub(crate) fn judged(&mut self, subject: &Reference, row: &JudgedRow) {
-        let mut key = [0; 48];
-        key[..16].copy_from_slice(subject);
-        key[16..24].copy_from_slice(&sortable(row.time_ns));
-        key[24..].copy_from_slice(&encode_at(row.at));
-        self.rows
-            .insert(&self.store.judged, key, row.height.to_be_bytes());
-    }
-
-    pub(crate) fn review(&mut self, row: &ReviewRow) {
-        let mut value = [0; 24];
-        value[..16].copy_from_slice(&row.subject);
-        value[16..].copy_from_slice(&row.from_ns.to_be_bytes());
-        self.rows
-            .insert(&self.store.reviews, encode_at(row.cause), value);
-    }
-
-    pub(crate) fn rejudged(&mut self, at: EntryRef, height: u64, sequence: u64) {
-        let mut value = [0; 16];
-        value[..8].copy_from_slice(&height.to_be_bytes());
-        value[8..].copy_from_slice(&sequence.to_be_bytes());
-        self.rows.insert(&self.store.rejudged, encode_at(at), value);
-    }
-
-    pub(crate) fn duty(&mut self, key: &[u8], value: Vec<u8>) {
-        self.rows.insert(&self.store.duties, key, value);
-    }
-
-    pub(crate) fn due(&mut self, key: &[u8]) {
-        self.rows.insert(&self.store.due, key, []);
-    }
-
-    pub(crate) fn no_longer_due(&mut self, key: &[u8]) {
-        self.rows.remove(&self.store.due, key);
-    }
-
-    pub(crate) fn found(&mut self, key: &[u8]) {
-        self.rows.insert(&self.store.found, key, []);
-    }
-
-    pub(crate) fn marked(&mut self, subject: &Reference, day: i32) {
-        self.rows
-            .insert(&self.store.marked, *subject, day.to_be_bytes());
-    }
-
-    /// Two persons are linked, as the house shard says.
-    pub(crate) fn link(&mut self, a: &Reference, b: &Reference) {
-        for key in both_ways(a, b) {
-            self.rows.insert(&self.store.links, key, []);
-        }
-    }
-
-    pub(crate) fn unlink(&mut self, a: &Reference, b: &Reference) {
-        for key in both_ways(a, b) {
-            self.rows.remove(&self.store.links, key);
-        }
-    }
-
-    /// Takes away all that is known of a person, but for duties, whose rows the
-    /// overdue room knows.
-    pub(crate) fn forget(&mut self, subject: &Reference) -> Result<(), StateError> {
-        let store = self.store;
-        self.rows.remove(&store.states, *subject);
-        self.rows.remove(&store.marked, *subject);
-        for row in store.judged.prefix(subject) {
-            let key = row.key()?;
-            let at = decode_judged(&key, 0)?.at;
-            self.rows.remove(&store.rejudged, encode_at(at));
-            self.rows.remove(&store.judged, key.to_vec());
-        }
-        for other in store.links(subject)? {
-            self.unlink(subject, &other);
-        }
-        Ok(())
-    }
-
-    /// Takes away the reviews of these persons.
-    pub(crate) fn forget_reviews(
-        &mut self,
-        subjects: &HashSet<Reference>,
-    ) -> Result<(), StateError> {
-        for review in self.store.reviews()? {
-            if subjects.contains(&review.subject) {
-                self.rows
-                    .remove(&self.store.reviews, encode_at(review.cause));
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn no_duty(&mut self, key: &[u8]) {
-        self.rows.remove(&self.store.duties, key);
-    }
-
-    pub(crate) fn not_found(&mut self, key: &[u8]) {
-        self.rows.remove(&self.store.found, key);
-    }
-
-    pub(crate) fn position(&mut self, shard: ShardId, position: &Position) {
-        let mut value = [0; 48];
-        value[..8].copy_from_slice(&position.blocks.to_be_bytes());
-        value[8..16].copy_from_slice(&position.size.to_be_bytes());
-        value[16..].copy_from_slice(&position.block.0);
-        self.rows.insert(&self.store.positions, shard.0, value);
-    }
-
-    pub(crate) fn commit(self) -> Result<(), StateError> {
-        Ok(self.rows.commit()?)
-    }
-}
-
-fn both_ways(a: &Reference, b: &Reference) -> [[u8; 32]; 2] {
-    [(a, b), (b, a)].map(|(one, other)| {
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(one);
-        key[16..].copy_from_slice(other);
-        key
-    })
-}
-
 /// Bytes in the order of the times.
 pub(crate) fn sortable(ns: i64) -> [u8; 8] {
     (ns ^ i64::MIN).to_be_bytes()
@@ -472,7 +340,7 @@ fn decode_at(bytes: &[u8], place: &'static str) -> Result<EntryRef, StateError> 
     })
 }
 
-fn decode_judged(key: &[u8], height: u64) -> Result<JudgedRow, StateError> {
+pub(super) fn decode_judged(key: &[u8], height: u64) -> Result<JudgedRow, StateError> {
     let bad = StateError::Malformed { place: "judged" };
     let (time, at) = match key.get(16..).and_then(|rest| rest.split_first_chunk()) {
         Some(split) => split,

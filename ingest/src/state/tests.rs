@@ -13,6 +13,8 @@ use super::{Arrival, Effect, Origin, Reference, Settled, SubjectStates};
 use crate::normalise::{NormalisedEvent, normalise};
 use crate::{DecodeLimits, RawMessage, decode, project};
 
+mod forget;
+
 const NOW_NS: i64 = 1_750_000_000_000_000_000;
 
 struct World {
