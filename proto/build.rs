@@ -20,7 +20,7 @@ const FILES: [&str; 9] = [
 
 /// Messages that hold identifiers, free text or what else was sealed:
 /// `src/redacted.rs` gives them a `Debug` that shows nothing of it.
-const REDACTED: [&str; 22] = [
+const REDACTED: [&str; 32] = [
     ".custody.event.v1",
     ".custody.v1.SealedPart",
     ".custody.v1.GetSubjectRequest",
@@ -41,6 +41,16 @@ const REDACTED: [&str; 22] = [
     ".custody.v1.ListRequestsRequest",
     ".custody.v1.EraseSubjectRequest",
     ".custody.v1.ExportSubjectRequest",
+    ".custody.v1.ListRequestsResponse",
+    ".custody.v1.RightsRequestRow",
+    ".custody.v1.EraseSubjectResponse",
+    ".custody.v1.ErasurePreview",
+    ".custody.v1.PlaceHoldRequest",
+    ".custody.v1.LiftHoldRequest",
+    ".custody.v1.ListHoldsRequest",
+    ".custody.v1.LinkSubjectsRequest",
+    ".custody.v1.UnlinkSubjectsRequest",
+    ".custody.v1.ReleaseIdentifierRequest",
     ".custody.v1.JudgeRequest",
     ".custody.v1.JudgedEvent",
 ];

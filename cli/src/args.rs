@@ -27,6 +27,8 @@ Examples:
   custody serve --brokers kafka:9092 --data /var/lib/custody
   custody emit events.jsonl --topic custody.events
   custody subject account:1001 recipients
+  custody requests --state overdue,open         what persons asked for
+  custody erase account:1001 --preview          what would go, and what stays
   custody policy judge event.json               is it what the policy says?
   custody verify --data /var/lib/custody
   custody export evidence account:1001 --out evidence.json
@@ -57,6 +59,11 @@ enum Command {
     Emit(command::emit::Args),
     Import(command::import::Args),
     Subject(command::subject::Args),
+    Requests(command::requests::Args),
+    Erase(command::erase::Args),
+    Erasure(command::erasure::Args),
+    Hold(command::hold::Args),
+    Identity(command::identity::Args),
     Findings(command::findings::Args),
     Policy(command::policy::Args),
     Waiver(command::waiver::Args),
@@ -68,6 +75,7 @@ enum Command {
     Backup(command::backup::Args),
     Restore(command::restore::Args),
     Keys(command::keys::Args),
+    Root(command::root::Args),
     Shard(command::shard::Args),
     Rebuild(command::rebuild::Args),
     Config(command::config::Args),
@@ -88,6 +96,11 @@ impl Cli {
             Command::Emit(args) => args.run(global),
             Command::Import(args) => args.run(global),
             Command::Subject(args) => args.run(global),
+            Command::Requests(args) => args.run(global),
+            Command::Erase(args) => args.run(global),
+            Command::Erasure(args) => args.run(global),
+            Command::Hold(args) => args.run(global),
+            Command::Identity(args) => args.run(global),
             Command::Findings(args) => args.run(global),
             Command::Policy(args) => args.run(global),
             Command::Waiver(args) => args.run(global),
@@ -99,6 +112,7 @@ impl Cli {
             Command::Backup(args) => args.run(global),
             Command::Restore(args) => args.run(global),
             Command::Keys(args) => args.run(global),
+            Command::Root(args) => args.run(global),
             Command::Shard(args) => args.run(global),
             Command::Rebuild(args) => args.run(global),
             Command::Config(args) => args.run(global),

@@ -238,7 +238,7 @@ where
 /// Asks for page after page: the last one, with the rows of all. `token` is
 /// where a request names its page, `parts` are a page's rows and the token of
 /// the page after it.
-async fn all_pages<Q: Clone, P, R>(
+pub(crate) async fn all_pages<Q: Clone, P, R>(
     mut request: Q,
     token: impl Fn(&mut Q) -> &mut String,
     parts: impl Fn(&mut P) -> (&mut Vec<R>, &mut String),

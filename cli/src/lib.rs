@@ -35,12 +35,15 @@ mod overdue;
 pub mod public_log;
 
 pub mod client;
+mod custodian;
 pub mod data_dir;
 pub mod evidence;
 mod offline;
 pub mod output;
 mod reach;
 pub mod rejudge;
+pub mod rights;
+mod root_store;
 pub mod ruleset;
 
 pub use args::{Cli, Global};

@@ -5,16 +5,18 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use custody_ingest::DecodeLimits;
+use custody_ingest::erase::EraseOptions;
 use custody_ingest::kafka::{KafkaDeadLetters, KafkaOptions, KafkaSource};
 use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
-use custody_query::{Follower, Following, QueryState, ReadModel};
+use custody_query::{ErasingOptions, Follower, Following, QueryState, ReadModel};
 
 use crate::admin::{Check, Readiness};
 use crate::config::Config;
+use crate::custodian::Steward;
 use crate::data_dir::DataDir;
 use crate::error::CommandError;
 use crate::overdue::Overdue;
@@ -38,6 +40,7 @@ pub struct Node {
     overdue: Overdue,
     witnesses: Option<Witnesses>,
     rules: &'static Ruleset,
+    erasing: ErasingOptions,
 }
 
 impl Node {
@@ -72,6 +75,7 @@ impl Node {
             overdue,
             witnesses,
             rules,
+            erasing: erasing(config),
         })
     }
 
@@ -83,6 +87,10 @@ impl Node {
             self.read_model.clone(),
         )
         .with_rules(self.rules)
+        .with_erasing(self.erasing)
+        .with_custodian(Arc::new(Steward::new(Arc::clone(
+            self.pipeline.registrar(),
+        ))))
     }
 
     /// Looks at once for duties whose deadline has passed at `now_ns`,
@@ -267,6 +275,32 @@ pub fn pipeline(
 ) -> Result<Pipeline, CommandError> {
     let clock = system_clock();
     let duplicates = data.duplicates(config.ingest.duplicates_window_days, clock())?;
+    let options = pipeline_options(config, rules)?;
+    Pipeline::start(PipelineParts {
+        ledger: data.ledger.clone(),
+        vault: data.vault.clone(),
+        state_dir: data.state_dir(),
+        duplicates,
+        dead_letters,
+        clock,
+        options,
+    })
+    .map_err(CommandError::store("the stores", data.path()))
+}
+
+/// How the operator wants persons erased.
+pub(crate) fn erasing(config: &Config) -> ErasingOptions {
+    ErasingOptions {
+        mark: config.erasure.mark,
+        escrow_max_age_days: config.erasure.escrow_max_age_days,
+    }
+}
+
+/// How events are taken in and persons erased.
+pub(crate) fn pipeline_options(
+    config: &Config,
+    rules: &Ruleset,
+) -> Result<PipelineOptions, CommandError> {
     // Several patterns of one source are one pattern with alternatives.
     let patterns = config.ingest.sources.iter().map(|(source, topics)| {
         let any: Vec<String> = topics.iter().map(|topic| format!("(?:{topic})")).collect();
@@ -278,29 +312,25 @@ pub fn pipeline(
     let waiver_keys = config.policy.verifying_keys().map_err(|(number, error)| {
         CommandError::Usage(format!("policy.waiver_keys: key {number}: {error}"))
     })?;
-    Pipeline::start(PipelineParts {
-        ledger: data.ledger.clone(),
-        vault: data.vault.clone(),
-        state_dir: data.state_dir(),
-        duplicates,
-        dead_letters,
-        clock,
-        options: PipelineOptions {
-            limits: DecodeLimits {
-                max_message_bytes: config.kafka.max_message_bytes,
-                ..DecodeLimits::default()
-            },
-            linger: Duration::from_millis(config.ingest.linger_ms),
-            max_queued_bytes: config.ingest.queue_bytes,
-            max_blocks_in_flight: config.ingest.blocks_in_flight,
-            sources,
-            ruleset: Arc::new(rules.clone()),
-            retention_days_after_account_closed: config.policy.retention_days_after_account_closed,
-            waiver_keys,
-            ..PipelineOptions::default()
+    Ok(PipelineOptions {
+        limits: DecodeLimits {
+            max_message_bytes: config.kafka.max_message_bytes,
+            ..DecodeLimits::default()
         },
+        linger: Duration::from_millis(config.ingest.linger_ms),
+        max_queued_bytes: config.ingest.queue_bytes,
+        max_blocks_in_flight: config.ingest.blocks_in_flight,
+        sources,
+        ruleset: Arc::new(rules.clone()),
+        retention_days_after_account_closed: config.policy.retention_days_after_account_closed,
+        waiver_keys,
+        erase: EraseOptions {
+            register: Some(config.register_path()),
+            fence_timeout: Duration::from_secs(config.erasure.fence_timeout_s),
+            ..EraseOptions::default()
+        },
+        ..PipelineOptions::default()
     })
-    .map_err(CommandError::store("the stores", data.path()))
 }
 
 /// How Kafka is reached.

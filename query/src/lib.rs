@@ -39,14 +39,20 @@
 
 pub mod read_model;
 
+pub mod custodian;
+
 pub mod answer;
 
 pub mod backup;
 
 pub mod service;
 
-pub use answer::{Ask, OversightFindings, QueryError, QueryState, public_part};
+pub use answer::{
+    Ask, Clock, ErasingOptions, OversightFindings, QueryError, QueryState, out_of_reach,
+    public_part,
+};
 pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
+pub use custodian::{Custodian, CustodianError, ErasureOrder};
 pub use read_model::{
     CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,
 };

@@ -16,12 +16,19 @@ pub mod waiver;
 pub mod subject;
 pub mod verify;
 
+pub mod erase;
+pub mod erasure;
+pub mod hold;
+pub mod identity;
+pub mod requests;
+
 pub mod check;
 pub mod checkpoint;
 pub mod export;
 pub mod prove;
 
 pub mod keys;
+pub mod root;
 pub mod shard;
 
 pub mod backup;

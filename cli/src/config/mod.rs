@@ -4,11 +4,13 @@
 //! flags. Every key is known by name; one that is not is an error that says
 //! where it stands.
 
+mod erasure;
 mod layers;
 mod ledger;
 mod show;
 mod validate;
 
+pub use erasure::Erasure;
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
@@ -19,6 +21,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use custody_ingest::erase::register;
 use custody_policy::{KeyError, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +42,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// How persons are told apart.
     pub identity: Identity,
+    /// How persons are erased.
+    pub erasure: Erasure,
     /// How events are taken in.
     pub ingest: Ingest,
     /// What events are judged by.
@@ -248,6 +253,15 @@ impl Config {
         }
     }
 
+    /// The register of erasures.
+    pub fn register_path(&self) -> PathBuf {
+        if self.erasure.register.as_os_str().is_empty() {
+            register::path_beside(&self.root_key_path())
+        } else {
+            self.erasure.register.clone()
+        }
+    }
+
     /// The file of the keys that sign checkpoints.
     pub fn signing_key_path(&self) -> PathBuf {
         if self.signing.key.as_os_str().is_empty() {
@@ -266,6 +280,7 @@ impl Default for Config {
             shutdown_deadline_s: 30,
             kafka: Kafka::default(),
             identity: Identity::default(),
+            erasure: Erasure::default(),
             ingest: Ingest::default(),
             policy: Policy::default(),
             ledger: Ledger::default(),

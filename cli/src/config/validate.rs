@@ -23,6 +23,7 @@ impl Config {
             return Err(("policy.waiver_keys", format!("key {number}: {error}")));
         }
         positive("shutdown_deadline_s", self.shutdown_deadline_s)?;
+        positive("erasure.fence_timeout_s", self.erasure.fence_timeout_s)?;
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));
         }

@@ -6,6 +6,7 @@ use custody_ledger::{DecodeError, LedgerError};
 use custody_vault::VaultError;
 
 use crate::backup::BackupError;
+use crate::custodian::CustodianError;
 use crate::read_model::ReadModelError;
 
 /// A field of a request that is not as it must be.
@@ -131,6 +132,24 @@ pub enum QueryError {
     /// A backup was not made.
     #[error(transparent)]
     Backup(BackupError),
+    /// This node takes no events in, and so changes nothing either.
+    #[error(
+        "this node does not take events in, and only one that does erases, holds and links: ask \
+         there"
+    )]
+    NoPipeline,
+    /// An erasure without its preview.
+    #[error("ask with `preview` first, and confirm with the token that it gives")]
+    NotPreviewed,
+    /// Something is otherwise than in the preview.
+    #[error(
+        "what would be erased has changed since the preview, or something else is asked for: \
+         look again"
+    )]
+    PreviewOutdated,
+    /// What was to be done was not done.
+    #[error(transparent)]
+    Custodian(#[from] CustodianError),
     /// The method does not exist yet.
     #[error("{0} is not implemented yet")]
     Unimplemented(&'static str),

@@ -31,10 +31,12 @@ mod findings;
 mod oversight;
 mod policies;
 mod recipients;
+mod rights;
 mod summary;
 mod transfers;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
@@ -45,10 +47,42 @@ pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub use rights::out_of_reach;
 
+use crate::custodian::Custodian;
 use crate::read_model::{ReadModel, Visible};
 use clause::Rulebook;
 use page::TokenKey;
+
+/// Tells the time, in nanoseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How the operator wants persons erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasingOptions {
+    /// Whether identifiers are marked where a request does not say. Default:
+    /// they are.
+    pub mark: bool,
+    /// How old shares of a root key become, in days, before they are destroyed.
+    /// Default: 30.
+    pub escrow_max_age_days: u32,
+}
+
+impl Default for ErasingOptions {
+    fn default() -> Self {
+        Self {
+            mark: true,
+            escrow_max_age_days: 30,
+        }
+    }
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
 
 /// Everything that answers are made from; clones share it.
 #[derive(Clone)]
@@ -58,6 +92,9 @@ pub struct QueryState {
     pub(crate) read_model: ReadModel,
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
+    clock: Clock,
+    custodian: Option<Arc<dyn Custodian>>,
+    pub(crate) erasing: ErasingOptions,
 }
 
 impl QueryState {
@@ -70,6 +107,9 @@ impl QueryState {
             read_model,
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
+            clock: Arc::new(now_ns),
+            custodian: None,
+            erasing: ErasingOptions::default(),
         }
     }
 
@@ -79,6 +119,36 @@ impl QueryState {
     pub fn with_rules(mut self, rules: &'static Ruleset) -> Self {
         self.rulebook = Rulebook::new(rules);
         self
+    }
+
+    /// Another clock than the system's: by it, deadlines have passed or not.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Who erases, holds and links. Without one, all of that is refused.
+    #[must_use]
+    pub fn with_custodian(mut self, custodian: Arc<dyn Custodian>) -> Self {
+        self.custodian = Some(custodian);
+        self
+    }
+
+    /// How the operator wants persons erased.
+    #[must_use]
+    pub fn with_erasing(mut self, erasing: ErasingOptions) -> Self {
+        self.erasing = erasing;
+        self
+    }
+
+    pub(crate) fn custodian(&self) -> Result<&Arc<dyn Custodian>, QueryError> {
+        self.custodian.as_ref().ok_or(QueryError::NoPipeline)
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn now_ns(&self) -> i64 {
+        (self.clock)()
     }
 
     /// The read model that answers come from.

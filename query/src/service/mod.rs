@@ -10,7 +10,7 @@ mod lineage;
 mod operation;
 mod oversight;
 mod policy;
-mod to_come;
+mod rights;
 
 mod health;
 mod server;

@@ -23,7 +23,6 @@ use tonic_web::GrpcWebLayer;
 use super::api::LineageApi;
 use super::health;
 use super::operation::Operation;
-use super::to_come::ToCome;
 use crate::answer::QueryState;
 
 /// The gRPC server over a [`QueryState`].
@@ -100,7 +99,7 @@ impl QueryServer {
             .add_service(lineage)
             .add_service(evidence)
             .add_service(OversightServiceServer::new(self.api.clone()))
-            .add_service(RightsServiceServer::new(ToCome))
+            .add_service(RightsServiceServer::new(self.api.clone()))
             .add_service(PolicyServiceServer::new(self.api.clone()))
             .add_service(OperationServiceServer::new(Operation::new(
                 self.api.state().clone(),

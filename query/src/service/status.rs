@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::answer::{Behind, Mark, QueryError};
+use crate::custodian::CustodianError;
 
 /// The domain of every `ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "custody";
@@ -61,6 +62,10 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::BackupExists => (Code::AlreadyExists, "BACKUP_EXISTS"),
         QueryError::BackupRunning => (Code::FailedPrecondition, "BACKUP_RUNNING"),
         QueryError::Backup(_) => (Code::Internal, "BACKUP_FAILED"),
+        QueryError::NoPipeline => (Code::FailedPrecondition, "NO_PIPELINE"),
+        QueryError::NotPreviewed => (Code::FailedPrecondition, "NOT_PREVIEWED"),
+        QueryError::PreviewOutdated => (Code::FailedPrecondition, "PREVIEW_OUTDATED"),
+        QueryError::Custodian(error) => custodian(error),
         QueryError::Unimplemented(_) => (Code::Unimplemented, "METHOD_UNIMPLEMENTED"),
         QueryError::Sealed { .. } => (Code::DataLoss, "SEALED_PART_UNREADABLE"),
         QueryError::EntryMissing { .. } => (Code::DataLoss, "ENTRY_MISSING"),
@@ -69,6 +74,17 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::Ledger(_) => (Code::Internal, "LEDGER_FAILED"),
         QueryError::Vault(_) => (Code::Internal, "VAULT_FAILED"),
         QueryError::Interrupted => (Code::Internal, "INTERRUPTED"),
+    }
+}
+
+const fn custodian(error: &CustodianError) -> (Code, &'static str) {
+    match error {
+        CustodianError::Invalid(_) => (Code::InvalidArgument, "NOT_POSSIBLE"),
+        CustodianError::UnknownErasure => (Code::NotFound, "ERASURE_NOT_FOUND"),
+        CustodianError::UnknownHold => (Code::NotFound, "HOLD_NOT_FOUND"),
+        CustodianError::Refused(_) => (Code::FailedPrecondition, "NOT_NOW"),
+        CustodianError::Unavailable(_) => (Code::Unavailable, "TRIED_AGAIN"),
+        CustodianError::Failed(_) => (Code::Internal, "CUSTODIAN_FAILED"),
     }
 }
 
@@ -262,6 +278,51 @@ mod tests {
                 QueryError::BackupRunning,
                 Code::FailedPrecondition,
                 "BACKUP_RUNNING",
+            ),
+            (
+                QueryError::NoPipeline,
+                Code::FailedPrecondition,
+                "NO_PIPELINE",
+            ),
+            (
+                QueryError::NotPreviewed,
+                Code::FailedPrecondition,
+                "NOT_PREVIEWED",
+            ),
+            (
+                QueryError::PreviewOutdated,
+                Code::FailedPrecondition,
+                "PREVIEW_OUTDATED",
+            ),
+            (
+                CustodianError::Invalid("no code".to_owned()).into(),
+                Code::InvalidArgument,
+                "NOT_POSSIBLE",
+            ),
+            (
+                CustodianError::UnknownErasure.into(),
+                Code::NotFound,
+                "ERASURE_NOT_FOUND",
+            ),
+            (
+                CustodianError::UnknownHold.into(),
+                Code::NotFound,
+                "HOLD_NOT_FOUND",
+            ),
+            (
+                CustodianError::Refused("it began".to_owned()).into(),
+                Code::FailedPrecondition,
+                "NOT_NOW",
+            ),
+            (
+                CustodianError::Unavailable("it waits".to_owned()).into(),
+                Code::Unavailable,
+                "TRIED_AGAIN",
+            ),
+            (
+                CustodianError::Failed("a disk".to_owned()).into(),
+                Code::Internal,
+                "CUSTODIAN_FAILED",
             ),
         ]
     }

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod office;
 mod oracle;
 mod world;
 
 mod backup;
 mod consent;
+mod erasing;
 mod evidence;
 mod findings;
 mod findings_model;
@@ -16,4 +18,5 @@ mod model;
 mod pages;
 mod policy;
 mod proofs;
+mod requests;
 mod server;
