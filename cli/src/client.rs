@@ -292,8 +292,8 @@ where
         View::Summary => {
             let request = GetSubjectRequest {
                 subject: question.subject,
-                at_least: None,
                 as_of: question.as_of,
+                ..GetSubjectRequest::default()
             };
             let answer = client.get_subject(request).await?.into_inner();
             Ok(AnyAnswer::Summary(Box::new(answer)))
@@ -303,9 +303,8 @@ where
                 subject: question.subject,
                 filter: Some(question.filter),
                 page_size: PAGE_SIZE,
-                page_token: String::new(),
-                at_least: None,
                 as_of: question.as_of,
+                ..ListRecipientsRequest::default()
             };
             let page = all_pages(
                 request,

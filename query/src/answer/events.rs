@@ -97,6 +97,7 @@ impl Ask for v1::ListEventsRequest {
             entries,
             next_page_token,
             head: Some(entry::ledger_head(&head)),
+            proof: None,
         })
     }
 }

@@ -118,6 +118,7 @@ impl Ask for v1::ListRecipientsRequest {
             recipients,
             next_page_token,
             head: Some(entry::ledger_head(&head)),
+            proof: None,
         })
     }
 }

@@ -60,4 +60,10 @@ impl OversightService for LineageApi {
     ) -> Result<Response<GetStatisticsResponse>, Status> {
         refuse("custody.v1.OversightService/GetStatistics")
     }
+
+    type WatchStream = BoxStream<WatchResponse>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        refuse("custody.v1.OversightService/Watch")
+    }
 }
