@@ -69,8 +69,8 @@ impl LineageService for LineageApi {
 
     async fn watch_subject(
         &self,
-        _: Request<WatchSubjectRequest>,
+        request: Request<WatchSubjectRequest>,
     ) -> Result<Response<Self::WatchSubjectStream>, Status> {
-        refuse("custody.v1.LineageService/WatchSubject")
+        self.watch(request).await
     }
 }

@@ -10,6 +10,7 @@ mod lineage;
 mod operation;
 mod oversight;
 mod policy;
+mod watch;
 mod to_come;
 
 mod health;
@@ -19,3 +20,4 @@ pub use api::LineageApi;
 pub use deadline::{DEFAULT_WAIT, Deadline};
 pub use server::{QueryServer, ServeError};
 pub use status::{ERROR_DOMAIN, status_of};
+pub use watch::DEFAULT_WATCHERS;

@@ -203,6 +203,7 @@ async fn somebody_who_is_not_there_is_proved_absent() {
     let proof = client
         .prove_completeness(v1::ProveCompletenessRequest {
             subject: "account:4004".to_owned(),
+            ..Default::default()
         })
         .await
         .unwrap()
