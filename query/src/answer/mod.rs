@@ -64,8 +64,8 @@ pub(crate) mod watched {
 }
 
 use crate::consultation::Consultations;
-use crate::watch::Blocks;
 use crate::read_model::{ReadModel, Visible};
+use crate::watch::Blocks;
 use clause::Rulebook;
 use page::TokenKey;
 

@@ -85,7 +85,10 @@ fn text(
 ) -> String {
     let bytes = match metadata.get(key) {
         Some(value) => Some(value.as_bytes().to_vec()),
-        None => match metadata.get_bin(format!("{key}-bin")).map(|it| it.to_bytes()) {
+        None => match metadata
+            .get_bin(format!("{key}-bin"))
+            .map(|it| it.to_bytes())
+        {
             Some(Ok(bytes)) => Some(bytes.to_vec()),
             Some(Err(_)) => Some(vec![0]),
             None => None,
@@ -122,7 +125,9 @@ mod tests {
     fn said(rules: &CallerRules, metadata: &MetadataMap) -> Result<[String; 3], Vec<String>> {
         match rules.read(metadata) {
             Ok(caller) => Ok([caller.by, caller.role, caller.reason]),
-            Err(QueryError::Invalid(faults)) => Err(faults.into_iter().map(|it| it.field).collect()),
+            Err(QueryError::Invalid(faults)) => {
+                Err(faults.into_iter().map(|it| it.field).collect())
+            }
             Err(other) => panic!("{other}"),
         }
     }
@@ -152,7 +157,10 @@ mod tests {
             default_role: String::new(),
         };
         let missing = ["metadata.custody-caller", "metadata.custody-reason"];
-        assert_eq!(said(&rules, &nothing), Err(missing.map(str::to_owned).to_vec()));
+        assert_eq!(
+            said(&rules, &nothing),
+            Err(missing.map(str::to_owned).to_vec())
+        );
         assert!(said(&CallerRules::default(), &nothing).is_ok());
     }
 

@@ -74,7 +74,10 @@ mod tests {
         assert!(!listings.is_known(key(1), true, now));
         assert!(listings.is_known(key(1), false, now));
         assert!(!listings.is_known(key(1), true, now));
-        assert!(!listings.is_known(key(2), false, now), "somebody else's page");
+        assert!(
+            !listings.is_known(key(2), false, now),
+            "somebody else's page"
+        );
         assert!(listings.is_known(key(2), false, now));
         assert!(!listings.is_known(key(2), false, now + LASTING));
     }

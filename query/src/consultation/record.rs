@@ -159,7 +159,10 @@ mod tests {
         let message = consultation.message("custody:ledger/x".to_owned(), "c-1".to_owned());
         let read = SealedMessage::from_bytes(&message.to_bytes()).unwrap();
         let event = read.reopen().unwrap();
-        assert_eq!((event.id.as_str(), event.event_type.as_str()), ("c-1", EVENT_TYPE));
+        assert_eq!(
+            (event.id.as_str(), event.event_type.as_str()),
+            ("c-1", EVENT_TYPE)
+        );
         assert_eq!(event.time.unix_nanos(), Some(consultation.time_ns));
         let Some(event::event::Act::Consultation(said)) = event.data.act else {
             panic!("another act");

@@ -164,8 +164,7 @@ impl LineageApi {
         let (metadata, _, question) = request.into_parts();
         let asked = match &self.state.consultations {
             Some(kept) => {
-                let asked =
-                    kept.asked(&metadata, Q::METHOD, question.whose(), question.said())?;
+                let asked = kept.asked(&metadata, Q::METHOD, question.whose(), question.said())?;
                 Some((kept, asked))
             }
             None => None,

@@ -71,6 +71,6 @@ impl LineageService for LineageApi {
         &self,
         request: Request<WatchSubjectRequest>,
     ) -> Result<Response<Self::WatchSubjectStream>, Status> {
-        self.watch(request).await
+        self.tell(request).await
     }
 }

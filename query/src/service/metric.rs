@@ -31,11 +31,7 @@ pub fn describe() {
         Unit::Seconds,
         "Time from a request to its answer."
     );
-    metrics::describe_gauge!(
-        WATCHERS,
-        Unit::Count,
-        "Streams to watchers that are open."
-    );
+    metrics::describe_gauge!(WATCHERS, Unit::Count, "Streams to watchers that are open.");
     metrics::describe_gauge!(
         READ_MODEL_LAG,
         Unit::Count,

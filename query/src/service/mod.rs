@@ -10,8 +10,8 @@ mod lineage;
 mod operation;
 mod oversight;
 mod policy;
-mod watch;
 mod to_come;
+mod watch;
 
 mod health;
 mod server;

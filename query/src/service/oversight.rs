@@ -63,7 +63,10 @@ impl OversightService for LineageApi {
 
     type WatchStream = BoxStream<WatchResponse>;
 
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        refuse("custody.v1.OversightService/Watch")
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.tell(request).await
     }
 }

@@ -72,7 +72,7 @@ impl Watchers {
 
 impl LineageApi {
     /// Begins a stream.
-    pub(super) async fn watch<Q>(
+    pub(super) async fn tell<Q>(
         &self,
         request: Request<Q>,
     ) -> Result<Response<BoxStream<v1::WatchResponse>>, Status>
@@ -135,7 +135,10 @@ impl From<QueryError> for Ended {
 
 impl Task {
     /// Runs until the client goes, the server stops or something fails.
-    async fn run(mut self, watching: Watching) -> (Option<Status>, mpsc::Sender<v1::WatchResponse>) {
+    async fn run(
+        mut self,
+        watching: Watching,
+    ) -> (Option<Status>, mpsc::Sender<v1::WatchResponse>) {
         let mut stopping = self.watchers.stopping.subscribe();
         let sender = self.sender.clone();
         let ended = tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use custody_ledger::ShardDescriptor;
 use custody_ledger::id::{ShardId, SubjectReference};
@@ -25,6 +25,10 @@ const LOOK_BLOCKS: usize = 64;
 
 /// So many blocks of one shard are looked at before the next shard's turn.
 const TURN_BLOCKS: usize = 8;
+
+/// A person is looked up again after so long, whatever the house shard says: a
+/// crash may leave a link in the vault alone.
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// A watcher that has begun.
 pub struct Watching {
@@ -50,6 +54,8 @@ pub(super) struct Whom {
     pub(super) subject: Subject,
     /// The size of the house shard when the person was looked up last.
     pub(super) as_of: u64,
+    /// And when that was.
+    pub(super) looked_up: Instant,
 }
 
 /// What a look came to.
@@ -147,7 +153,7 @@ impl Watching {
         let Some(whom) = &mut self.whom else {
             return Ok(false);
         };
-        if whom.as_of == house {
+        if whom.as_of == house && whom.looked_up.elapsed() < LOOK_UP {
             return Ok(false);
         }
         let subject = Subject::find(&self.state, &whom.identifier)?;
@@ -155,6 +161,7 @@ impl Watching {
         let now: BTreeSet<SubjectReference> = subject.references().collect();
         whom.subject = subject;
         whom.as_of = house;
+        whom.looked_up = Instant::now();
         Ok(before != now)
     }
 

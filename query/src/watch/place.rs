@@ -164,10 +164,16 @@ mod tests {
         let (a, b) = (ShardId([1; 16]), ShardId([2; 16]));
         let mut places = Places::default();
         places.reach_within(a, 4, 1);
-        assert_eq!((places.size(&a), places.told(&a), places.told(&b)), (4, 1, 0));
+        assert_eq!(
+            (places.size(&a), places.told(&a), places.told(&b)),
+            (4, 1, 0)
+        );
         places.reach(b, 9);
         assert_eq!(places.told(&a), 1);
         places.reach(a, 5);
-        assert_eq!((places.size(&a), places.told(&a), places.size(&b)), (5, 0, 9));
+        assert_eq!(
+            (places.size(&a), places.told(&a), places.size(&b)),
+            (5, 0, 9)
+        );
     }
 }

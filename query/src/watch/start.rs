@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use custody_ledger::ShardDescriptor;
 use custody_ledger::id::ShardId;
@@ -71,6 +71,7 @@ impl Asked<'_> {
                 identifier: identifier.to_owned(),
                 subject: Subject::find(state, identifier)?,
                 as_of: visible.size(&ShardDescriptor::house().id()),
+                looked_up: Instant::now(),
             }),
         };
         Ok(Watching {

@@ -182,7 +182,9 @@ impl<'a> Teller<'a> {
             return Ok(false);
         }
         let began = model.find_event(&subject, &of)?;
-        Ok(is_taken_back(began.and_then(|began| began.entry.event_tag))?)
+        Ok(is_taken_back(
+            began.and_then(|began| began.entry.event_tag),
+        )?)
     }
 
     fn open(&mut self, row: &EventRow) -> Result<Option<v1::SealedPart>, QueryError> {

@@ -53,7 +53,7 @@ pub(crate) fn with_two_references() -> World {
 }
 
 /// At least everything that is in the ledger now.
-fn all_of(world: &World) -> v1::AtLeast {
+pub(crate) fn all_of(world: &World) -> v1::AtLeast {
     let shards = world.ledger.shards().into_iter();
     v1::AtLeast {
         shards: shards

@@ -7,6 +7,7 @@ mod world;
 
 mod backup;
 mod consent;
+mod consultations;
 mod evidence;
 mod findings;
 mod findings_model;
@@ -16,4 +17,6 @@ mod model;
 mod pages;
 mod policy;
 mod proofs;
+mod proved;
 mod server;
+mod watch;
