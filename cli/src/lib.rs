@@ -37,11 +37,13 @@ pub mod public_log;
 pub mod client;
 pub mod data_dir;
 pub mod evidence;
+mod introduction;
 mod offline;
 pub mod output;
 mod reach;
 pub mod rejudge;
 pub mod ruleset;
+pub mod watch;
 
 pub use args::{Cli, Global};
 pub use error::{CommandError, Exit};

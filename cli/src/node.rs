@@ -9,9 +9,11 @@ use custody_ingest::kafka::{KafkaDeadLetters, KafkaOptions, KafkaSource};
 use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
-use custody_ledger::Ledger;
+use custody_ledger::{Digest, Ledger};
 use custody_policy::Ruleset;
-use custody_query::{Follower, Following, QueryState, ReadModel};
+use custody_query::{
+    ConsultationWriter, Consultations, Follower, Following, QueryState, ReadModel,
+};
 
 use crate::admin::{Check, Readiness};
 use crate::config::Config;
@@ -37,6 +39,7 @@ pub struct Node {
     kafka: Arc<KafkaSource>,
     overdue: Overdue,
     witnesses: Option<Witnesses>,
+    consultations: Option<(Consultations, ConsultationWriter)>,
     rules: &'static Ruleset,
 }
 
@@ -63,6 +66,12 @@ impl Node {
             .map_err(|error| kafka_error(&error))?;
         let overdue = Overdue::start(&config.kafka, &pipeline, data.ledger.clone())?;
         let witnesses = Witnesses::start(&config.witness, data.path(), post, data.ledger.clone())?;
+        let consultations = config.consultations.options(Digest(rules.digest()));
+        let consultations = consultations
+            .map(|options| {
+                ConsultationWriter::start(data.ledger.clone(), data.vault.clone(), options)
+            })
+            .transpose()?;
         Ok(Self {
             data,
             read_model,
@@ -71,18 +80,23 @@ impl Node {
             kafka: Arc::new(kafka),
             overdue,
             witnesses,
+            consultations,
             rules,
         })
     }
 
     /// What answers are made from.
     pub fn query_state(&self) -> QueryState {
-        QueryState::new(
+        let state = QueryState::new(
             self.data.ledger.clone(),
             self.data.vault.clone(),
             self.read_model.clone(),
         )
-        .with_rules(self.rules)
+        .with_rules(self.rules);
+        match &self.consultations {
+            Some((kept, _)) => state.with_consultations(kept.clone()),
+            None => state,
+        }
     }
 
     /// Looks at once for duties whose deadline has passed at `now_ns`,
@@ -140,6 +154,7 @@ impl Node {
             data: self.data,
             follower: self.follower,
             witnesses: self.witnesses,
+            consultations: self.consultations.map(|(_, writer)| writer),
         };
         (drained, stopped)
     }
@@ -150,6 +165,7 @@ pub struct Drained {
     data: DataDir,
     follower: Follower,
     witnesses: Option<Witnesses>,
+    consultations: Option<ConsultationWriter>,
 }
 
 impl Drained {
@@ -158,6 +174,11 @@ impl Drained {
     /// # Errors
     /// [`CommandError::Store`].
     pub fn close(self) -> Result<(), CommandError> {
+        // Questions were answered until now; what they leave is the last that
+        // the ledger takes.
+        if let Some(writer) = self.consultations {
+            writer.stop();
+        }
         self.follower.stop();
         if let Some(witnesses) = self.witnesses {
             witnesses.stop();

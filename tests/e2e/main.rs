@@ -14,6 +14,7 @@ mod evidence;
 mod exactly_once;
 mod judged;
 mod limits;
+mod looked;
 mod malformed;
 mod outages;
 mod outside;

@@ -4,11 +4,13 @@
 //! flags. Every key is known by name; one that is not is an error that says
 //! where it stands.
 
+mod consultations;
 mod layers;
 mod ledger;
 mod show;
 mod validate;
 
+pub use consultations::{Consultations, Keeping, Watch};
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
@@ -50,6 +52,10 @@ pub struct Config {
     pub witness: Witness,
     /// Where backups of a running node go.
     pub backup: Backup,
+    /// What is written down of who looked.
+    pub consultations: Consultations,
+    /// Who may watch.
+    pub watch: Watch,
     /// Where Custody listens.
     pub listen: Listen,
     /// What is logged, and how.
@@ -262,6 +268,8 @@ impl Default for Config {
             signing: Signing::default(),
             witness: Witness::default(),
             backup: Backup::default(),
+            consultations: Consultations::default(),
+            watch: Watch::default(),
             listen: Listen::default(),
             log: Log::default(),
         }

@@ -1,6 +1,7 @@
 //! What people and programs read on standard output.
 
 mod answer;
+mod consultations;
 mod findings;
 mod labels;
 mod moment;
@@ -10,8 +11,10 @@ mod summary;
 mod table;
 mod timeline;
 mod transfers;
+mod watched;
 
 pub use answer::{Answer, Rendering, write_answer};
+pub use consultations::Consultations;
 pub(crate) use labels::words;
 pub use labels::{bytes, count, country, term};
 pub use moment::{Zone, parse_moment};
@@ -19,6 +22,7 @@ pub use progress::{items, sized, spinner};
 pub(crate) use table::paint_outcome;
 pub use table::{Look, Sheet};
 pub(crate) use timeline::what;
+pub use watched::write_line as write_watched;
 
 use std::io::{self, IsTerminal, Write};
 

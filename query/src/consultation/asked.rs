@@ -155,9 +155,9 @@ pub(crate) fn json(request: &impl Serialize) -> Value {
     serde_json::to_value(request).unwrap_or_default()
 }
 
-/// What says whom a request is about, or which part of the answer it means,
-/// and not what is asked.
-const LEFT_OUT: [&str; 8] = [
+/// What says whom a request is about, which part of the answer it means or what
+/// comes beside it, and not what is asked about the person.
+const LEFT_OUT: [&str; 10] = [
     "subject",
     "more_subjects",
     "page_size",
@@ -166,6 +166,8 @@ const LEFT_OUT: [&str; 8] = [
     "at_least",
     "from",
     "heartbeat_s",
+    "with_clauses",
+    "with_proof",
 ];
 
 /// Takes out of a request what is not kept of it. Says whether it asks for the
@@ -178,6 +180,12 @@ pub(super) fn strip(request: &mut Value) -> bool {
     for name in LEFT_OUT {
         members.remove(name);
     }
+    // A member that says nothing but what holds without it.
+    members.retain(|name, value| match value {
+        Value::Object(within) => !within.is_empty(),
+        Value::String(view) => name != "view" || view != "BASIC",
+        _ => true,
+    });
     !goes_on
 }
 
@@ -194,6 +202,7 @@ mod tests {
                 ..Default::default()
             }),
             page_size: 7,
+            with_clauses: true,
             view: v1::EntryView::Full.into(),
             ..Default::default()
         });
