@@ -50,7 +50,8 @@ fn a_person_can_be_told_who_looked_and_watchers_hear_what_is_new() {
     let server = format!("http://{}", service.listen);
     let mut watcher = Command::new(env!("CARGO_BIN_EXE_custody"))
         .args(["watch", PERSON, "--server", &server, "--kind", "collection"])
-        .args(["--from-start", "--count", "3", "--caller", "watcher"])
+        .args(["--only", "entries", "--from-start"])
+        .args(["--count", "3", "--caller", "watcher"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -77,6 +78,8 @@ fn a_person_can_be_told_who_looked_and_watchers_hear_what_is_new() {
         &server,
         "--kind",
         "collection",
+        "--only",
+        "entries",
         "--resume",
         token,
         "--count",

@@ -176,8 +176,17 @@ impl Consultations {
         deadline: Instant,
     ) -> Result<(), QueryError> {
         let shared = &self.0;
-        let Some(consultation) = self.consultation(asked, rows, entry_of)? else {
-            return Ok(());
+        let consultation = match self.consultation(asked, rows, entry_of) {
+            Ok(Some(consultation)) => consultation,
+            Ok(None) => return Ok(()),
+            Err(error) => match shared.options.mode {
+                ConsultationMode::BestEffort => {
+                    tracing::error!(%error, "whose data was asked for cannot be looked up");
+                    shared.lost.add(1);
+                    return Ok(());
+                }
+                ConsultationMode::Durable => return Err(error),
+            },
         };
         match shared.options.mode {
             ConsultationMode::BestEffort => {

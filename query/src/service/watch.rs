@@ -85,8 +85,7 @@ impl LineageApi {
             status
         })?;
         // Subscribed before the first look, so that nothing falls between.
-        let mut visible = self.state().read_model().watch();
-        visible.mark_unchanged();
+        let visible = self.state().read_model().watch();
         let watching = self.respond(request).await?.into_inner();
         let (sender, receiver) = mpsc::channel(AHEAD);
         let end = End::default();

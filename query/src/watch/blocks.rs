@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use crate::answer::QueryError;
 use crate::read_model::{EventRow, Place, ReadModelError};
 
-/// So many blocks are kept at hand. A block is 64 KiB or so.
-const KEPT: usize = 128;
+/// So many blocks are kept at hand. One takes some 256 KiB in memory.
+const KEPT: usize = 64;
 
 /// A block's entries as rows, without what was sealed.
 pub(crate) struct NewBlock {

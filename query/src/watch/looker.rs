@@ -23,9 +23,6 @@ const LOOK_MESSAGES: usize = 256;
 const LOOK_BYTES: usize = 1 << 20;
 const LOOK_BLOCKS: usize = 64;
 
-/// So many blocks of one shard are looked at before the next shard's turn.
-const TURN_BLOCKS: usize = 8;
-
 /// A person is looked up again after so long, whatever the house shard says: a
 /// crash may leave a link in the vault alone.
 const LOOK_UP: Duration = Duration::from_secs(1);
@@ -82,7 +79,7 @@ impl Watching {
         };
         let shards: Vec<&VisibleShard> = visible.shards.values().collect();
         let (mut bytes, mut blocks) = (0, 0);
-        // Shards that have something left; the first is another each time.
+        // Shards take turns, a block each; a look goes on where the last ended.
         let mut idle = 0;
         while idle < shards.len() {
             if look.messages.len() >= LOOK_MESSAGES || bytes >= LOOK_BYTES || blocks >= LOOK_BLOCKS
@@ -92,13 +89,14 @@ impl Watching {
             let shard = shards[self.turn % shards.len()];
             self.turn = (self.turn + 1) % shards.len();
             let before = look.messages.len();
-            let looked_at = self.shard(visible, shard, &mut look.messages)?;
-            bytes += look.messages[before..]
-                .iter()
-                .map(Message::encoded_len)
-                .sum::<usize>();
-            blocks += looked_at;
-            idle = if looked_at == 0 { idle + 1 } else { 0 };
+            if self.next_block(visible, shard, &mut look.messages)? {
+                let told = look.messages[before..].iter();
+                bytes += told.map(Message::encoded_len).sum::<usize>();
+                blocks += 1;
+                idle = 0;
+            } else {
+                idle += 1;
+            }
         }
         look.is_done = true;
         Ok(look)
@@ -165,22 +163,21 @@ impl Watching {
         Ok(before != now)
     }
 
-    /// Looks at the next blocks of one shard. Returns at how many.
-    fn shard(
+    /// Looks at the next block of a shard, where there is one.
+    fn next_block(
         &mut self,
         visible: &Visible,
         shard: &VisibleShard,
         messages: &mut Vec<v1::WatchResponse>,
-    ) -> Result<usize, QueryError> {
-        let id = shard.head.shard;
-        let first = self.next_height(shard)?;
-        let end = shard.head.blocks.min(first + TURN_BLOCKS as u64);
-        for height in first..end {
-            let block = self.blocks.get(&self.state.ledger, id, height)?;
-            self.block(visible, id, &block, messages)?;
-            self.heights.insert(id, height + 1);
+    ) -> Result<bool, QueryError> {
+        let (id, height) = (shard.head.shard, self.next_height(shard)?);
+        if height >= shard.head.blocks {
+            return Ok(false);
         }
-        Ok(end.saturating_sub(first) as usize)
+        let block = self.blocks.get(&self.state.ledger, id, height)?;
+        self.block(visible, id, &block, messages)?;
+        self.heights.insert(id, height + 1);
+        Ok(true)
     }
 
     /// The first block that holds something beyond the place.
