@@ -5,12 +5,14 @@
 //! where it stands.
 
 mod erasure;
+mod consultations;
 mod layers;
 mod ledger;
 mod show;
 mod validate;
 
 pub use erasure::Erasure;
+pub use consultations::{Consultations, Keeping, Watch};
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
@@ -56,6 +58,10 @@ pub struct Config {
     pub witness: Witness,
     /// Where backups of a running node go.
     pub backup: Backup,
+    /// What is written down of who looked.
+    pub consultations: Consultations,
+    /// Who may watch.
+    pub watch: Watch,
     /// Where Custody listens.
     pub listen: Listen,
     /// What is logged, and how.
@@ -287,6 +293,8 @@ impl Default for Config {
             signing: Signing::default(),
             witness: Witness::default(),
             backup: Backup::default(),
+            consultations: Consultations::default(),
+            watch: Watch::default(),
             listen: Listen::default(),
             log: Log::default(),
         }
