@@ -10,6 +10,7 @@ mod kafka;
 
 mod answers;
 mod demo;
+mod erased;
 mod evidence;
 mod exactly_once;
 mod judged;
