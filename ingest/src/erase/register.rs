@@ -136,6 +136,28 @@ pub(super) fn mark(mark: bool, day: i32) -> Option<EraseMark> {
     })
 }
 
+/// Begins a register that names nobody, durably; one that is there stays as it
+/// is.
+///
+/// # Errors
+/// [`RegisterError::Io`].
+pub fn begin(path: &Path) -> Result<(), RegisterError> {
+    let begun = File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(HEADER.as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()
+        });
+    match begun {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        begun => begun.map_err(failed("write", path)),
+    }
+}
+
 /// Every erasure in the register, in order.
 ///
 /// # Errors

@@ -30,14 +30,18 @@ mod evidence;
 mod findings;
 mod oversight;
 mod policies;
+mod proved;
 mod recipients;
+mod rights;
 mod summary;
 mod transfers;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
+use custody_proto::v1;
 use custody_vault::Vault;
 
 pub use at_least::Wanted;
@@ -45,10 +49,59 @@ pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub(crate) use proved::work_out;
+pub use rights::out_of_reach;
 
+/// What watching has in common with answers.
+pub(crate) mod watched {
+    pub(crate) use super::entry::{shard_head, show};
+    pub(crate) use super::error::Faults;
+    pub(crate) use super::filter::Filter;
+    pub(crate) use super::finding::{FindingFilter, row};
+    pub(crate) use super::flow::Flow;
+    pub(crate) use super::judgement::overdue_of;
+    pub(crate) use super::registry::Registry;
+    pub(crate) use super::scope::Seen;
+    pub(crate) use super::sealed::Opener;
+    pub(crate) use super::subject::{Subject, check as check_subject};
+}
+
+use crate::consultation::Consultations;
+use crate::custodian::Custodian;
 use crate::read_model::{ReadModel, Visible};
+use crate::watch::Blocks;
 use clause::Rulebook;
 use page::TokenKey;
+
+/// Tells the time, in nanoseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How the operator wants persons erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasingOptions {
+    /// Whether identifiers are marked where a request does not say. Default:
+    /// they are.
+    pub mark: bool,
+    /// How old shares of a root key become, in days, before they are destroyed.
+    /// Default: 30.
+    pub escrow_max_age_days: u32,
+}
+
+impl Default for ErasingOptions {
+    fn default() -> Self {
+        Self {
+            mark: true,
+            escrow_max_age_days: 30,
+        }
+    }
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
 
 /// Everything that answers are made from; clones share it.
 #[derive(Clone)]
@@ -58,6 +111,12 @@ pub struct QueryState {
     pub(crate) read_model: ReadModel,
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
+    clock: Clock,
+    custodian: Option<Arc<dyn Custodian>>,
+    pub(crate) erasing: ErasingOptions,
+    pub(crate) consultations: Option<Consultations>,
+    /// Blocks that watchers read lately.
+    pub(crate) blocks: Arc<Blocks>,
 }
 
 impl QueryState {
@@ -70,7 +129,19 @@ impl QueryState {
             read_model,
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
+            clock: Arc::new(now_ns),
+            custodian: None,
+            erasing: ErasingOptions::default(),
+            consultations: None,
+            blocks: Arc::default(),
         }
+    }
+
+    /// Writes down who asks over gRPC. Without it nothing is written.
+    #[must_use]
+    pub fn with_consultations(mut self, consultations: Consultations) -> Self {
+        self.consultations = Some(consultations);
+        self
     }
 
     /// Other rules than the compiled ones: clauses are looked up in them, and
@@ -79,6 +150,36 @@ impl QueryState {
     pub fn with_rules(mut self, rules: &'static Ruleset) -> Self {
         self.rulebook = Rulebook::new(rules);
         self
+    }
+
+    /// Another clock than the system's: by it, deadlines have passed or not.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Who erases, holds and links. Without one, all of that is refused.
+    #[must_use]
+    pub fn with_custodian(mut self, custodian: Arc<dyn Custodian>) -> Self {
+        self.custodian = Some(custodian);
+        self
+    }
+
+    /// How the operator wants persons erased.
+    #[must_use]
+    pub fn with_erasing(mut self, erasing: ErasingOptions) -> Self {
+        self.erasing = erasing;
+        self
+    }
+
+    pub(crate) fn custodian(&self) -> Result<&Arc<dyn Custodian>, QueryError> {
+        self.custodian.as_ref().ok_or(QueryError::NoPipeline)
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn now_ns(&self) -> i64 {
+        (self.clock)()
     }
 
     /// The read model that answers come from.
@@ -113,4 +214,12 @@ pub trait Ask: Sized + Send + 'static {
     /// # Errors
     /// Why there is none.
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError>;
+
+    /// The person about whom a completeness proof is to come with the answer.
+    fn proof_of(&self) -> Option<&str> {
+        None
+    }
+
+    /// Adds the proof that [`Ask::proof_of`] asked for.
+    fn add_proof(_answer: &mut Self::Answer, _proof: v1::ProveCompletenessResponse) {}
 }

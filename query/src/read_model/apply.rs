@@ -12,6 +12,7 @@ use super::finding::{self, FindingRow, RejudgementRow};
 use super::key::{
     self, EVENT_KEY_BYTES, Place, REJUDGEMENT_KEY_BYTES, RETRACTION_KEY_BYTES, RetractionKey,
 };
+use super::rights;
 use super::row::{self, PartyRow};
 
 /// Rows on their way into the store, and the heads that they end at.
@@ -22,6 +23,7 @@ pub(super) struct Rows {
     pub(super) parties: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) findings: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) rejudgements: Vec<([u8; REJUDGEMENT_KEY_BYTES], Vec<u8>)>,
+    pub(super) rights: Vec<[u8; EVENT_KEY_BYTES]>,
     /// The newest head of every shard that moved. One a shard: the store gives
     /// no order to two values of a key in a batch.
     pub(super) heads: HashMap<ShardId, Head>,
@@ -122,9 +124,14 @@ impl Rows {
             self.rejudgements
                 .push((key::rejudgement_key(&subject, &of, sequence), value));
         }
+        let key = key::event_key(&subject, &place);
+        if rights::is_of_request(&entry) {
+            self.bytes += EVENT_KEY_BYTES;
+            self.rights.push(key);
+        }
         let value = row::encode_event(recorded_time_ns, height, has_sealed, &entry)?;
         self.bytes += EVENT_KEY_BYTES + value.len();
-        self.events.push((key::event_key(&subject, &place), value));
+        self.events.push((key, value));
         Ok(())
     }
 

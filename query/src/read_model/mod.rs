@@ -19,6 +19,7 @@ mod error;
 mod finding;
 mod follow;
 mod key;
+mod rights;
 mod row;
 mod store;
 mod visible;
@@ -39,6 +40,7 @@ pub(crate) use finding::policy_of_overdue;
 pub use finding::{FindingKey, FindingRow, FindingsFrom, Rejudgement};
 pub use follow::{CatchUp, Follower};
 pub use key::Place;
+pub use rights::RightsRows;
 pub use row::EventRow;
 pub use store::{EventRows, FindingRows};
 pub use visible::{Following, Visible, VisibleShard};
@@ -238,6 +240,12 @@ impl ReadModel {
             }
         }
         Ok(None)
+    }
+
+    /// Where requests, their answers and what was found overdue of them stand:
+    /// of one person, or of everybody.
+    pub fn rights(&self, subject: Option<&SubjectReference>) -> RightsRows {
+        self.inner.store.rights(subject)
     }
 
     /// Findings over all persons, in the order of their keys.

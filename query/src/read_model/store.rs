@@ -12,12 +12,13 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use super::apply::Rows;
 use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, RejudgementRow};
 use super::key::{self, Place, RetractionKey};
+use super::rights::RightsRows;
 use super::row::{self, EventRow, PartyRow, PositionRow};
 use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
 
 /// Rises whenever a key or a value changes; any other one is rebuilt.
-pub(super) const READ_MODEL_VERSION: u32 = 3;
+pub(super) const READ_MODEL_VERSION: u32 = 4;
 
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
@@ -36,6 +37,7 @@ pub(super) struct Store {
     parties: Keyspace,
     findings: Keyspace,
     rejudgements: Keyspace,
+    rights: Keyspace,
     positions: Keyspace,
     /// Dropped after the database, so that nobody deletes it while it closes.
     _lock: Arc<fs::File>,
@@ -107,6 +109,7 @@ impl Store {
             parties: keyspace("parties")?,
             findings: keyspace("findings")?,
             rejudgements: keyspace("rejudgements")?,
+            rights: keyspace("rights")?,
             positions: keyspace("positions")?,
             database,
             _lock: Arc::clone(lock),
@@ -149,6 +152,9 @@ impl Store {
         }
         for (key, value) in rows.rejudgements {
             batch.insert(&self.rejudgements, key, value);
+        }
+        for key in rows.rights {
+            batch.insert(&self.rights, key, []);
         }
         for head in rows.heads.values() {
             let position = PositionRow {
@@ -234,6 +240,15 @@ impl Store {
         value
             .map(|value| row::decode_event(*place, &value))
             .transpose()
+    }
+
+    /// Rows of requests: of one person, or of everybody.
+    pub(super) fn rights(&self, subject: Option<&SubjectReference>) -> RightsRows {
+        let rows = match subject {
+            Some(subject) => self.rights.prefix(subject.as_bytes()),
+            None => self.rights.iter(),
+        };
+        RightsRows { rows }
     }
 
     /// Findings over all persons, in order.
