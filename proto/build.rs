@@ -20,7 +20,7 @@ const FILES: [&str; 9] = [
 
 /// Messages that hold identifiers, free text or what else was sealed:
 /// `src/redacted.rs` gives them a `Debug` that shows nothing of it.
-const REDACTED: [&str; 32] = [
+const REDACTED: [&str; 33] = [
     ".custody.event.v1",
     ".custody.v1.SealedPart",
     ".custody.v1.GetSubjectRequest",
@@ -32,6 +32,7 @@ const REDACTED: [&str; 32] = [
     ".custody.v1.ListFindingsRequest",
     ".custody.v1.GetFindingSummaryRequest",
     ".custody.v1.GetConsentStateRequest",
+    ".custody.v1.WatchSubjectRequest",
     ".custody.v1.GetConsentStateResponse",
     ".custody.v1.ScopeState",
     ".custody.v1.ConsentInForce",

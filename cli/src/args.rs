@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::command;
 use crate::config::{Config, Flag, Loaded, LogFormat};
 use crate::error::{CommandError, Exit};
+use crate::introduction::Caller;
 use crate::telemetry;
 
 /// A chain of custody for personal data: who received what, when, for which
@@ -50,6 +51,8 @@ pub struct Global {
     /// The form of log lines on standard error
     #[arg(long, global = true, value_name = "FORMAT", help_heading = "Log")]
     log_format: Option<LogFormat>,
+    #[command(flatten)]
+    caller: Caller,
 }
 
 #[derive(Subcommand)]
@@ -65,6 +68,7 @@ enum Command {
     Hold(command::hold::Args),
     Identity(command::identity::Args),
     Findings(command::findings::Args),
+    Watch(command::watch::Args),
     Policy(command::policy::Args),
     Waiver(command::waiver::Args),
     Verify(command::verify::Args),
@@ -90,6 +94,7 @@ impl Cli {
     /// [`CommandError`] where that is not possible.
     pub fn run(self) -> Result<Exit, CommandError> {
         let global = &self.global;
+        global.caller.introduce();
         match self.command {
             Command::Demo(args) => args.run(global),
             Command::Serve(args) => args.run(global),
@@ -102,6 +107,7 @@ impl Cli {
             Command::Hold(args) => args.run(global),
             Command::Identity(args) => args.run(global),
             Command::Findings(args) => args.run(global),
+            Command::Watch(args) => args.run(global),
             Command::Policy(args) => args.run(global),
             Command::Waiver(args) => args.run(global),
             Command::Verify(args) => args.run(global),

@@ -38,6 +38,7 @@ pub mod client;
 mod custodian;
 pub mod data_dir;
 pub mod evidence;
+mod introduction;
 mod offline;
 pub mod output;
 mod reach;
@@ -45,6 +46,7 @@ pub mod rejudge;
 pub mod rights;
 mod root_store;
 pub mod ruleset;
+pub mod watch;
 
 pub use args::{Cli, Global};
 pub use error::{CommandError, Exit};

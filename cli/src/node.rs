@@ -10,9 +10,11 @@ use custody_ingest::kafka::{KafkaDeadLetters, KafkaOptions, KafkaSource};
 use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
-use custody_ledger::Ledger;
+use custody_ledger::{Digest, Ledger};
 use custody_policy::Ruleset;
-use custody_query::{ErasingOptions, Follower, Following, QueryState, ReadModel};
+use custody_query::{
+    ConsultationWriter, Consultations, ErasingOptions, Follower, Following, QueryState, ReadModel,
+};
 
 use crate::admin::{Check, Readiness};
 use crate::config::Config;
@@ -39,6 +41,7 @@ pub struct Node {
     kafka: Arc<KafkaSource>,
     overdue: Overdue,
     witnesses: Option<Witnesses>,
+    consultations: Option<(Consultations, ConsultationWriter)>,
     rules: &'static Ruleset,
     erasing: ErasingOptions,
 }
@@ -66,6 +69,12 @@ impl Node {
             .map_err(|error| kafka_error(&error))?;
         let overdue = Overdue::start(&config.kafka, &pipeline, data.ledger.clone())?;
         let witnesses = Witnesses::start(&config.witness, data.path(), post, data.ledger.clone())?;
+        let consultations = config.consultations.options(Digest(rules.digest()));
+        let consultations = consultations
+            .map(|options| {
+                ConsultationWriter::start(data.ledger.clone(), data.vault.clone(), options)
+            })
+            .transpose()?;
         Ok(Self {
             data,
             read_model,
@@ -74,6 +83,7 @@ impl Node {
             kafka: Arc::new(kafka),
             overdue,
             witnesses,
+            consultations,
             rules,
             erasing: erasing(config),
         })
@@ -81,7 +91,7 @@ impl Node {
 
     /// What answers are made from.
     pub fn query_state(&self) -> QueryState {
-        QueryState::new(
+        let state = QueryState::new(
             self.data.ledger.clone(),
             self.data.vault.clone(),
             self.read_model.clone(),
@@ -90,7 +100,11 @@ impl Node {
         .with_erasing(self.erasing)
         .with_custodian(Arc::new(Steward::new(Arc::clone(
             self.pipeline.registrar(),
-        ))))
+        ))));
+        match &self.consultations {
+            Some((kept, _)) => state.with_consultations(kept.clone()),
+            None => state,
+        }
     }
 
     /// Looks at once for duties whose deadline has passed at `now_ns`,
@@ -148,6 +162,7 @@ impl Node {
             data: self.data,
             follower: self.follower,
             witnesses: self.witnesses,
+            consultations: self.consultations.map(|(_, writer)| writer),
         };
         (drained, stopped)
     }
@@ -158,6 +173,7 @@ pub struct Drained {
     data: DataDir,
     follower: Follower,
     witnesses: Option<Witnesses>,
+    consultations: Option<ConsultationWriter>,
 }
 
 impl Drained {
@@ -166,6 +182,11 @@ impl Drained {
     /// # Errors
     /// [`CommandError::Store`].
     pub fn close(self) -> Result<(), CommandError> {
+        // Questions were answered until now; what they leave is the last that
+        // the ledger takes.
+        if let Some(writer) = self.consultations {
+            writer.stop();
+        }
         self.follower.stop();
         if let Some(witnesses) = self.witnesses {
             witnesses.stop();

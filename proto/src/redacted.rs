@@ -54,6 +54,7 @@ redacted!(
     v1::ListFindingsRequest,
     v1::GetFindingSummaryRequest,
     v1::GetConsentStateRequest,
+    v1::WatchSubjectRequest,
     v1::GetConsentStateResponse,
     v1::ScopeState,
     v1::ConsentInForce,

@@ -15,6 +15,7 @@ mod evidence;
 mod exactly_once;
 mod judged;
 mod limits;
+mod looked;
 mod malformed;
 mod outages;
 mod outside;

@@ -12,6 +12,7 @@ mod asking;
 pub mod findings;
 pub mod policy;
 pub mod waiver;
+pub mod watch;
 
 pub mod subject;
 pub mod verify;

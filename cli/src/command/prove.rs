@@ -212,6 +212,7 @@ fn consistency(
         shard,
         from_size: from,
         to_size: to.unwrap_or_default(),
+        at_least: None,
     };
     let proof = evidence::prove_consistency(place, request)?;
     let mut sheet = Sheet::new(["Log", "From", "To", "Hashes"])

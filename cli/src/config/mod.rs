@@ -5,12 +5,14 @@
 //! where it stands.
 
 mod erasure;
+mod consultations;
 mod layers;
 mod ledger;
 mod show;
 mod validate;
 
 pub use erasure::Erasure;
+pub use consultations::{Consultations, Keeping, Watch};
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
@@ -33,7 +35,8 @@ use crate::ruleset::PackSources;
 pub struct Config {
     /// Where the ledger, the vault and the derived stores live. Default `data`.
     pub data_dir: PathBuf,
-    /// The vault's root key file. Empty: `root.key` in the data directory.
+    /// The vault's root key file. Empty: beside the data directory, under its
+    /// name with `.root.key` behind it.
     pub root_key: PathBuf,
     /// How long a stop may take, in seconds. Default 30.
     pub shutdown_deadline_s: u64,
@@ -55,6 +58,10 @@ pub struct Config {
     pub witness: Witness,
     /// Where backups of a running node go.
     pub backup: Backup,
+    /// What is written down of who looked.
+    pub consultations: Consultations,
+    /// Who may watch.
+    pub watch: Watch,
     /// Where Custody listens.
     pub listen: Listen,
     /// What is logged, and how.
@@ -234,12 +241,21 @@ impl LogFormat {
 }
 
 impl Config {
-    /// The vault's root key file.
+    /// The vault's root key file. Not in the data directory: whoever keeps
+    /// copies of that directory must not keep the keys with them that an
+    /// erasure destroys. One that lies there from before goes on being used.
     pub fn root_key_path(&self) -> PathBuf {
-        if self.root_key.as_os_str().is_empty() {
-            self.data_dir.join("root.key")
-        } else {
-            self.root_key.clone()
+        if !self.root_key.as_os_str().is_empty() {
+            return self.root_key.clone();
+        }
+        let inside = self.data_dir.join("root.key");
+        match self.data_dir.file_name() {
+            Some(name) if !inside.exists() => {
+                let mut name = name.to_owned();
+                name.push(".root.key");
+                self.data_dir.with_file_name(name)
+            }
+            _ => inside,
         }
     }
 
@@ -277,6 +293,8 @@ impl Default for Config {
             signing: Signing::default(),
             witness: Witness::default(),
             backup: Backup::default(),
+            consultations: Consultations::default(),
+            watch: Watch::default(),
             listen: Listen::default(),
             log: Log::default(),
         }

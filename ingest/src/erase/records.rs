@@ -310,3 +310,6 @@ fn add(status: &mut ErasureStatus, record: &HouseRecord, said: Said) {
     status.recipients.extend_from_slice(recipients);
     status.added.push(said);
 }
+
+#[cfg(test)]
+mod tests;

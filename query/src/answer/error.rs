@@ -181,6 +181,25 @@ pub enum QueryError {
     /// The vault failed.
     #[error(transparent)]
     Vault(VaultError),
+    /// That somebody looked could not be written down, and this node gives no
+    /// answer without that.
+    #[error("the consultation could not be kept, and there is no answer without it")]
+    NotConsulted,
+    /// The token to go on with is damaged, or of another request or ledger.
+    #[error("the resume token does not belong to this request")]
+    ResumeToken,
+    /// As many watch already as this node lets.
+    #[error("{limit} watch already, and this node lets no more")]
+    TooManyWatchers {
+        /// How many.
+        limit: usize,
+    },
+    /// A watcher took nothing for too long.
+    #[error("the watcher took nothing for too long; its last resume token goes on from there")]
+    WatcherTooSlow,
+    /// The server is being stopped.
+    #[error("the server is being stopped; the last resume token goes on with another")]
+    Stopping,
     /// The answer was not worked out to its end.
     #[error("the answer was interrupted")]
     Interrupted,

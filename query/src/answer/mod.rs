@@ -30,6 +30,7 @@ mod evidence;
 mod findings;
 mod oversight;
 mod policies;
+mod proved;
 mod recipients;
 mod rights;
 mod summary;
@@ -40,6 +41,7 @@ use std::time::SystemTime;
 
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
+use custody_proto::v1;
 use custody_vault::Vault;
 
 pub use at_least::Wanted;
@@ -47,10 +49,27 @@ pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub(crate) use proved::work_out;
 pub use rights::out_of_reach;
 
+/// What watching has in common with answers.
+pub(crate) mod watched {
+    pub(crate) use super::entry::{shard_head, show};
+    pub(crate) use super::error::Faults;
+    pub(crate) use super::filter::Filter;
+    pub(crate) use super::finding::{FindingFilter, row};
+    pub(crate) use super::flow::Flow;
+    pub(crate) use super::judgement::overdue_of;
+    pub(crate) use super::registry::Registry;
+    pub(crate) use super::scope::Seen;
+    pub(crate) use super::sealed::Opener;
+    pub(crate) use super::subject::{Subject, check as check_subject};
+}
+
+use crate::consultation::Consultations;
 use crate::custodian::Custodian;
 use crate::read_model::{ReadModel, Visible};
+use crate::watch::Blocks;
 use clause::Rulebook;
 use page::TokenKey;
 
@@ -95,6 +114,9 @@ pub struct QueryState {
     clock: Clock,
     custodian: Option<Arc<dyn Custodian>>,
     pub(crate) erasing: ErasingOptions,
+    pub(crate) consultations: Option<Consultations>,
+    /// Blocks that watchers read lately.
+    pub(crate) blocks: Arc<Blocks>,
 }
 
 impl QueryState {
@@ -110,7 +132,16 @@ impl QueryState {
             clock: Arc::new(now_ns),
             custodian: None,
             erasing: ErasingOptions::default(),
+            consultations: None,
+            blocks: Arc::default(),
         }
+    }
+
+    /// Writes down who asks over gRPC. Without it nothing is written.
+    #[must_use]
+    pub fn with_consultations(mut self, consultations: Consultations) -> Self {
+        self.consultations = Some(consultations);
+        self
     }
 
     /// Other rules than the compiled ones: clauses are looked up in them, and
@@ -183,4 +214,12 @@ pub trait Ask: Sized + Send + 'static {
     /// # Errors
     /// Why there is none.
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError>;
+
+    /// The person about whom a completeness proof is to come with the answer.
+    fn proof_of(&self) -> Option<&str> {
+        None
+    }
+
+    /// Adds the proof that [`Ask::proof_of`] asked for.
+    fn add_proof(_answer: &mut Self::Answer, _proof: v1::ProveCompletenessResponse) {}
 }

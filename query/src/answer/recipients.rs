@@ -16,7 +16,7 @@ use super::moment::{AsOf, timestamp};
 use super::page::Page;
 use super::scope::{Course, Scope};
 use super::table::Table;
-use super::{Ask, QueryState, subject};
+use super::{Ask, QueryState, proved, subject};
 use crate::read_model::Visible;
 
 /// What makes a row, in the order of the rows.
@@ -37,6 +37,15 @@ struct More {
 impl Ask for v1::ListRecipientsRequest {
     type Answer = v1::ListRecipientsResponse;
     const METHOD: &'static str = "custody.v1.LineageService/ListRecipients";
+
+    fn proof_of(&self) -> Option<&str> {
+        (self.with_proof && self.page_token.is_empty()).then_some(self.subject.as_str())
+    }
+
+    fn add_proof(answer: &mut Self::Answer, proof: v1::ProveCompletenessResponse) {
+        proved::name_checkpoint(&mut answer.head, &proof);
+        answer.proof = Some(proof);
+    }
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
@@ -118,6 +127,7 @@ impl Ask for v1::ListRecipientsRequest {
             recipients,
             next_page_token,
             head: Some(entry::ledger_head(&head)),
+            proof: None,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use custody_proto::v1::lineage_service_server::LineageService;
 use custody_proto::v1::*;
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::api::{LineageApi, refuse};
@@ -62,5 +63,14 @@ impl LineageService for LineageApi {
         request: Request<GetConsentStateRequest>,
     ) -> Result<Response<GetConsentStateResponse>, Status> {
         self.respond(request).await
+    }
+
+    type WatchSubjectStream = BoxStream<WatchResponse>;
+
+    async fn watch_subject(
+        &self,
+        request: Request<WatchSubjectRequest>,
+    ) -> Result<Response<Self::WatchSubjectStream>, Status> {
+        self.tell(request).await
     }
 }

@@ -11,6 +11,7 @@ mod operation;
 mod oversight;
 mod policy;
 mod rights;
+mod watch;
 
 mod health;
 mod server;
@@ -19,3 +20,4 @@ pub use api::LineageApi;
 pub use deadline::{DEFAULT_WAIT, Deadline};
 pub use server::{QueryServer, ServeError};
 pub use status::{ERROR_DOMAIN, status_of};
+pub use watch::DEFAULT_WATCHERS;

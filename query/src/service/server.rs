@@ -62,6 +62,14 @@ impl QueryServer {
         self
     }
 
+    /// How many may watch at once. Default:
+    /// [`DEFAULT_WATCHERS`](super::DEFAULT_WATCHERS).
+    #[must_use]
+    pub fn watchers_at_most(mut self, limit: usize) -> Self {
+        self.api = self.api.watchers_at_most(limit);
+        self
+    }
+
     /// How long requests under way are waited for at shutdown.
     #[must_use]
     pub fn drain_timeout(mut self, drain_timeout: Duration) -> Self {
@@ -146,8 +154,10 @@ impl QueryServer {
                 () = self.report_health(reporter.clone()) => {}
             }
             // Balancers look elsewhere while the rest finishes. Streams that
-            // never end (health watches, reflection) end with the timeout.
+            // never end (health watches, reflection) end with the timeout;
+            // those of watchers end at once, with a token to go on by.
             health::set(&reporter, false).await;
+            self.api.stop_watching();
             let _ = stop.send(());
             tokio::time::sleep(self.drain_timeout).await;
         };

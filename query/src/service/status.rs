@@ -27,6 +27,9 @@ pub fn status_of(error: &QueryError) -> Status {
     if matches!(error, QueryError::PageToken) {
         details.add_bad_request_violation("page_token", error.to_string());
     }
+    if matches!(error, QueryError::ResumeToken) {
+        details.add_bad_request_violation("resume_token", error.to_string());
+    }
     let message = match error {
         QueryError::Invalid(faults) => {
             let said = faults
@@ -73,6 +76,11 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::ReadModel(_) => (Code::Internal, "READ_MODEL_FAILED"),
         QueryError::Ledger(_) => (Code::Internal, "LEDGER_FAILED"),
         QueryError::Vault(_) => (Code::Internal, "VAULT_FAILED"),
+        QueryError::NotConsulted => (Code::Unavailable, "CONSULTATION_NOT_KEPT"),
+        QueryError::ResumeToken => (Code::InvalidArgument, "RESUME_TOKEN_INVALID"),
+        QueryError::TooManyWatchers { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHERS"),
+        QueryError::WatcherTooSlow => (Code::ResourceExhausted, "WATCHER_TOO_SLOW"),
+        QueryError::Stopping => (Code::Unavailable, "SERVER_STOPPING"),
         QueryError::Interrupted => (Code::Internal, "INTERRUPTED"),
     }
 }
@@ -91,6 +99,7 @@ const fn custodian(error: &CustodianError) -> (Code, &'static str) {
 fn metadata(error: &QueryError) -> HashMap<String, String> {
     let pairs: Vec<(String, String)> = match error {
         QueryError::SubjectAmbiguous { count } => vec![("count".to_owned(), count.to_string())],
+        QueryError::TooManyWatchers { limit } => vec![("limit".to_owned(), limit.to_string())],
         QueryError::Unimplemented(method) => vec![("method".to_owned(), (*method).to_owned())],
         QueryError::ShardUnknown(shard) => vec![("shard".to_owned(), shard.to_string())],
         QueryError::Sealed { shard, sequence } | QueryError::EntryMissing { shard, sequence } => {
@@ -227,6 +236,27 @@ mod tests {
                 "READ_MODEL_FAILED",
             ),
             (QueryError::Interrupted, Code::Internal, "INTERRUPTED"),
+            (
+                QueryError::NotConsulted,
+                Code::Unavailable,
+                "CONSULTATION_NOT_KEPT",
+            ),
+            (
+                QueryError::ResumeToken,
+                Code::InvalidArgument,
+                "RESUME_TOKEN_INVALID",
+            ),
+            (
+                QueryError::TooManyWatchers { limit: 9 },
+                Code::ResourceExhausted,
+                "TOO_MANY_WATCHERS",
+            ),
+            (
+                QueryError::WatcherTooSlow,
+                Code::ResourceExhausted,
+                "WATCHER_TOO_SLOW",
+            ),
+            (QueryError::Stopping, Code::Unavailable, "SERVER_STOPPING"),
             (
                 QueryError::NoCheckpoint,
                 Code::FailedPrecondition,

@@ -8,6 +8,7 @@ mod world;
 
 mod backup;
 mod consent;
+mod consultations;
 mod erasing;
 mod evidence;
 mod findings;
@@ -18,5 +19,7 @@ mod model;
 mod pages;
 mod policy;
 mod proofs;
+mod proved;
 mod requests;
 mod server;
+mod watch;

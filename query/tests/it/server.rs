@@ -61,6 +61,16 @@ pub(crate) async fn run_server(world: World, follow: bool, server: QueryServer) 
     }
 }
 
+impl Running {
+    /// Stops the server and waits for it, and then the read model.
+    pub(crate) async fn stop(self) -> World {
+        self.stop.send(()).unwrap();
+        let down = tokio::time::timeout(Duration::from_secs(10), self.server);
+        down.await.unwrap().unwrap();
+        self.world
+    }
+}
+
 fn with_events() -> World {
     let mut world = World::new();
     world.commit(

@@ -163,3 +163,45 @@ fn a_shard_that_is_stuck_is_named_and_the_others_go_on() {
     assert!(last.is_some_and(|(at, _): (EntryRef, _)| at.sequence == 0));
     settled(house, data);
 }
+
+#[test]
+fn a_pipeline_that_stops_ends_the_wait_and_the_next_start_does_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let letters = Arc::new(Closed(AtomicBool::new(true)));
+    let given = Arc::clone(&letters) as Arc<dyn DeadLetters>;
+    let mut options = options(data, FaultPoints::default());
+    options.erase.fence_timeout = Duration::from_secs(3_600);
+    let house = House::start(data, START_NS, options, given, || ()).unwrap();
+    house.send(0, &[used(0, 0, &["account:1"])]);
+    let gone = person(&house, "account:1");
+    // One shard is stuck, and another has an event of the person.
+    let stuck = house.feed(1);
+    let nonsense = message(1, 0, "nonsense".to_owned());
+    stuck.send(vec![nonsense]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    std::thread::scope(|scope| {
+        let erasing = scope.spawn(|| house.pipeline.registrar().erase(order(&[gone])));
+        std::thread::sleep(Duration::from_millis(100));
+        let waits = house.feed(0);
+        waits
+            .send(vec![message(0, 1, used(1, 0, &["account:1"]))])
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(waits.durable_offset(), 1);
+        drop((stuck, waits));
+        // What cannot be delivered fails, and everybody is let go.
+        assert!(house.pipeline.stop(Duration::from_millis(50)).is_err());
+        let ended = erasing.join().unwrap();
+        assert!(matches!(ended, Err(EraseError::Stopping)), "{ended:?}");
+    });
+    assert!(house.vault.person(&gone).unwrap().is_some());
+    house.ledger.close().unwrap();
+    house.abandon();
+    let house = super::world::open(data);
+    comes_to(&house, ErasureState::Done);
+    // The event that waited comes again, and is somebody new's.
+    house.send(0, &[used(1, 0, &["account:1"])]);
+    assert_ne!(person(&house, "account:1"), gone);
+    settled(house, data);
+}
