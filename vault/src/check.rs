@@ -3,9 +3,12 @@
 
 use std::fmt;
 
+use crate::derive::Name;
+use crate::directory::{self, CLASS_UNIQUE, History};
 use crate::error::VaultError;
-use crate::store::{Space, StoreError};
-use crate::vault::Vault;
+use crate::keyring;
+use crate::store::{Path, Space, StoreError, View, Visited};
+use crate::vault::{Inner, Vault};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,9 +25,12 @@ pub struct VaultReport {
     pub nodes: u64,
     /// Buckets of the key tree.
     pub buckets: u64,
-    /// Rows and pages that no key of the tree reaches. Harmless: of an erasure
-    /// that was cut off, and cleaned up when the vault is opened.
+    /// Rows and pages that no key of the tree reaches: of an erasure under way.
+    /// They mean nothing to anybody, and only take room.
     pub orphans: u64,
+    /// An erasure was cut off; opening the vault again finishes it. The orphans
+    /// are of it.
+    pub pending: bool,
     /// What is wrong, at most [`VaultReport::MAX_FAULTS`].
     pub faults: Vec<Fault>,
     /// Faults beyond those.
@@ -84,44 +90,187 @@ impl fmt::Display for Fault {
 }
 
 impl Vault {
-    /// Reads the vault from end to end. `progress` gets the number of rows read
-    /// so far. It may be in use meanwhile.
+    /// Reads the vault from end to end, as it is at this moment; it may be in
+    /// use meanwhile. `progress` gets the number of rows read so far.
     ///
     /// # Errors
     /// [`VaultError::Store`] where the store itself fails; what is wrong with
     /// what it holds is in the report.
     pub fn check(&self, progress: &mut dyn FnMut(u64)) -> Result<VaultReport, VaultError> {
         let vault = self.inner();
-        let view = vault.store.view();
-        let mut report = VaultReport::default();
-        for space in [
-            Space::Directory,
-            Space::Persons,
-            Space::Identifiers,
-            Space::Pointers,
-            Space::Links,
-            Space::Secrets,
-            Space::Marks,
-        ] {
-            for row in view.scan(space, &[]) {
-                match row {
-                    Ok(_) => {}
-                    Err(StoreError::Damaged { space }) => {
-                        report.fault(Fault::Damaged { kind: space });
-                    }
-                    Err(error) => return Err(error.into()),
+        let view = vault.store.view_of_now();
+        let mut check = Check {
+            vault,
+            view: &view,
+            report: VaultReport::default(),
+        };
+        view.walk(&mut |visited| {
+            check.visit(visited)?;
+            if check.report.rows.is_multiple_of(PROGRESS_ROWS) {
+                progress(check.report.rows);
+            }
+            Ok::<_, VaultError>(())
+        })?;
+        let mut report = check.report;
+        report.links /= 2;
+        let stored = view.stored()?;
+        report.orphans =
+            stored.rows.saturating_sub(report.rows) + stored.nodes.saturating_sub(report.nodes);
+        report.pending = stored.pending;
+        progress(report.rows);
+        Ok(report)
+    }
+}
+
+const PROGRESS_ROWS: u64 = 1024;
+
+struct Check<'a> {
+    vault: &'a Inner,
+    view: &'a View<'a>,
+    report: VaultReport,
+}
+
+impl Check<'_> {
+    fn visit(&mut self, visited: Visited) -> Result<(), VaultError> {
+        match visited {
+            Visited::Node => self.report.nodes += 1,
+            Visited::Bucket => self.report.buckets += 1,
+            Visited::Damaged(kind) => {
+                if kind != "nodes" {
+                    self.report.rows += 1;
                 }
-                match space {
-                    Space::Persons => report.persons += 1,
-                    Space::Identifiers => report.identifiers += 1,
-                    Space::Links => report.links += 1,
-                    _ => {}
+                self.report.fault(Fault::Damaged { kind });
+            }
+            Visited::Lost => self.report.fault(Fault::Missing {
+                kind: "nodes",
+                named_by: "nodes",
+            }),
+            Visited::Row {
+                space,
+                path,
+                content,
+            } => {
+                self.report.rows += 1;
+                // A row that another one is looked up for may be the damaged
+                // one: that is told where it is visited.
+                match self.row(space, &path, &content) {
+                    Err(VaultError::Store(
+                        StoreError::Damaged { .. } | StoreError::Lost { .. },
+                    )) => self.report.fault(Fault::Damaged { kind: space.name() }),
+                    other => other?,
                 }
-                report.rows += 1;
-                progress(report.rows);
             }
         }
-        report.links /= 2;
-        Ok(report)
+        Ok(())
+    }
+
+    fn row(&mut self, space: Space, path: &Path, content: &[u8]) -> Result<(), VaultError> {
+        let position = path.position();
+        match space {
+            Space::Directory => self.directory(&position, content),
+            Space::Persons => {
+                self.report.persons += 1;
+                let person = keyring::decode_person(content)?;
+                let position = self.vault.names.person(&person.reference());
+                self.agree(position == path.position(), space, Space::Persons);
+                Ok(())
+            }
+            Space::Identifiers => {
+                self.report.identifiers += 1;
+                self.identifier(path, content)
+            }
+            Space::Pointers => self.pointer(path, content),
+            Space::Links => {
+                self.report.links += 1;
+                self.link(path, content)
+            }
+            Space::Marks => {
+                directory::decode_mark(content)?;
+                Ok(())
+            }
+            Space::Secrets => Ok(()),
+        }
+    }
+
+    fn directory(&mut self, identifier: &Name, content: &[u8]) -> Result<(), VaultError> {
+        for owner in History::decode_any(content)?.owners() {
+            self.person(&owner, Space::Directory)?;
+            let row = self.vault.names.identifier_row(&owner, identifier);
+            self.present(Space::Identifiers, &row, Space::Directory)?;
+        }
+        Ok(())
+    }
+
+    fn identifier(&mut self, path: &Path, content: &[u8]) -> Result<(), VaultError> {
+        let names = &self.vault.names;
+        let (class, text) = directory::decode_identifier(content)?;
+        let digest = names.identifier(&text);
+        let Some(person) = self.view.get(Space::Persons, &path.position())? else {
+            self.report.fault(Fault::Missing {
+                kind: Space::Persons.name(),
+                named_by: Space::Identifiers.name(),
+            });
+            return Ok(());
+        };
+        let reference = keyring::decode_person(&person)?.reference();
+        let row = names.identifier_row(&reference, &digest);
+        self.agree(row == *path.bytes(), Space::Identifiers, Space::Persons);
+        if class == CLASS_UNIQUE {
+            self.present(Space::Directory, &digest, Space::Identifiers)
+        } else {
+            let row = names.pointer_row(&digest, &reference);
+            self.present(Space::Pointers, &row, Space::Identifiers)
+        }
+    }
+
+    fn pointer(&mut self, path: &Path, content: &[u8]) -> Result<(), VaultError> {
+        let names = &self.vault.names;
+        let reference = directory::decode_pointer(content)?;
+        let identifier = path.position();
+        let row = names.pointer_row(&identifier, &reference);
+        self.agree(row == *path.bytes(), Space::Pointers, Space::Pointers);
+        let row = names.identifier_row(&reference, &identifier);
+        self.present(Space::Identifiers, &row, Space::Pointers)
+    }
+
+    fn link(&mut self, path: &Path, content: &[u8]) -> Result<(), VaultError> {
+        let names = &self.vault.names;
+        let (to, relation) = directory::decode_relation(content)?;
+        let Some(person) = self.view.get(Space::Persons, &path.position())? else {
+            self.report.fault(Fault::Missing {
+                kind: Space::Persons.name(),
+                named_by: Space::Links.name(),
+            });
+            return Ok(());
+        };
+        let from = keyring::decode_person(&person)?.reference();
+        let agrees = names.link_row(&from, &to) == *path.bytes()
+            && directory::relation(names, self.view, &to, &from)? == Some(relation);
+        self.agree(agrees, Space::Links, Space::Links);
+        self.person(&to, Space::Links)
+    }
+
+    fn person(&mut self, reference: &Name, named_by: Space) -> Result<(), VaultError> {
+        let row = self.vault.names.person(reference);
+        self.present(Space::Persons, &row, named_by)
+    }
+
+    fn present(&mut self, space: Space, row: &[u8], named_by: Space) -> Result<(), VaultError> {
+        if !self.view.contains(space, row)? {
+            self.report.fault(Fault::Missing {
+                kind: space.name(),
+                named_by: named_by.name(),
+            });
+        }
+        Ok(())
+    }
+
+    fn agree(&mut self, agrees: bool, space: Space, with: Space) {
+        if !agrees {
+            self.report.fault(Fault::Disagree {
+                kind: space.name(),
+                with: with.name(),
+            });
+        }
     }
 }

@@ -23,6 +23,13 @@ const POINTER_NAMES: &str = "custody 2026 vault: pointer row names v1";
 const LINK_NAMES: &str = "custody 2026 vault: link row names v1";
 const LIST_NAMES: &str = "custody 2026 vault: identifier list digests v1";
 
+// From the names key, the root key, and the keys of nodes and buckets.
+const SECRET_NAMES: &str = "custody 2026 vault: positions of secrets v2";
+const ROOT_PAGE: &str = "custody 2026 vault: root page v2";
+const PENDING: &str = "custody 2026 vault: change under way v2";
+const NODE_PAGE: &str = "custody 2026 vault: node page v2";
+const BUCKET_ROWS: &str = "custody 2026 vault: bucket rows v2";
+
 // From a person's data key.
 const REFERENCE: &str = "custody 2026 person: subject reference v1";
 const TAG_KEY: &str = "custody 2026 person: event tags v1";
@@ -74,6 +81,60 @@ pub(crate) fn escrow_check(root: &Key, vault_id: &[u8; 16]) -> [u8; 32] {
 /// Finds what was not copied right.
 pub(crate) fn share_checksum(body: &[u8]) -> [u8; 32] {
     blake3::derive_key(SHARE_CHECKSUM, body)
+}
+
+/// The key of the page that the root key opens.
+pub(crate) fn root_page_key(root: &Key) -> Key {
+    subkey(ROOT_PAGE, root)
+}
+
+/// The key of what a change of root keys writes down for its own recovery.
+pub(crate) fn pending_key(root: &Key) -> Key {
+    subkey(PENDING, root)
+}
+
+pub(crate) fn page_key(node: &Key) -> Key {
+    static CONTEXT: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context(NODE_PAGE));
+    with_context(&CONTEXT, node)
+}
+
+/// The key that seals the rows of a bucket. Their names come from the bucket's
+/// key itself, in another mode of the hash.
+pub(crate) fn bucket_rows_key(bucket: &Key) -> Key {
+    static CONTEXT: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context(BUCKET_ROWS));
+    with_context(&CONTEXT, bucket)
+}
+
+fn with_context(context: &ContextKey, key: &Key) -> Key {
+    let hash = blake3::Hasher::new_from_context_key(context)
+        .update(key.bytes())
+        .finalize();
+    Key::new(*hash.as_bytes())
+}
+
+/// First part of a row's name: the same for all rows of a kind at a position.
+pub(crate) fn bucket_row_first(bucket: &Key, kind: u8, position: &Name) -> Name {
+    let mut input = [kind; 17];
+    input[1..].copy_from_slice(position);
+    cut(&blake3::keyed_hash(bucket.bytes(), &input))
+}
+
+/// Second part of a row's name. 33 bytes of input, where the first part has
+/// 17: the two never meet.
+pub(crate) fn bucket_row_second(bucket: &Key, kind: u8, path: &[u8; 32]) -> Name {
+    let mut input = [kind; 33];
+    input[1..].copy_from_slice(path);
+    cut(&blake3::keyed_hash(bucket.bytes(), &input))
+}
+
+/// The key of the positions of secrets.
+pub(crate) fn secret_names(names: &Key) -> Key {
+    subkey(SECRET_NAMES, names)
+}
+
+/// Position of a secret, by its name in plain words.
+pub(crate) fn secret_position(secrets: &Key, name: &[u8]) -> Name {
+    cut(&blake3::keyed_hash(secrets.bytes(), name))
 }
 
 /// The key under which the values of one key space are sealed.

@@ -14,9 +14,11 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 pub(crate) use history::History;
-pub(crate) use links::{Relation, delete_relation, linked_set, put_relation, relation, relations};
+pub(crate) use links::{
+    Relation, decode_relation, delete_relation, linked_set, put_relation, relation, relations,
+};
 pub use marks::{EraseMark, MAX_SCOPE_BYTES};
-pub(crate) use marks::{marked_day, put_mark};
+pub(crate) use marks::{decode_mark, marked_day, put_mark};
 
 use crate::derive::{Name, Names};
 use crate::error::VaultError;
@@ -102,7 +104,11 @@ pub(crate) fn pointers(
     identifier: &Name,
 ) -> impl Iterator<Item = Result<Name, StoreError>> {
     view.scan(Space::Pointers, identifier)
-        .map(|row| decode_name(&row?, CLASS_SHARED, Space::Pointers))
+        .map(|row| decode_pointer(&row?))
+}
+
+pub(crate) fn decode_pointer(row: &[u8]) -> Result<Name, StoreError> {
+    decode_name(row, CLASS_SHARED, Space::Pointers)
 }
 
 /// Writes an identifier down as one of the person's.
@@ -123,8 +129,8 @@ pub(crate) fn put_identifier(
     batch.put(Space::Identifiers, &name, &row)
 }
 
-pub(crate) fn delete_history(batch: &mut Batch<'_>, identifier: &Name) {
-    batch.delete(Space::Directory, identifier);
+pub(crate) fn delete_history(batch: &mut Batch<'_>, identifier: &Name) -> Result<(), StoreError> {
+    batch.delete(Space::Directory, identifier)
 }
 
 pub(crate) fn delete_identifier(
@@ -132,11 +138,11 @@ pub(crate) fn delete_identifier(
     batch: &mut Batch<'_>,
     identifier: &Name,
     reference: &Name,
-) {
+) -> Result<(), StoreError> {
     batch.delete(
         Space::Identifiers,
         &names.identifier_row(reference, identifier),
-    );
+    )
 }
 
 pub(crate) fn delete_pointer(
@@ -144,8 +150,8 @@ pub(crate) fn delete_pointer(
     batch: &mut Batch<'_>,
     identifier: &Name,
     reference: &Name,
-) {
-    batch.delete(Space::Pointers, &names.pointer_row(identifier, reference));
+) -> Result<(), StoreError> {
+    batch.delete(Space::Pointers, &names.pointer_row(identifier, reference))
 }
 
 /// A person's identifiers: the unique ones first, then by their bytes.
@@ -156,21 +162,25 @@ pub(crate) fn identifiers(
 ) -> Result<Vec<(u8, String)>, StoreError> {
     let mut found = Vec::new();
     for row in view.scan(Space::Identifiers, &names.person(reference)) {
-        let row = row?;
-        let bad = || damaged(Space::Identifiers);
-        let class = *row.first().ok_or_else(bad)?;
-        let size = row
-            .get(1..3)
-            .and_then(|size| size.first_chunk())
-            .ok_or_else(bad)?;
-        let text = row
-            .get(3..3 + u16::from_le_bytes(*size) as usize)
-            .ok_or_else(bad)?;
-        let text = std::str::from_utf8(text).map_err(|_| bad())?;
-        found.push((class, text.to_owned()));
+        found.push(decode_identifier(&row?)?);
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Class and text.
+pub(crate) fn decode_identifier(row: &[u8]) -> Result<(u8, String), StoreError> {
+    let bad = || damaged(Space::Identifiers);
+    let class = *row.first().ok_or_else(bad)?;
+    let size = row
+        .get(1..3)
+        .and_then(|size| size.first_chunk())
+        .ok_or_else(bad)?;
+    let text = row
+        .get(3..3 + u16::from_le_bytes(*size) as usize)
+        .ok_or_else(bad)?;
+    let text = std::str::from_utf8(text).map_err(|_| bad())?;
+    Ok((class, text.to_owned()))
 }
 
 /// A look-up hit several persons.

@@ -1,6 +1,7 @@
 //! Erasing: a fence around persons, and then the end of their keys.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::derive::Name;
@@ -138,13 +139,16 @@ impl Inner {
         }
         gone.settle(&mut batch, references, mark)?;
         drop(view);
-        batch.commit()?;
-        self.store.flush()?;
-        for reference in references {
-            self.keyring.forget(reference);
+        if gone.persons == 0 {
+            self.store.finish_earlier(&*self.roots)?;
+        } else {
+            batch.renew(&*self.roots, || {
+                for reference in references {
+                    self.keyring.forget(reference);
+                }
+                self.erased.fetch_add(1, Ordering::SeqCst);
+            })?;
         }
-        self.erased
-            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let root = self.root_info();
         Ok(Erased {
             generation: root.generation,
@@ -179,7 +183,7 @@ impl Gone {
             return Ok(());
         }
         self.persons += 1;
-        vault.keyring.delete(names, batch, reference);
+        vault.keyring.delete(names, batch, reference)?;
         for (class, text) in directory::identifiers(names, view, reference)? {
             self.identifiers += 1;
             let digest = names.identifier(&text);
@@ -188,9 +192,9 @@ impl Gone {
             } else {
                 Class::Shared
             };
-            directory::delete_identifier(names, batch, &digest, reference);
+            directory::delete_identifier(names, batch, &digest, reference)?;
             if class == Class::Shared {
-                directory::delete_pointer(names, batch, &digest, reference);
+                directory::delete_pointer(names, batch, &digest, reference)?;
             }
             if let Some(history) = directory::history(view, &digest, class)?
                 && history.owners().iter().any(|owner| all.contains(owner))
@@ -199,7 +203,7 @@ impl Gone {
             }
         }
         for (other, _) in directory::relations(names, view, reference)? {
-            directory::delete_relation(names, batch, reference, &other);
+            directory::delete_relation(names, batch, reference, &other)?;
         }
         Ok(())
     }
@@ -216,7 +220,7 @@ impl Gone {
                 .is_some_and(|owner| references.contains(&owner));
             history.forget(references);
             if history.is_nobodys() {
-                directory::delete_history(batch, identifier);
+                directory::delete_history(batch, identifier)?;
             } else {
                 directory::put_history(batch, identifier, history)?;
             }

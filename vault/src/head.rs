@@ -14,69 +14,83 @@ use crate::error::VaultError;
 use crate::identifier::UniqueSchemes;
 use crate::key::fill_random;
 use crate::root::{RootKey, RootStore};
-use crate::store::{Engine, EngineView, Space, Store};
+use crate::steps::{Step, Steps};
+use crate::store::{Area, COMMITMENT_BYTES, Engine, Space, Store, migrate, root_rows};
 
 const MAGIC: &[u8; 8] = b"CUSTVALT";
-const VERSION: u16 = 1;
+/// 1 had no tree.
+const VERSION: u16 = 2;
+const VERSION_WITHOUT_TREE: u16 = 1;
 const FLAGS: u16 = 0;
 
 const HEAD_ROW: &[u8] = b"vault";
-/// Followed by the generation of the key, so that a rotation can write the
-/// next commitment before it overwrites the key.
-const COMMITMENT_ROW: &[u8] = b"root ";
 const SCHEMES_ROW: &[u8] = b"unique schemes";
 
 /// An open vault's head.
 pub(crate) struct Opened {
     pub(crate) store: Store,
-    pub(crate) root: RootKey,
     pub(crate) vault_id: [u8; 16],
 }
 
-/// Opens the store, or makes it, and checks the root key against it.
+/// Opens the store, or makes it, checks the root key against it, and finishes
+/// what was cut off.
 pub(crate) fn open(
     dir: &Path,
     roots: &dyn RootStore,
     cache_bytes: u64,
     schemes: &UniqueSchemes,
+    steps: Steps,
 ) -> Result<Opened, VaultError> {
     let is_new = is_empty(dir)?;
-    let root = match roots.get()?.into_iter().next() {
-        Some(root) => root,
-        None if is_new => {
-            let root = RootKey::generate(1)?;
-            roots.put(&root)?;
-            tracing::info!("made a new root key");
-            root
-        }
-        None => {
-            return Err(VaultError::RootKeyMissing {
-                place: roots.place(),
-            });
-        }
+    let mut kept = roots.get()?;
+    if kept.is_empty() && is_new {
+        let root = RootKey::generate(1)?;
+        roots.put(&root)?;
+        tracing::info!("made a new root key");
+        steps
+            .passed(Step::RootKeyMade)
+            .map_err(|source| crate::store::StoreError::Stopped { source })?;
+        kept.push(root);
+    }
+    let Some(root) = kept.first().cloned() else {
+        return Err(VaultError::RootKeyMissing {
+            place: roots.place(),
+        });
     };
 
     let engine = Engine::open(dir, cache_bytes)?;
     let head = engine
         .view()
-        .get(Space::Meta, HEAD_ROW)?
+        .get(Area::Meta, HEAD_ROW)?
         .map(|row| row.as_ref().to_vec());
-    match head {
-        Some(head) => {
-            let vault_id = decode_head(&head, dir)?;
-            check_root(&engine, &root, roots, &vault_id)?;
-            let store = Store::new(engine, root.key());
-            check_schemes(&store, schemes, dir)?;
-            Ok(Opened {
-                store,
-                root,
-                vault_id,
-            })
-        }
+    let Some(head) = head else {
         // An engine's files without a first row: the crash came before it.
-        None if engine.view().is_empty()? => create(engine, root, schemes),
-        None => Err(VaultError::NotAVault { path: dir.into() }),
+        return if engine.view().is_empty()? {
+            create(engine, root, schemes, steps)
+        } else {
+            Err(VaultError::NotAVault { path: dir.into() })
+        };
+    };
+    let (version, vault_id) = decode_head(&head, dir)?;
+    let page = check_root(&engine, &root, roots, &vault_id)?;
+    let store = match (version, page) {
+        (VERSION_WITHOUT_TREE, None) => {
+            let store = migrate(engine, vault_id, &root, roots, steps)?;
+            kept.insert(0, store.root_key());
+            store
+        }
+        (_, Some(page)) => Store::open(engine, vault_id, root, &page, steps)?,
+        (_, None) => return Err(VaultError::NotAVault { path: dir.into() }),
+    };
+    if version == VERSION_WITHOUT_TREE {
+        let mut batch = store.batch();
+        batch.put_plain(HEAD_ROW, encode_head(&vault_id));
+        batch.commit()?;
+        store.flush()?;
     }
+    store.recover(roots, &kept)?;
+    check_schemes(&store, schemes, dir)?;
+    Ok(Opened { store, vault_id })
 }
 
 /// Whether nothing lies in `dir`, or it is not there.
@@ -92,91 +106,75 @@ pub(crate) fn is_empty(dir: &Path) -> Result<bool, VaultError> {
     }
 }
 
-fn create(engine: Engine, root: RootKey, schemes: &UniqueSchemes) -> Result<Opened, VaultError> {
+fn create(
+    engine: Engine,
+    root: RootKey,
+    schemes: &UniqueSchemes,
+    steps: Steps,
+) -> Result<Opened, VaultError> {
     let mut vault_id = [0; 16];
     fill_random(&mut vault_id)?;
+    let store = Store::create(engine, vault_id, root, steps)?;
+    let mut batch = store.batch();
+    // The first row changes the root page, which is written with it.
+    batch.put(Space::Secrets, SCHEMES_ROW, schemes.encode().as_bytes())?;
+    batch.put_plain(HEAD_ROW, encode_head(&vault_id));
+    batch.commit()?;
+    store.flush()?;
+    Ok(Opened { store, vault_id })
+}
+
+fn encode_head(vault_id: &[u8; 16]) -> Vec<u8> {
     let mut head = Vec::with_capacity(28);
     head.extend_from_slice(MAGIC);
     head.extend_from_slice(&VERSION.to_le_bytes());
     head.extend_from_slice(&FLAGS.to_le_bytes());
-    head.extend_from_slice(&vault_id);
-
-    let store = Store::new(engine, root.key());
-    let mut batch = store.batch();
-    batch.put(Space::Secrets, SCHEMES_ROW, schemes.encode().as_bytes())?;
-    batch.put_plain(Space::Meta, HEAD_ROW, &head);
-    batch.put_plain(
-        Space::Meta,
-        &commitment_row(root.generation()),
-        &derive::root_commitment(root.key(), &vault_id),
-    );
-    batch.commit()?;
-    store.flush()?;
-    Ok(Opened {
-        store,
-        root,
-        vault_id,
-    })
+    head.extend_from_slice(vault_id);
+    head
 }
 
-fn commitment_row(generation: u64) -> Vec<u8> {
-    [COMMITMENT_ROW, &generation.to_be_bytes()].concat()
-}
-
-fn decode_head(head: &[u8], dir: &Path) -> Result<[u8; 16], VaultError> {
+fn decode_head(head: &[u8], dir: &Path) -> Result<(u16, [u8; 16]), VaultError> {
     let not_a_vault = || VaultError::NotAVault { path: dir.into() };
     let rest = head.strip_prefix(MAGIC).ok_or_else(not_a_vault)?;
     let (version, rest) = rest.split_first_chunk().ok_or_else(not_a_vault)?;
     let version = u16::from_le_bytes(*version);
-    if version != VERSION {
+    if !(VERSION_WITHOUT_TREE..=VERSION).contains(&version) {
         return Err(VaultError::wrong_version("vault", version, VERSION));
     }
     let (flags, vault_id) = rest.split_first_chunk().ok_or_else(not_a_vault)?;
     if u16::from_le_bytes(*flags) != FLAGS {
         return Err(not_a_vault());
     }
-    vault_id.try_into().map_err(|_| not_a_vault())
+    let vault_id = vault_id.try_into().map_err(|_| not_a_vault())?;
+    Ok((version, vault_id))
 }
 
+/// The page that the root key opens; `None` where the vault has no tree yet.
 fn check_root(
     engine: &Engine,
     root: &RootKey,
     roots: &dyn RootStore,
     vault_id: &[u8; 16],
-) -> Result<(), VaultError> {
+) -> Result<Option<Vec<u8>>, VaultError> {
     let have = root.generation();
     let wrong = || VaultError::RootKeyWrong {
         place: roots.place(),
         generation: have,
     };
-    let view = engine.view();
-    let Some(stored) = view.get(Space::Meta, &commitment_row(have))? else {
-        return Err(match newest_generation(&view)? {
-            Some(need) => VaultError::RootKeyOld { have, need },
+    let rows = root_rows(engine)?;
+    let Some((_, row)) = rows.iter().find(|(generation, _)| *generation == have) else {
+        // Rows are in the order of generations.
+        return Err(match rows.last() {
+            Some((need, _)) => VaultError::RootKeyOld { have, need: *need },
             None => wrong(),
         });
     };
+    let (stored, page) = row.split_at_checked(COMMITMENT_BYTES).ok_or_else(wrong)?;
     let commitment = derive::root_commitment(root.key(), vault_id);
-    if bool::from(commitment.as_slice().ct_eq(stored.as_ref())) {
-        Ok(())
-    } else {
-        Err(wrong())
+    if !bool::from(commitment.as_slice().ct_eq(stored)) {
+        return Err(wrong());
     }
-}
-
-/// Of the root keys that the vault names.
-fn newest_generation(view: &EngineView<'_>) -> Result<Option<u64>, VaultError> {
-    let mut newest = None;
-    for row in view.scan(Space::Meta, COMMITMENT_ROW) {
-        let (name, _) = row?;
-        let generation = name
-            .as_ref()
-            .get(COMMITMENT_ROW.len()..)
-            .and_then(|rest| rest.try_into().ok())
-            .map(u64::from_be_bytes);
-        newest = newest.max(generation);
-    }
-    Ok(newest)
+    Ok((!page.is_empty()).then(|| page.to_vec()))
 }
 
 fn check_schemes(store: &Store, schemes: &UniqueSchemes, dir: &Path) -> Result<(), VaultError> {

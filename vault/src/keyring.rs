@@ -1,8 +1,6 @@
 //! Where data keys are kept: persons', the house's, the windows'.
 //!
-//! The only place that knows how a key is stored. The key tree, and with it
-//! erasing, will take the place of the rows read and written here; nothing
-//! above needs to know.
+//! The only place that knows how a key is stored.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,6 +13,7 @@ use crate::derive::{Name, Names};
 use crate::error::VaultError;
 use crate::key::Key;
 use crate::person::Person;
+use crate::root::RootStore;
 use crate::store::{Batch, Space, Store, StoreError, View};
 use crate::vault::EscrowInfo;
 
@@ -62,7 +61,8 @@ pub(crate) struct Keyring {
 
 impl Keyring {
     pub(crate) fn open(store: &Store, cache_persons: usize) -> Result<Self, VaultError> {
-        let house = match store.view().get(Space::Secrets, HOUSE)? {
+        let row = store.view().get(Space::Secrets, HOUSE)?;
+        let house = match row {
             Some(row) => Person::from_data_key(&data_key(&row, Space::Secrets)?),
             None => {
                 let key = Key::random()?;
@@ -158,48 +158,83 @@ impl Keyring {
         Ok(Some(person))
     }
 
-    pub(crate) fn delete(&self, names: &Names, batch: &mut Batch<'_>, reference: &Name) {
-        batch.delete(Space::Persons, &names.person(reference));
+    pub(crate) fn delete(
+        &self,
+        names: &Names,
+        batch: &mut Batch<'_>,
+        reference: &Name,
+    ) -> Result<(), StoreError> {
+        batch.delete(Space::Persons, &names.person(reference))
     }
 
-    /// The key of a window; makes it, durably, when the window is new.
+    /// From memory only.
+    pub(crate) fn cached_window(&self, window: u64) -> Option<WindowKey> {
+        self.windows.lock().get(&window).cloned()
+    }
+
+    /// The key of a window; makes it, durably, when the window is new. The
+    /// caller is the only one who changes the store.
     pub(crate) fn window(&self, store: &Store, window: u64) -> Result<WindowKey, VaultError> {
-        let mut windows = self.windows.lock();
-        if let Some(key) = windows.get(&window) {
-            return Ok(key.clone());
-        }
-        let row = window_row(window);
-        let key = match store.view().get(Space::Secrets, &row)? {
-            Some(value) => match value.split_first() {
-                Some((&WINDOW_ALIVE, key)) => Key::from_slice(key).ok_or(damaged_secret())?,
-                Some((&WINDOW_DESTROYED, _)) => return Err(VaultError::WindowDestroyed { window }),
-                _ => return Err(damaged_secret().into()),
-            },
-            None => {
+        let key = match self.window_state(store, window)? {
+            WindowState::Alive(key) => key,
+            WindowState::Destroyed => return Err(VaultError::WindowDestroyed { window }),
+            WindowState::New => {
                 let key = Key::random()?;
                 let mut value = zeroize::Zeroizing::new([WINDOW_ALIVE; 33]);
                 value[1..].copy_from_slice(key.bytes());
                 let mut batch = store.batch();
-                batch.put(Space::Secrets, &row, value.as_slice())?;
+                batch.put(Space::Secrets, &window_row(window), value.as_slice())?;
                 batch.commit()?;
                 store.flush()?;
                 key
             }
         };
         let key = WindowKey(key);
-        windows.insert(window, key.clone());
+        self.windows.lock().insert(window, key.clone());
         Ok(key)
     }
 
-    pub(crate) fn destroy_window(&self, store: &Store, window: u64) -> Result<(), VaultError> {
-        let mut windows = self.windows.lock();
+    /// The caller is the only one who changes the store.
+    pub(crate) fn destroy_window(
+        &self,
+        store: &Store,
+        roots: &dyn RootStore,
+        window: u64,
+    ) -> Result<(), VaultError> {
+        let state = self.window_state(store, window)?;
         let mut batch = store.batch();
         batch.put(Space::Secrets, &window_row(window), &[WINDOW_DESTROYED; 33])?;
-        batch.commit()?;
-        store.flush()?;
-        windows.remove(&window);
-        Ok(())
+        match state {
+            WindowState::Alive(_) => batch.renew(roots, || {
+                self.windows.lock().remove(&window);
+            }),
+            // There is nothing to destroy: only to be written down.
+            WindowState::New => {
+                batch.commit()?;
+                Ok(store.flush()?)
+            }
+            WindowState::Destroyed => store.finish_earlier(roots),
+        }
     }
+
+    fn window_state(&self, store: &Store, window: u64) -> Result<WindowState, VaultError> {
+        let Some(row) = store.view().get(Space::Secrets, &window_row(window))? else {
+            return Ok(WindowState::New);
+        };
+        match row.split_first() {
+            Some((&WINDOW_ALIVE, key)) => Ok(WindowState::Alive(
+                Key::from_slice(key).ok_or_else(damaged_secret)?,
+            )),
+            Some((&WINDOW_DESTROYED, _)) => Ok(WindowState::Destroyed),
+            _ => Err(damaged_secret().into()),
+        }
+    }
+}
+
+enum WindowState {
+    New,
+    Alive(Key),
+    Destroyed,
 }
 
 fn decode_escrow(row: &[u8]) -> Option<EscrowInfo> {
@@ -231,6 +266,11 @@ fn data_key(row: &[u8], space: Space) -> Result<Key, StoreError> {
     .ok_or(StoreError::Damaged {
         space: space.name(),
     })
+}
+
+/// A person's row, opened.
+pub(crate) fn decode_person(row: &[u8]) -> Result<Person, StoreError> {
+    data_key(row, Space::Persons).map(|key| Person::from_data_key(&key))
 }
 
 fn window_row(window: u64) -> Vec<u8> {

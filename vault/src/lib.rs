@@ -36,6 +36,7 @@ mod key;
 mod root;
 
 mod derive;
+mod steps;
 mod store;
 
 mod head;
@@ -73,5 +74,6 @@ pub use key::RandomnessError;
 pub use keyring::WindowKey;
 pub use person::Person;
 pub use root::{EscrowError, FileRootStore, RootKey, RootStore, Share};
+pub use steps::{Step, Steps};
 pub use store::StoreError;
 pub use vault::{EscrowInfo, RootInfo, Vault, VaultOptions};

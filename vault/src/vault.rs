@@ -16,7 +16,8 @@ use crate::head;
 use crate::identifier::{Identifier, UniqueSchemes};
 use crate::keyring::{Keyring, WindowKey};
 use crate::person::Person;
-use crate::root::{self, FileRootStore, RootKey, RootStore, Share};
+use crate::root::{self, FileRootStore, RootStore, Share};
+use crate::steps::Steps;
 use crate::store::Store;
 
 /// How to open a vault.
@@ -31,6 +32,8 @@ pub struct VaultOptions {
     pub cache_persons: usize,
     /// Memory for blocks of the store in bytes. Default 64 MiB.
     pub store_cache_bytes: u64,
+    /// For tests: called after each step of what takes several. Default: none.
+    pub steps: Steps,
 }
 
 impl Default for VaultOptions {
@@ -39,6 +42,7 @@ impl Default for VaultOptions {
             unique_schemes: vec!["account".to_owned(), "member".to_owned()],
             cache_persons: 200_000,
             store_cache_bytes: 64 << 20,
+            steps: Steps::default(),
         }
     }
 }
@@ -88,16 +92,11 @@ pub(crate) struct Inner {
     /// Erasures so far, since the vault was opened.
     pub(crate) erased: AtomicU64,
     vault_id: [u8; 16],
-    roots: Box<dyn RootStore>,
-    root: Mutex<Root>,
+    pub(crate) roots: Box<dyn RootStore>,
+    escrow: Mutex<Option<EscrowInfo>>,
     /// Held by whoever changes the directory, from the first look to the
     /// commit: two threads that meet the same new identifier make one person.
     changing: Mutex<()>,
-}
-
-struct Root {
-    key: RootKey,
-    escrow: Option<EscrowInfo>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -130,11 +129,17 @@ impl Vault {
         options: VaultOptions,
     ) -> Result<Self, VaultError> {
         let schemes = UniqueSchemes::new(options.unique_schemes);
-        let opened = head::open(dir, &*roots, options.store_cache_bytes, &schemes)?;
+        let opened = head::open(
+            dir,
+            &*roots,
+            options.store_cache_bytes,
+            &schemes,
+            options.steps,
+        )?;
         let keyring = Keyring::open(&opened.store, options.cache_persons)?;
         let escrow = keyring.escrow(&opened.store)?;
         Ok(Self(Arc::new(Inner {
-            names: Names::new(opened.root.key()),
+            names: Names::new(opened.store.names_key()),
             store: opened.store,
             keyring,
             schemes,
@@ -143,10 +148,7 @@ impl Vault {
             erased: AtomicU64::new(0),
             vault_id: opened.vault_id,
             roots,
-            root: Mutex::new(Root {
-                key: opened.root,
-                escrow,
-            }),
+            escrow: Mutex::new(escrow),
             changing: Mutex::new(()),
         })))
     }
@@ -229,16 +231,16 @@ impl Vault {
     pub fn escrow(&self, threshold: u8, shares: u8, now_ns: i64) -> Result<Vec<Share>, VaultError> {
         let vault = &*self.0;
         let _changing = vault.change()?;
-        let mut root = vault.root.lock();
-        let made = root::split(&root.key, &vault.vault_id, threshold, shares)?;
+        let root = vault.store.root_key();
+        let made = root::split(&root, &vault.vault_id, threshold, shares)?;
         let info = EscrowInfo {
-            generation: root.key.generation(),
+            generation: root.generation(),
             made_ns: now_ns,
             shares,
             threshold,
         };
         vault.keyring.put_escrow(&vault.store, &info)?;
-        root.escrow = Some(info);
+        *vault.escrow.lock() = Some(info);
         Ok(made)
     }
 
@@ -253,19 +255,27 @@ impl Vault {
     /// # Errors
     /// [`VaultError::WindowDestroyed`]; [`VaultError::Store`].
     pub fn window_key(&self, window: u64) -> Result<WindowKey, VaultError> {
-        self.0.keyring.window(&self.0.store, window)
+        let vault = &*self.0;
+        if let Some(key) = vault.keyring.cached_window(window) {
+            return Ok(key);
+        }
+        let _changing = vault.change()?;
+        vault.keyring.window(&vault.store, window)
     }
 
     /// Destroys the key of a window, durably, whether or not there was one. It
     /// does not come back: asking for it is an error from now on.
     ///
-    /// Until the key tree is there, the old key lies, sealed under the root
-    /// key, in the store's files until they are compacted.
+    /// Makes a new root key, as erasing does, where there was a key.
     ///
     /// # Errors
-    /// [`VaultError::Store`].
+    /// As [`crate::Erasing::erase`].
     pub fn destroy_window(&self, window: u64) -> Result<(), VaultError> {
-        self.0.keyring.destroy_window(&self.0.store, window)
+        let vault = &*self.0;
+        let _changing = vault.change()?;
+        vault
+            .keyring
+            .destroy_window(&vault.store, &*vault.roots, window)
     }
 
     /// Returns when all that was admitted before the call is on disk. Costs
@@ -315,16 +325,20 @@ impl Vault {
 impl Inner {
     /// Waits for whoever changes the directory.
     pub(crate) fn change(&self) -> Result<MutexGuard<'_, ()>, VaultError> {
-        Ok(self.changing.lock())
+        let changing = self.changing.lock();
+        if self.store.is_cut_off() {
+            return Err(VaultError::Interrupted);
+        }
+        Ok(changing)
     }
 
     pub(crate) fn root_info(&self) -> RootInfo {
-        let root = self.root.lock();
+        let root = self.store.root_key();
         RootInfo {
-            generation: root.key.generation(),
-            commitment: derive::root_commitment(root.key.key(), &self.vault_id),
+            generation: root.generation(),
+            commitment: derive::root_commitment(root.key(), &self.vault_id),
             kind: self.roots.kind(),
-            escrow: root.escrow,
+            escrow: *self.escrow.lock(),
         }
     }
 }

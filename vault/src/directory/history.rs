@@ -160,6 +160,11 @@ impl History {
             _ => Err(bad()),
         }
     }
+
+    /// Whatever class it is.
+    pub(crate) fn decode_any(row: &[u8]) -> Result<Self, StoreError> {
+        Self::decode(row, Class::Unique).or_else(|_| Self::decode(row, Class::Shared))
+    }
 }
 
 fn decode_spans(mut rest: &[u8]) -> Option<Vec<Span>> {

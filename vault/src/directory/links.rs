@@ -40,15 +40,17 @@ pub(crate) fn relations(
     reference: &Name,
 ) -> Result<Vec<(Name, Relation)>, StoreError> {
     view.scan(Space::Links, &names.person(reference))
-        .map(|row| {
-            let row = row?;
-            match row.first() {
-                Some(&LINKED) => Ok((decode_name(&row, LINKED, Space::Links)?, Relation::Linked)),
-                Some(&PARTED) => Ok((decode_name(&row, PARTED, Space::Links)?, Relation::Parted)),
-                _ => Err(damaged(Space::Links)),
-            }
-        })
+        .map(|row| decode_relation(&row?))
         .collect()
+}
+
+pub(crate) fn decode_relation(row: &[u8]) -> Result<(Name, Relation), StoreError> {
+    let relation = match row.first() {
+        Some(&LINKED) => Relation::Linked,
+        Some(&PARTED) => Relation::Parted,
+        _ => return Err(damaged(Space::Links)),
+    };
+    Ok((decode_name(row, relation.byte(), Space::Links)?, relation))
 }
 
 pub(crate) fn relation(
@@ -57,13 +59,9 @@ pub(crate) fn relation(
     a: &Name,
     b: &Name,
 ) -> Result<Option<Relation>, StoreError> {
-    let row = view.get(Space::Links, &names.link_row(a, b))?;
-    match row.as_ref().and_then(|row| row.first()) {
-        None if row.is_none() => Ok(None),
-        Some(&LINKED) => Ok(Some(Relation::Linked)),
-        Some(&PARTED) => Ok(Some(Relation::Parted)),
-        _ => Err(damaged(Space::Links)),
-    }
+    view.get(Space::Links, &names.link_row(a, b))?
+        .map(|row| decode_relation(&row).map(|(_, relation)| relation))
+        .transpose()
 }
 
 /// Writes down what two persons are to each other, both ways.
@@ -82,9 +80,14 @@ pub(crate) fn put_relation(
 }
 
 /// Both rows.
-pub(crate) fn delete_relation(names: &Names, batch: &mut Batch<'_>, a: &Name, b: &Name) {
-    batch.delete(Space::Links, &names.link_row(a, b));
-    batch.delete(Space::Links, &names.link_row(b, a));
+pub(crate) fn delete_relation(
+    names: &Names,
+    batch: &mut Batch<'_>,
+    a: &Name,
+    b: &Name,
+) -> Result<(), StoreError> {
+    batch.delete(Space::Links, &names.link_row(a, b))?;
+    batch.delete(Space::Links, &names.link_row(b, a))
 }
 
 /// Everybody who can be reached from `reference` by links, itself included.

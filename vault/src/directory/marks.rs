@@ -55,11 +55,11 @@ pub(crate) fn put_mark(
 /// The day on which the person of this identifier was erased.
 pub(crate) fn marked_day(view: &View<'_>, identifier: &Name) -> Result<Option<i32>, StoreError> {
     view.get(Space::Marks, identifier)?
-        .map(|row| decode(&row).map(|mark| mark.day))
+        .map(|row| decode_mark(&row).map(|mark| mark.day))
         .transpose()
 }
 
-pub(crate) fn decode(row: &[u8]) -> Result<EraseMark, StoreError> {
+pub(crate) fn decode_mark(row: &[u8]) -> Result<EraseMark, StoreError> {
     let bad = || damaged(Space::Marks);
     let rest = row.strip_prefix(&[VERSION]).ok_or_else(bad)?;
     let (day, scope) = rest.split_first_chunk().ok_or_else(bad)?;

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::StoreError;
-use super::engine::{Engine, Space};
+use super::engine::{Area, Engine};
 
 /// Memory for blocks while the copy is read again, in bytes.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -39,13 +39,13 @@ impl Engine {
             return Err(StoreError::CopyDiffers);
         }
         let mut count = Count::new(progress);
-        for space in Space::ALL {
-            let rows = view.rows(space).map(|row| {
+        for area in Area::ALL {
+            let rows = view.rows(area).map(|row| {
                 let (name, value) = row?;
-                count.take(space, name.as_ref(), value.as_ref());
+                count.take(area, name.as_ref(), value.as_ref());
                 Ok((name, value))
             });
-            copy.fill(space, rows)?;
+            copy.fill(area, rows)?;
         }
         let written = count.done();
         copy.persist()?;
@@ -55,10 +55,10 @@ impl Engine {
         let mut nobody = |_| {};
         let mut count = Count::new(&mut nobody);
         let view = again.view();
-        for space in Space::ALL {
-            for row in view.rows(space) {
+        for area in Area::ALL {
+            for row in view.rows(area) {
                 let (name, value) = row?;
-                count.take(space, name.as_ref(), value.as_ref());
+                count.take(area, name.as_ref(), value.as_ref());
             }
         }
         if count.done() == written {
@@ -88,8 +88,8 @@ impl<'a> Count<'a> {
         }
     }
 
-    fn take(&mut self, space: Space, name: &[u8], value: &[u8]) {
-        self.hasher.update(&[space as u8]);
+    fn take(&mut self, area: Area, name: &[u8], value: &[u8]) {
+        self.hasher.update(&[area as u8]);
         for part in [name, value] {
             self.hasher.update(&(part.len() as u64).to_le_bytes());
             self.hasher.update(part);

@@ -17,57 +17,36 @@ use super::StoreError;
 const MEMTABLE_BYTES: u64 = 16 << 20;
 const JOURNAL_BYTES: u64 = 256 << 20;
 
-/// A kind of row.
+/// Rows that are deleted in one batch.
+const ROWS_AT_ONCE: u32 = 10_000;
+
+/// A key space of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Space {
-    /// What the vault is, and which root key it wants: read before there is a
-    /// key, so not sealed.
+pub(crate) enum Area {
+    /// What the vault is, which root key it wants, and the page that the root
+    /// key opens.
     Meta,
-    /// Identifier → the person whose it is.
-    Directory,
-    /// Person → data key.
-    Persons,
-    /// Person → its identifiers.
-    Identifiers,
-    /// Shared identifier → persons.
-    Pointers,
-    /// Person → linked persons.
-    Links,
-    /// House key, keys of windows, settings that must not change.
-    Secrets,
-    /// Identifier → the day on which its person was erased.
-    Marks,
+    /// Pages of the key tree.
+    Nodes,
+    /// Rows, by bucket.
+    Rows,
 }
 
-impl Space {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Meta,
-        Self::Directory,
-        Self::Persons,
-        Self::Identifiers,
-        Self::Pointers,
-        Self::Links,
-        Self::Secrets,
-        Self::Marks,
-    ];
+impl Area {
+    pub(super) const ALL: [Self; 3] = [Self::Meta, Self::Nodes, Self::Rows];
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
-            Self::Directory => "directory",
-            Self::Persons => "persons",
-            Self::Identifiers => "identifiers",
-            Self::Pointers => "pointers",
-            Self::Links => "links",
-            Self::Secrets => "secrets",
-            Self::Marks => "marks",
+            Self::Nodes => "nodes",
+            Self::Rows => "rows",
         }
     }
 }
 
 pub(crate) struct Engine {
     database: Database,
-    spaces: Vec<Keyspace>,
+    areas: Vec<Keyspace>,
     /// Batches committed so far.
     written: AtomicU64,
     /// Batches that are known to be durable. Held while syncing, so that
@@ -84,30 +63,23 @@ impl Engine {
             .manual_journal_persist(true)
             .open()
             .map_err(|error| failed("be opened", error))?;
-        let mut spaces = Vec::with_capacity(Space::ALL.len());
-        for space in Space::ALL {
-            let options = || {
-                KeyspaceCreateOptions::default()
-                    .manual_journal_persist(true)
-                    .max_memtable_size(MEMTABLE_BYTES)
-                    // Ciphertext does not compress.
-                    .data_block_compression_policy(CompressionPolicy::disabled())
-            };
+        let mut areas = Vec::with_capacity(Area::ALL.len());
+        for area in Area::ALL {
             let keyspace = database
-                .keyspace(space.name(), options)
+                .keyspace(area.name(), keyspace_options)
                 .map_err(|error| failed("open a key space", error))?;
-            spaces.push(keyspace);
+            areas.push(keyspace);
         }
         Ok(Self {
             database,
-            spaces,
+            areas,
             written: AtomicU64::new(0),
             durable: Mutex::new(0),
         })
     }
 
-    fn space(&self, space: Space) -> &Keyspace {
-        &self.spaces[space as usize]
+    fn area(&self, area: Area) -> &Keyspace {
+        &self.areas[area as usize]
     }
 
     /// All rows as they are now; whole batches only.
@@ -129,11 +101,11 @@ impl Engine {
     /// none, past the journal.
     pub(super) fn fill<R: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
-        space: Space,
+        area: Area,
         rows: impl Iterator<Item = Result<(R, V), StoreError>>,
     ) -> Result<(), StoreError> {
         let written = |error| failed("be copied", error);
-        let mut ingestion = self.space(space).start_ingestion().map_err(written)?;
+        let mut ingestion = self.area(area).start_ingestion().map_err(written)?;
         for row in rows {
             let (name, value) = row?;
             ingestion
@@ -141,6 +113,87 @@ impl Engine {
                 .map_err(written)?;
         }
         ingestion.finish().map_err(written)
+    }
+
+    /// Deletes the rows whose names begin with `prefix` and are chosen.
+    pub(super) fn delete_where(
+        &self,
+        area: Area,
+        prefix: &[u8],
+        chosen: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut batch = self.batch();
+        let mut count = 0_u32;
+        for row in self.view().scan(area, prefix) {
+            let (name, _) = row?;
+            if !chosen(name.as_ref()) {
+                continue;
+            }
+            batch.delete(area, name.as_ref());
+            count += 1;
+            if count.is_multiple_of(ROWS_AT_ONCE) {
+                std::mem::replace(&mut batch, self.batch()).commit()?;
+            }
+        }
+        batch.commit()
+    }
+
+    /// A row of a key space of an older format.
+    pub(super) fn old_get(&self, space: &str, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.old(space)? {
+            Some(space) => Ok(space
+                .get(row)
+                .map_err(|error| failed("be read", error))?
+                .map(|value| value.to_vec())),
+            None => Ok(None),
+        }
+    }
+
+    /// Rows of a key space of an older format: names and values.
+    pub(super) fn old_scan(
+        &self,
+        space: &str,
+        prefix: &[u8],
+    ) -> Result<impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<>, StoreError>
+    {
+        let found = self.old(space)?.map(|space| space.prefix(prefix));
+        Ok(found.into_iter().flatten().map(|guard| {
+            guard
+                .into_inner()
+                .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                .map_err(|error| failed("be read", error))
+        }))
+    }
+
+    fn old(&self, space: &str) -> Result<Option<Keyspace>, StoreError> {
+        if !self.database.keyspace_exists(space) {
+            return Ok(None);
+        }
+        self.database
+            .keyspace(space, keyspace_options)
+            .map(Some)
+            .map_err(|error| failed("open a key space", error))
+    }
+
+    /// Deletes the key spaces of an older format. Whether there were any.
+    pub(super) fn drop_old(&self, spaces: &[&str]) -> Result<bool, StoreError> {
+        let mut dropped = false;
+        for space in spaces {
+            if let Some(space) = self.old(space)? {
+                self.database
+                    .delete_keyspace(space)
+                    .map_err(|error| failed("delete a key space", error))?;
+                dropped = true;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Puts a row into a key space of an older format.
+    #[cfg(test)]
+    pub(crate) fn put_old(&self, space: &str, row: &[u8], value: &[u8]) {
+        let space = self.database.keyspace(space, keyspace_options).unwrap();
+        space.insert(row, value).unwrap();
     }
 
     /// Makes everything durable, whether or not it went through a batch.
@@ -176,47 +229,41 @@ pub(crate) struct EngineView<'a> {
 impl EngineView<'_> {
     pub(crate) fn get(
         &self,
-        space: Space,
+        area: Area,
         row: &[u8],
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, StoreError> {
         self.snapshot
-            .get(self.engine.space(space), row)
-            .map_err(|error| failed("be read", error))
-    }
-
-    pub(crate) fn contains(&self, space: Space, row: &[u8]) -> Result<bool, StoreError> {
-        self.snapshot
-            .contains_key(self.engine.space(space), row)
+            .get(self.engine.area(area), row)
             .map_err(|error| failed("be read", error))
     }
 
     /// Rows whose names begin with `prefix`, in the order of their names.
     pub(crate) fn scan(
         &self,
-        space: Space,
+        area: Area,
         prefix: &[u8],
     ) -> impl Iterator<
         Item = Result<(impl AsRef<[u8]> + use<>, impl AsRef<[u8]> + use<>), StoreError>,
     > + use<> {
         self.snapshot
-            .prefix(self.engine.space(space), prefix)
+            .prefix(self.engine.area(area), prefix)
             .map(|guard| guard.into_inner().map_err(|error| failed("be read", error)))
     }
 
     /// Every row of a space, in the order of their names.
     pub(super) fn rows(
         &self,
-        space: Space,
+        area: Area,
     ) -> impl Iterator<
         Item = Result<(impl AsRef<[u8]> + use<>, impl AsRef<[u8]> + use<>), StoreError>,
     > + use<> {
         self.snapshot
-            .iter(self.engine.space(space))
+            .iter(self.engine.area(area))
             .map(|guard| guard.into_inner().map_err(|error| failed("be read", error)))
     }
 
     pub(crate) fn is_empty(&self) -> Result<bool, StoreError> {
-        for keyspace in &self.engine.spaces {
+        for keyspace in &self.engine.areas {
             let empty = self
                 .snapshot
                 .is_empty(keyspace)
@@ -236,12 +283,12 @@ pub(crate) struct EngineBatch<'a> {
 }
 
 impl EngineBatch<'_> {
-    pub(crate) fn put(&mut self, space: Space, row: &[u8], value: &[u8]) {
-        self.batch.insert(self.engine.space(space), row, value);
+    pub(crate) fn put(&mut self, area: Area, row: &[u8], value: &[u8]) {
+        self.batch.insert(self.engine.area(area), row, value);
     }
 
-    pub(crate) fn delete(&mut self, space: Space, row: &[u8]) {
-        self.batch.remove(self.engine.space(space), row);
+    pub(crate) fn delete(&mut self, area: Area, row: &[u8]) {
+        self.batch.remove(self.engine.area(area), row);
     }
 
     /// Readable at once; durable with the next flush.
@@ -255,6 +302,14 @@ impl EngineBatch<'_> {
         self.engine.written.fetch_add(1, Ordering::Release);
         Ok(())
     }
+}
+
+fn keyspace_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .manual_journal_persist(true)
+        .max_memtable_size(MEMTABLE_BYTES)
+        // Ciphertext does not compress.
+        .data_block_compression_policy(CompressionPolicy::disabled())
 }
 
 fn failed(doing: &'static str, error: Error) -> StoreError {

@@ -1,16 +1,36 @@
-//! Rows on disk. The only module that names fjall: what is above it sees
-//! spaces, rows and batches.
-//!
-//! Values are sealed ([`sealed`]); the engine sees random-looking row names
-//! and ciphertext.
+//! Rows on disk, under the key tree. The only module that names fjall: what is
+//! above it sees spaces, rows and batches.
 
 mod engine;
-mod sealed;
+mod seal;
+mod space;
+
+mod bucket;
+mod page;
+
+mod tree;
+mod view;
+mod walk;
+
+mod grow;
+mod pending;
+mod renew;
+
+mod recover;
+
+mod v1;
+
+mod migrate;
 
 mod copy;
 
-pub(crate) use engine::{Engine, EngineView, Space};
-pub(crate) use sealed::{Batch, Store, View};
+pub(crate) use engine::{Area, Engine};
+pub(crate) use grow::Batch;
+pub(crate) use migrate::migrate;
+pub(crate) use space::{Path, Space};
+pub(crate) use tree::{COMMITMENT_BYTES, Store, root_rows};
+pub(crate) use view::View;
+pub(crate) use walk::Visited;
 
 /// Why the vault's store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +57,19 @@ pub enum StoreError {
     Damaged {
         /// The key space.
         space: &'static str,
+    },
+    /// A page or row that another one names is not there.
+    #[error("{space} of the vault's store are missing: restore it from a backup")]
+    Lost {
+        /// The key space.
+        space: &'static str,
+    },
+    /// A test stopped it there.
+    #[error("the vault was stopped between two steps: open it again")]
+    Stopped {
+        /// What the test said.
+        #[source]
+        source: std::io::Error,
     },
     /// The copy is not what was copied, or its place was not empty.
     #[error("the copy of the vault's store is not what was copied: try again, on another disk")]
