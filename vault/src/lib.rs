@@ -61,6 +61,8 @@ mod error;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_v1;
 
 pub use admit::Admission;
 pub use check::{Fault, VaultReport};

@@ -139,7 +139,7 @@ impl Engine {
     }
 
     /// A row of a key space of an older format.
-    pub(super) fn old_get(&self, space: &str, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn old_get(&self, space: &str, row: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.old(space)? {
             Some(space) => Ok(space
                 .get(row)
@@ -176,7 +176,7 @@ impl Engine {
     }
 
     /// Deletes the key spaces of an older format. Whether there were any.
-    pub(super) fn drop_old(&self, spaces: &[&str]) -> Result<bool, StoreError> {
+    pub(crate) fn drop_old(&self, spaces: &[&str]) -> Result<bool, StoreError> {
         let mut dropped = false;
         for space in spaces {
             if let Some(space) = self.old(space)? {
