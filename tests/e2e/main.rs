@@ -11,6 +11,7 @@ mod kafka;
 mod answers;
 mod demo;
 mod erased;
+mod erasing_killed;
 mod evidence;
 mod exactly_once;
 mod judged;
