@@ -569,3 +569,68 @@ async fn consultations_are_sealed_for_their_place_while_others_write_too() {
     writer.stop();
     verify(running.stop().await);
 }
+
+/// Prints what a consultation costs a reader: 8 clients, 500 persons with 10
+/// events each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "prints times"]
+async fn what_reads_cost() {
+    for (name, mode) in [
+        ("off", None),
+        ("best_effort", Some(ConsultationMode::BestEffort)),
+        ("durable", Some(ConsultationMode::Durable)),
+    ] {
+        let mut world = World::signed();
+        let person = |number: usize| format!("account:{number}");
+        for round in 0..10 {
+            let drafts: Vec<Draft> = (0..500)
+                .map(|number| {
+                    let event = format!("e-{round}-{number}");
+                    Draft::disclosure(&person(number), &event, round, party("dhl", "US"))
+                })
+                .collect();
+            for drafts in drafts.chunks(100) {
+                world.commit(0, drafts);
+            }
+        }
+        let (running, _writer) = match mode {
+            Some(mode) => {
+                let (running, writer) = run_with(world, options(mode)).await;
+                (running, Some(writer))
+            }
+            None => {
+                let server = QueryServer::new(world.api().state().clone());
+                (run_server(world, true, server).await, None)
+            }
+        };
+        let mut tasks = Vec::new();
+        let start = std::time::Instant::now();
+        for first in 0..8 {
+            let mut client = LineageServiceClient::new(running.channel.clone());
+            tasks.push(tokio::spawn(async move {
+                let mut took = Vec::new();
+                for number in 0..250 {
+                    let request = v1::ListRecipientsRequest {
+                        subject: person((first + 8 * number) % 500),
+                        ..Default::default()
+                    };
+                    let begun = std::time::Instant::now();
+                    client
+                        .list_recipients(from("li.wei", request))
+                        .await
+                        .unwrap();
+                    took.push(begun.elapsed());
+                }
+                took
+            }));
+        }
+        let mut took = Vec::new();
+        for task in tasks {
+            took.extend(task.await.unwrap());
+        }
+        took.sort();
+        let rate = took.len() as f64 / start.elapsed().as_secs_f64();
+        let at = |part: usize| took[took.len() * part / 1000];
+        eprintln!("{name}: {rate:.0}/s, p50 {:?}, p99 {:?}", at(500), at(990));
+    }
+}
