@@ -257,9 +257,16 @@ fn a_restore_erases_again() {
     let said = String::from_utf8(refused.stderr).expect("UTF-8");
     assert!(said.contains("register"), "{said}");
 
-    for kept in ["root.key.erasures", "signing.key"] {
-        std::fs::copy(ledger.path("data").join(kept), restored.join(kept)).expect("copied");
-    }
+    let copy = |from: PathBuf, to: PathBuf| {
+        std::fs::copy(from, to).expect("copied");
+    };
+    let register = ".root.key.erasures";
+    copy(
+        ledger.path(&format!("data{register}")),
+        ledger.path(&format!("restored{register}")),
+    );
+    let signing = "signing.key";
+    copy(ledger.path("data").join(signing), restored.join(signing));
     let done = restore(&["--format", "json"]);
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     let done: Value = serde_json::from_slice(&done.stdout).expect("JSON");

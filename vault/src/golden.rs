@@ -209,7 +209,7 @@ fn the_commitment_is_checked_first() {
 #[test]
 fn the_root_key_file() {
     let root = RootKey::new(5, [6; 32]);
-    let bytes = encode(&root);
+    let bytes = encode(&root, None).unwrap();
     assert_eq!(bytes.len(), 2 * SLOT_BYTES);
     assert_eq!(bytes[..SLOT_BYTES], bytes[SLOT_BYTES..]);
     let mut head = b"CUSTROOT\x01\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0".to_vec();
@@ -226,7 +226,7 @@ fn the_root_key_file() {
 #[test]
 fn a_flipped_byte_of_the_root_key_file() {
     let path = Path::new("root.key");
-    let good = encode(&RootKey::new(5, [6; 32]));
+    let good = encode(&RootKey::new(5, [6; 32]), None).unwrap();
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x10;
@@ -249,8 +249,8 @@ fn a_flipped_byte_of_the_root_key_file() {
 #[test]
 fn the_newest_slot_wins() {
     let path = Path::new("root.key");
-    let old = encode(&RootKey::new(5, [6; 32]));
-    let new = encode(&RootKey::new(6, [7; 32]));
+    let old = encode(&RootKey::new(5, [6; 32]), None).unwrap();
+    let new = encode(&RootKey::new(6, [7; 32]), None).unwrap();
     for (first, second) in [(&old, &new), (&new, &old)] {
         let mixed = [&first[..SLOT_BYTES], &second[SLOT_BYTES..]].concat();
         let root = decode(&mixed, path).unwrap().remove(0);
@@ -266,7 +266,7 @@ fn the_newest_slot_wins() {
 fn a_root_key_of_another_version() {
     let path = Path::new("root.key");
     for (version, is_new) in [(2_u16, true), (0, false)] {
-        let mut bytes = encode(&RootKey::new(5, [6; 32]));
+        let mut bytes = encode(&RootKey::new(5, [6; 32]), None).unwrap();
         for slot in bytes.chunks_mut(SLOT_BYTES) {
             slot[8..10].copy_from_slice(&version.to_le_bytes());
             let checksum = blake3::hash(&slot[..SLOT_BYTES - 32]);

@@ -75,7 +75,10 @@ pub use identity::{AMBIGUOUS_COUNT_LIMIT, Identity};
 pub use key::RandomnessError;
 pub use keyring::WindowKey;
 pub use person::Person;
-pub use root::{EscrowError, FileRootStore, RootKey, RootStore, Share};
+pub use root::{
+    CommandRootStore, EscrowError, FileRootStore, HttpRootStore, Passphrase, RootKey, RootStore,
+    Share,
+};
 pub use steps::{Step, Steps};
 pub use store::StoreError;
 pub use vault::{EscrowInfo, RootInfo, Vault, VaultOptions};

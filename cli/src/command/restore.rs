@@ -42,8 +42,8 @@ Examples:
   custody restore /mnt/backup/custody-1 --data /var/lib/custody
 
 Exit status 1 where what was restored is not whole; each fault is named. Put the
-root key where `root_key` says, or beside the data directory as `DIR.root.key`, and the
-signing key into it. The root key is that of the backup's time: every erasure
+root key where `root_key` says, or beside the data directory as `DIR.root.key`, the
+register of erasures beside that, and the signing key into the directory. The root key is that of the backup's time: every erasure
 made a new one, and `custody root recover` gives an older one back from its
 shares. Messages since the backup are read again from Kafka while they are there.")]
 pub struct Args {

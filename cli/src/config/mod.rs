@@ -4,16 +4,18 @@
 //! flags. Every key is known by name; one that is not is an error that says
 //! where it stands.
 
-mod erasure;
 mod consultations;
+mod erasure;
 mod layers;
 mod ledger;
+mod root;
 mod show;
 mod validate;
 
-pub use erasure::Erasure;
 pub use consultations::{Consultations, Keeping, Watch};
+pub use erasure::Erasure;
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
+pub use root::{Root, RootKind};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
 pub use show::{EXAMPLE, to_json, to_toml};
@@ -40,6 +42,8 @@ pub struct Config {
     pub root_key: PathBuf,
     /// How long a stop may take, in seconds. Default 30.
     pub shutdown_deadline_s: u64,
+    /// What keeps the root key.
+    pub root: Root,
     /// What is read, and from where.
     pub kafka: Kafka,
     /// How persons are told apart.
@@ -284,6 +288,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             root_key: PathBuf::new(),
             shutdown_deadline_s: 30,
+            root: Root::default(),
             kafka: Kafka::default(),
             identity: Identity::default(),
             erasure: Erasure::default(),

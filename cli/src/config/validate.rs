@@ -7,7 +7,7 @@ use custody_proof::cosignature::CosignerKey;
 use custody_query::consultation::MAX_ROLE_BYTES;
 use regex::Regex;
 
-use super::{Config, Ledger, Listen, Witness};
+use super::{Config, Ledger, Listen, RootKind, Witness};
 
 /// The key, and what is wrong with it and what to do.
 type Problem = (&'static str, String);
@@ -25,6 +25,7 @@ impl Config {
         }
         positive("shutdown_deadline_s", self.shutdown_deadline_s)?;
         positive("erasure.fence_timeout_s", self.erasure.fence_timeout_s)?;
+        self.validate_root()?;
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));
         }
@@ -45,6 +46,26 @@ impl Config {
             return Err(("log.level", problem));
         }
         Ok(())
+    }
+
+    fn validate_root(&self) -> Result<(), Problem> {
+        let root = &self.root;
+        positive("root.timeout_s", root.timeout_s)?;
+        match root.kind {
+            RootKind::File => Ok(()),
+            RootKind::Command if root.command.is_empty() => {
+                let problem =
+                    "is empty; name the program that keeps the root key, and its arguments";
+                Err(("root.command", problem.to_owned()))
+            }
+            RootKind::Command => Ok(()),
+            // Keys travel in the bodies.
+            RootKind::Http if root.url.starts_with("https://") || is_local(&root.url) => Ok(()),
+            RootKind::Http => {
+                let problem = "is where root keys travel: https, or http to this machine";
+                Err(("root.url", problem.to_owned()))
+            }
+        }
     }
 
     fn validate_ledger(&self) -> Result<(), Problem> {
@@ -233,6 +254,19 @@ fn is_origin(text: &str) -> bool {
         && !text
             .chars()
             .any(|c| c.is_whitespace() || c.is_control() || c == '+')
+}
+
+/// `http://` to the machine itself.
+fn is_local(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "::1")
 }
 
 fn is_scheme(text: &str) -> bool {

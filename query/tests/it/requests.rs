@@ -413,3 +413,43 @@ proptest! {
         prop_assert_eq!(rows, expected);
     }
 }
+
+/// A page of everybody's requests must not open everybody's requests.
+#[test]
+#[ignore = "makes 20,000 requests; prints how long pages take"]
+fn pages_over_many_requests() {
+    let mut world = World::new();
+    for thousand in 0..20 {
+        let drafts: Vec<Draft> = (0..1_000)
+            .flat_map(|number| {
+                let number = thousand * 1_000 + number;
+                let id = format!("account:{number}");
+                let day = i64::from(number % 300);
+                [
+                    asked(&id, &format!("q-{number}"), day, "r-1", "DE"),
+                    answered(&id, &format!("a-{number}"), day + 3, "r-1", FULFILLED),
+                ]
+            })
+            .collect();
+        for part in drafts.chunks(200) {
+            world.commit(0, part);
+        }
+    }
+    world.catch_up();
+    let mut request = v1::ListRequestsRequest {
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let mut rows = 0;
+    loop {
+        let started = std::time::Instant::now();
+        let page = ask(&world, 400, request.clone()).unwrap();
+        rows += page.requests.len();
+        println!("{rows} rows, {:?}", started.elapsed());
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(rows, 20_000);
+}

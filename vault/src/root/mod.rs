@@ -5,19 +5,28 @@
 //! before it; so where the key is kept must be able to forget, which a store
 //! that writes copies cannot.
 
-mod escrow;
 mod file;
+mod passphrase;
+
+mod command;
+mod http;
+mod protocol;
+
+mod escrow;
 
 use std::fmt;
 
 use crate::error::VaultError;
 use crate::key::{Key, RandomnessError};
 
+pub use command::CommandRootStore;
 pub(crate) use escrow::split;
 pub use escrow::{EscrowError, Share};
 pub use file::FileRootStore;
 #[cfg(test)]
 pub(crate) use file::{SLOT_BYTES, decode, encode};
+pub use http::HttpRootStore;
+pub use passphrase::Passphrase;
 
 /// The key that opens everything else, and how many came before it.
 #[derive(Clone)]

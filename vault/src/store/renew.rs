@@ -95,19 +95,24 @@ impl Batch<'_> {
         store.flush()?;
         store.step(Step::Renewed)?;
 
-        // 2.
-        if let Err(error) = roots.put(&new_root) {
-            match roots.get() {
-                Ok(kept) if is_newest(&kept, &new_root) => {}
-                Ok(kept) if is_newest(&kept, &old_root) => {
-                    pending.undo(store, &renewal.new)?;
-                    return Err(error);
-                }
+        // 2. What is kept is read back before anything rests on it.
+        let put = roots.put(&new_root);
+        match roots.get() {
+            Ok(kept) if is_newest(&kept, &new_root) => {}
+            Ok(kept) if is_newest(&kept, &old_root) => {
+                pending.undo(store, &renewal.new)?;
+                put?;
+                return Err(VaultError::RootService {
+                    doing: "keep a new root key",
+                    reason: "it was told to, and does not have it".to_owned(),
+                });
+            }
+            kept => {
                 // Nobody knows which of the two decides.
-                _ => {
-                    store.cut_off.store(true, Ordering::SeqCst);
-                    return Err(error);
-                }
+                store.cut_off.store(true, Ordering::SeqCst);
+                put?;
+                kept?;
+                return Err(VaultError::Interrupted);
             }
         }
         store.step(Step::RootKeyPut)?;
@@ -165,6 +170,13 @@ impl Store {
             return Ok(());
         };
         roots.destroy(left.pending.from)?;
+        let kept = roots.get()?;
+        if kept.iter().any(|key| key.generation() == left.pending.from) {
+            return Err(VaultError::RootService {
+                doing: "destroy a root key",
+                reason: "it was told to, and still has it".to_owned(),
+            });
+        }
         self.step(Step::RootKeyDestroyed)?;
         left.pending
             .clean(self, left.pending.from, Some(&left.old_rows), &left.old)?;

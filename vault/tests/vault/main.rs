@@ -13,6 +13,7 @@ mod identity;
 mod raw_bytes;
 mod refusals;
 mod roots;
+mod services;
 mod steps;
 mod windows;
 

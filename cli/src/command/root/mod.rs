@@ -1,6 +1,7 @@
 //! `custody root`: the vault's root key, and shares of it for people to keep.
 
 mod escrow;
+mod passphrase;
 mod recover;
 mod show;
 
@@ -20,6 +21,7 @@ use crate::error::{CommandError, Exit};
 Examples:
   custody root show --data /var/lib/custody
   custody root escrow --threshold 3 --shares 5 --out shares/ --data /var/lib/custody
+  custody root passphrase --to /run/credentials/custody/root --data /var/lib/custody
   custody root recover shares/1.txt shares/3.txt shares/4.txt --data /var/lib/custody
 
 All of them open the data directory themselves: no server may have it open, and
@@ -36,6 +38,7 @@ enum What {
     Show(show::Show),
     Escrow(escrow::Escrow),
     Recover(recover::Recover),
+    Passphrase(passphrase::Passphrase),
 }
 
 impl Args {
@@ -45,6 +48,7 @@ impl Args {
             What::Show(args) => args.run(global),
             What::Escrow(args) => args.run(global),
             What::Recover(args) => args.run(global),
+            What::Passphrase(args) => args.run(global),
         }
     }
 }
