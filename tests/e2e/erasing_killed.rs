@@ -2,6 +2,7 @@
 //! is either there or gone, never half.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use custody_proto::v1;
@@ -175,7 +176,13 @@ fn killed_while_erasing_everybody_is_there_or_gone() {
             "person {person}"
         );
     }
+    let log = service.log_text();
     service.stop();
+    // No identifier and no note is in any byte of any file, nor in the log.
+    assert!(!log.contains("account:50"), "{log}");
+    for needle in ["account:50", "xyzzy", "@example.com"] {
+        assert!(!any_file_holds(&data, needle.as_bytes()), "{needle}");
+    }
     let totals = totals(&data);
     assert_eq!(totals["entries"], produced as u64, "{totals:?}");
     assert_eq!(
@@ -183,4 +190,19 @@ fn killed_while_erasing_everybody_is_there_or_gone() {
         0
     );
     verify(&data);
+}
+
+fn any_file_holds(dir: &Path, needle: &[u8]) -> bool {
+    std::fs::read_dir(dir).expect("a directory").any(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            return any_file_holds(&path, needle);
+        }
+        let bytes = std::fs::read(&path).expect("read");
+        let found = memchr::memmem::find(&bytes, needle).is_some();
+        if found {
+            eprintln!("{}", path.display());
+        }
+        found
+    })
 }

@@ -150,7 +150,8 @@ pub fn begin(path: &Path) -> Result<(), RegisterError> {
         .and_then(|mut file| {
             file.write_all(HEADER.as_bytes())?;
             file.write_all(b"\n")?;
-            file.sync_all()
+            file.sync_all()?;
+            sync_parent(path)
         });
     match begun {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -233,10 +234,14 @@ fn add(path: &Path, line: &Line) -> io::Result<()> {
     file.write_all(written.as_bytes())?;
     file.sync_all()?;
     if is_new {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        File::open(dir.unwrap_or(Path::new(".")))?.sync_all()?;
+        sync_parent(path)?;
     }
     Ok(())
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> RegisterError + 'a {
@@ -322,6 +327,10 @@ mod tests {
         assert!(path.ends_with("root.key.erasures"));
         assert!(read(&path).is_err());
         assert_eq!(read_if_there(&path).unwrap(), []);
+        for _ in 0..2 {
+            begin(&path).unwrap();
+            assert_eq!(read(&path).unwrap(), []);
+        }
         for number in [1, 2, 1, 3, 3] {
             append(&path, &line(number)).unwrap();
         }

@@ -399,13 +399,3 @@ impl ShardWorker {
         Ok(())
     }
 }
-
-/// Tells the house shard that a shard was opened.
-pub(super) fn announce(shared: &Shared, shard: ShardId) -> Result<(), PipelineError> {
-    let now = (shared.clock)();
-    let entry = house(Kind::ShardOpened, now, HouseRecord::ShardOpened { shard });
-    shared
-        .ledger
-        .append_house(vec![entry], now, Digest(shared.options.ruleset.digest()))?;
-    Ok(())
-}

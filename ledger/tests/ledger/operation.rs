@@ -360,7 +360,9 @@ fn house_entries_of_several_threads_all_arrive() {
     });
     let read = ledger.read_blocks(house.id(), 0, usize::MAX).unwrap();
     let entries = read.iter().flat_map(Block::entries);
-    let late = entries.map(|read| read.unwrap()).filter(|(at, _)| *at >= 80);
+    let late = entries
+        .map(|read| read.unwrap())
+        .filter(|(at, _)| *at >= 80);
     let placed = late.filter(|(at, entry)| entry.event_time_ns == i64::try_from(*at).unwrap());
     assert_eq!(placed.count(), 2);
     assert!(matches!(

@@ -1,5 +1,6 @@
 //! That somebody looked, as a person can be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use custody_ledger::{Digest, Entry, Kind, ShardDescriptor};
@@ -9,6 +10,7 @@ use custody_proto::v1;
 use custody_proto::v1::evidence_service_client::EvidenceServiceClient;
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::oversight_service_client::OversightServiceClient;
+use custody_proto::v1::rights_service_client::RightsServiceClient;
 use custody_query::{
     CallerRules, ConsultationMode, ConsultationOptions, ConsultationWriter, QueryServer,
 };
@@ -18,6 +20,7 @@ use tonic::{Code, Request};
 use tonic_types::StatusExt;
 
 use crate::evidence::all_of;
+use crate::office::Office;
 use crate::server::{Running, run_server};
 use crate::watch::verify;
 use crate::world::{Draft, World, party};
@@ -518,6 +521,79 @@ async fn who_must_say_something_and_does_not_gets_no_answer() {
     let written = written(&running.world);
     let (sequence, entry) = &written[0];
     assert_eq!(opened(&running.world, *sequence, entry).role, "support");
+    writer.stop();
+    verify(running.stop().await);
+}
+
+/// Looking at a preview is a look, and changes nothing of what is confirmed.
+/// What was written dies with the key, and nothing is written after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_ends_what_was_written_and_what_is_watched() {
+    let world = with_events();
+    let office = Arc::new(Office::new(world.ledger.clone(), world.vault.clone()));
+    let (ledger, vault) = (world.ledger.clone(), world.vault.clone());
+    let (kept, writer) =
+        ConsultationWriter::start(ledger, vault, options(ConsultationMode::Durable)).unwrap();
+    let state = world.api().state().clone();
+    let state = state.with_custodian(office).with_consultations(kept);
+    let running = run_server(world, true, QueryServer::new(state)).await;
+    let mut lineage = LineageServiceClient::new(running.channel.clone());
+    let mut rights = RightsServiceClient::new(running.channel.clone());
+    let request = v1::WatchSubjectRequest {
+        subject: li(),
+        ..Default::default()
+    };
+    let watched = lineage.watch_subject(from("li.wei", request)).await;
+    let mut watched = watched.unwrap().into_inner();
+    let person = running.world.vault.lookup(LI).unwrap().unwrap().persons[0].clone();
+
+    let mut request = v1::EraseSubjectRequest {
+        subject: li(),
+        preview: true,
+        at_least: Some(all_of(&running.world)),
+        ..Default::default()
+    };
+    let seen = rights.erase_subject(from("li.wei", request.clone())).await;
+    let seen = seen.unwrap().into_inner().erasure_preview.unwrap();
+    assert_eq!(written(&running.world).len(), 2);
+    request.preview = false;
+    request.confirm = seen.confirm;
+    request.at_least = Some(all_of(&running.world));
+    let done = rights.erase_subject(from("li.wei", request)).await.unwrap();
+    assert!(done.into_inner().erasure.is_some());
+
+    // The watcher hears the consultations, and then that there is nobody.
+    let ended = loop {
+        match watched.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("ended without a word"),
+            Err(status) => break status,
+        }
+    };
+    let info = ended.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "SUBJECT_NOT_FOUND");
+    let request = v1::GetSubjectRequest {
+        subject: li(),
+        ..Default::default()
+    };
+    let status = lineage
+        .get_subject(from("li.wei", request))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+    let written = written(&running.world);
+    assert_eq!(written.len(), 2);
+    for (_, entry) in &written {
+        assert_eq!(entry.subject.unwrap().0, person.reference());
+    }
+    assert!(
+        running
+            .world
+            .vault
+            .person(&person.reference())
+            .unwrap()
+            .is_none()
+    );
     writer.stop();
     verify(running.stop().await);
 }

@@ -13,6 +13,7 @@ use crate::answer::error::QueryError;
 /// What a token is bound to.
 pub(super) struct Seen<'a> {
     /// The persons' references and how many entries each has, in order.
+    /// Consultations do not count.
     pub(super) entries: &'a [(SubjectReference, u64)],
     /// In order of matter.
     pub(super) holds: &'a [v1::Hold],

@@ -37,6 +37,9 @@ pub(super) struct Preview {
     identifiers: BTreeMap<String, u64>,
     /// By person, in order of reference.
     entries: Vec<(SubjectReference, u64)>,
+    /// The same without those that say that somebody looked: looking at the
+    /// preview makes one.
+    confirmed: Vec<(SubjectReference, u64)>,
     sealed: u64,
     by_kind: BTreeMap<&'static str, (u64, u64)>,
     told: Told,
@@ -57,6 +60,7 @@ impl Preview {
             persons: Vec::new(),
             identifiers: whom.schemes(),
             entries: Vec::new(),
+            confirmed: Vec::new(),
             sealed: 0,
             by_kind: BTreeMap::new(),
             told: Told::default(),
@@ -83,13 +87,14 @@ impl Preview {
             .into_iter()
             .collect();
         let (first, last) = (Place::first_at(i64::MIN), Place::last_at(i64::MAX));
-        let mut entries = 0;
+        let (mut entries, mut looks) = (0, 0);
         for row in model.events(&reference, &first, &last) {
             let row = row?;
             if row.place.sequence >= head.size(&row.place.shard) {
                 continue;
             }
             entries += 1;
+            looks += u64::from(row.entry.kind() == Some(Kind::Consultation));
             self.sealed += u64::from(row.has_sealed);
             let kind = row.entry.kind().map(Kind::name).unwrap_or_default();
             let (count, sealed) = self.by_kind.entry(kind).or_default();
@@ -102,12 +107,13 @@ impl Preview {
             }
         }
         self.entries.push((reference, entries));
+        self.confirmed.push((reference, entries - looks));
         Ok(())
     }
 
     fn seen(&self) -> Seen<'_> {
         Seen {
-            entries: &self.entries,
+            entries: &self.confirmed,
             holds: &self.holds,
             reason: &self.terms.reason,
             ticket: &self.terms.ticket,
