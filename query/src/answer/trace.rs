@@ -96,6 +96,7 @@ impl Ask for v1::TraceLineageRequest {
             opener: Opener::default(),
             nodes: BTreeMap::new(),
             truncated: false,
+            cut: Vec::new(),
             meter: state.work.meter(),
         };
         trace.starts()?;
@@ -114,7 +115,8 @@ impl Ask for v1::TraceLineageRequest {
             nodes: nodes.collect::<Result<_, _>>()?,
             edges,
             head: Some(entry::ledger_head(&visible)),
-            truncated: trace.truncated,
+            // The other way may have come to what this one left out.
+            truncated: trace.truncated || trace.cut.iter().any(|it| !trace.nodes.contains_key(it)),
         })
     }
 }
@@ -136,6 +138,8 @@ struct Trace<'a> {
     opener: Opener,
     nodes: BTreeMap<Place, Node>,
     truncated: bool,
+    /// What lies beyond the last step.
+    cut: Vec<Place>,
     meter: Meter<'a>,
 }
 
@@ -265,7 +269,7 @@ impl Trace<'_> {
                         continue;
                     }
                     if depth == self.wish.max_depth {
-                        self.truncated |= !self.nodes.contains_key(&place);
+                        self.cut.push(place);
                         continue;
                     }
                     met.insert(place);
