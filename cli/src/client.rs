@@ -196,7 +196,7 @@ pub fn finding_summary(
     let request = OversightFindingSummaryRequest {
         filter: Some(question.filter),
         findings: Some(question.findings),
-        at_least: None,
+        ..OversightFindingSummaryRequest::default()
     };
     match place {
         Place::Server(server) => block_on(async {

@@ -20,6 +20,9 @@ const JOURNAL_BYTES: u64 = 256 << 20;
 /// Rows that are deleted in one batch.
 const ROWS_AT_ONCE: u32 = 10_000;
 
+/// Name and value of a row of an older format.
+pub(super) type OldRow = (Vec<u8>, Vec<u8>);
+
 /// A key space of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Area {
@@ -154,8 +157,7 @@ impl Engine {
         &self,
         space: &str,
         prefix: &[u8],
-    ) -> Result<impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<>, StoreError>
-    {
+    ) -> Result<impl Iterator<Item = Result<OldRow, StoreError>> + use<>, StoreError> {
         let found = self.old(space)?.map(|space| space.prefix(prefix));
         Ok(found.into_iter().flatten().map(|guard| {
             guard

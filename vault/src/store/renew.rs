@@ -33,6 +33,9 @@ use crate::error::VaultError;
 use crate::root::{RootKey, RootStore};
 use crate::steps::Step;
 
+/// The rows of a bucket, opened.
+type Rows = BTreeMap<(Path, Space), Zeroizing<Vec<u8>>>;
+
 /// A change of one row.
 type Change<'a> = (&'a Path, Space, Option<&'a Zeroizing<Vec<u8>>>);
 
@@ -218,10 +221,7 @@ impl Renewal<'_> {
         }
     }
 
-    fn take_rows(
-        &mut self,
-        link: &Link,
-    ) -> Result<BTreeMap<(Path, Space), Zeroizing<Vec<u8>>>, StoreError> {
+    fn take_rows(&mut self, link: &Link) -> Result<Rows, StoreError> {
         let mut rows = BTreeMap::new();
         for (name, row) in bucket_rows(&self.store.engine.view(), link)? {
             let row = row?;
@@ -235,11 +235,7 @@ impl Renewal<'_> {
     }
 
     /// A new bucket with these rows as they are after the changes.
-    fn bucket(
-        &mut self,
-        mut rows: BTreeMap<(Path, Space), Zeroizing<Vec<u8>>>,
-        changes: &[Change<'_>],
-    ) -> Result<Slot, StoreError> {
+    fn bucket(&mut self, mut rows: Rows, changes: &[Change<'_>]) -> Result<Slot, StoreError> {
         for (path, space, content) in changes {
             match content {
                 Some(content) => rows.insert((**path, *space), (*content).clone()),

@@ -30,6 +30,9 @@ pub(super) const SPACES: [Space; 6] = [
     Space::Secrets,
 ];
 
+/// Name and content of a row.
+type NamedContent = (Vec<u8>, Zeroizing<Vec<u8>>);
+
 /// The rows of a vault of format 1.
 pub(super) struct OldRows<'a> {
     engine: &'a Engine,
@@ -57,8 +60,7 @@ impl<'a> OldRows<'a> {
         &self,
         space: Space,
         prefix: &[u8],
-    ) -> Result<impl Iterator<Item = Result<(Vec<u8>, Zeroizing<Vec<u8>>), StoreError>>, StoreError>
-    {
+    ) -> Result<impl Iterator<Item = Result<NamedContent, StoreError>>, StoreError> {
         let found = self.engine.old_scan(space.name(), prefix)?;
         Ok(found.map(move |row| {
             let (name, value) = row?;

@@ -68,11 +68,11 @@ pub(super) fn read_page(engine: &EngineView<'_>, id: &Id) -> Result<Option<Vec<u
         .map(|sealed| sealed.as_ref().to_vec()))
 }
 
+/// A row under its name in the engine, opened or damaged.
+type NamedRow = (Vec<u8>, Result<Row, StoreError>);
+
 /// Every row of a bucket, opened.
-pub(super) fn bucket_rows(
-    view: &EngineView<'_>,
-    link: &Link,
-) -> Result<Vec<(Vec<u8>, Result<Row, StoreError>)>, StoreError> {
+pub(super) fn bucket_rows(view: &EngineView<'_>, link: &Link) -> Result<Vec<NamedRow>, StoreError> {
     let bucket = Bucket::new(link)?;
     let mut rows = Vec::new();
     for found in view.scan(Area::Rows, &link.id) {
