@@ -19,7 +19,9 @@ use crate::output::{Format, Look, Sheet, bytes, count, sized, write_json};
 ///
 /// A server makes the copy on its own disk, under the directory that its
 /// `backup.dir` names. Where no server runs, --data and --to copy a data
-/// directory. The root key is in no backup: keep a copy of it elsewhere.
+/// directory. The root key is in no backup, nor is the register of erasures
+/// beside it: keep shares of the one (`custody root escrow`) and the newest copy
+/// of the other elsewhere.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:

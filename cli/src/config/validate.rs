@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use custody_ingest::pipeline::MAX_MESSAGE_BYTES;
 use custody_proof::cosignature::CosignerKey;
+use custody_query::consultation::MAX_ROLE_BYTES;
 use regex::Regex;
 
-use super::{Config, Ledger, Listen, Witness};
+use super::{Config, Ledger, Listen, RootKind, Witness};
 
 /// The key, and what is wrong with it and what to do.
 type Problem = (&'static str, String);
@@ -23,10 +24,13 @@ impl Config {
             return Err(("policy.waiver_keys", format!("key {number}: {error}")));
         }
         positive("shutdown_deadline_s", self.shutdown_deadline_s)?;
+        positive("erasure.fence_timeout_s", self.erasure.fence_timeout_s)?;
+        self.validate_root()?;
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));
         }
         self.validate_ledger()?;
+        self.validate_consultations()?;
         self.validate_listen()?;
         if self.identity.unique_schemes.iter().any(|s| !is_scheme(s)) {
             let problem = "a scheme is what stands before the colon of an identifier, such as \
@@ -42,6 +46,26 @@ impl Config {
             return Err(("log.level", problem));
         }
         Ok(())
+    }
+
+    fn validate_root(&self) -> Result<(), Problem> {
+        let root = &self.root;
+        positive("root.timeout_s", root.timeout_s)?;
+        match root.kind {
+            RootKind::File => Ok(()),
+            RootKind::Command if root.command.is_empty() => {
+                let problem =
+                    "is empty; name the program that keeps the root key, and its arguments";
+                Err(("root.command", problem.to_owned()))
+            }
+            RootKind::Command => Ok(()),
+            // Keys travel in the bodies.
+            RootKind::Http if root.url.starts_with("https://") || is_local(&root.url) => Ok(()),
+            RootKind::Http => {
+                let problem = "is where root keys travel: https, or http to this machine";
+                Err(("root.url", problem.to_owned()))
+            }
+        }
     }
 
     fn validate_ledger(&self) -> Result<(), Problem> {
@@ -74,6 +98,22 @@ impl Config {
             return Err(("signing.origin", problem.to_owned()));
         }
         self.validate_witness()
+    }
+
+    fn validate_consultations(&self) -> Result<(), Problem> {
+        if !(1..=1_000_000).contains(&self.consultations.queue) {
+            let problem = "must be between 1 and 1000000";
+            return Err(("consultations.queue", problem.to_owned()));
+        }
+        if self.consultations.default_role.len() > MAX_ROLE_BYTES {
+            let problem = format!("must not be longer than {MAX_ROLE_BYTES} bytes");
+            return Err(("consultations.default_role", problem));
+        }
+        if !(1..=100_000).contains(&self.watch.limit) {
+            let problem = "must be between 1 and 100000";
+            return Err(("watch.limit", problem.to_owned()));
+        }
+        Ok(())
     }
 
     fn validate_witness(&self) -> Result<(), Problem> {
@@ -214,6 +254,19 @@ fn is_origin(text: &str) -> bool {
         && !text
             .chars()
             .any(|c| c.is_whitespace() || c.is_control() || c == '+')
+}
+
+/// `http://` to the machine itself.
+fn is_local(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "::1")
 }
 
 fn is_scheme(text: &str) -> bool {

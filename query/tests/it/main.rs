@@ -1,12 +1,21 @@
 //! Answers over a real ledger and a real vault in a temporary directory.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
+mod office;
 mod oracle;
 mod world;
 
 mod backup;
 mod consent;
+mod consultations;
+mod erasing;
+mod everybody_model;
 mod evidence;
 mod findings;
 mod findings_model;
@@ -16,4 +25,9 @@ mod model;
 mod pages;
 mod policy;
 mod proofs;
+mod proved;
+mod requests;
 mod server;
+mod trace;
+mod trace_model;
+mod watch;

@@ -61,6 +61,16 @@ pub(crate) async fn run_server(world: World, follow: bool, server: QueryServer) 
     }
 }
 
+impl Running {
+    /// Stops the server and waits for it, and then the read model.
+    pub(crate) async fn stop(self) -> World {
+        self.stop.send(()).unwrap();
+        let down = tokio::time::timeout(Duration::from_secs(10), self.server);
+        down.await.unwrap().unwrap();
+        self.world
+    }
+}
+
 fn with_events() -> World {
     let mut world = World::new();
     world.commit(
@@ -296,59 +306,74 @@ async fn what_is_still_to_come_says_so() {
         );
         info.metadata["method"].clone()
     }
-    let mut lineage = LineageServiceClient::new(channel());
-    let mut oversight = OversightServiceClient::new(channel());
     let mut rights = RightsServiceClient::new(channel());
-    let methods = [
-        said(
-            lineage
-                .trace_lineage(v1::TraceLineageRequest::default())
-                .await,
-        ),
-        said(
-            oversight
-                .find_affected_subjects(v1::FindAffectedSubjectsRequest::default())
-                .await,
-        ),
-        said(
-            oversight
-                .get_processing_record(v1::GetProcessingRecordRequest::default())
-                .await,
-        ),
-        said(
-            oversight
-                .list_recipients(v1::OversightListRequest::default())
-                .await,
-        ),
-        said(
-            oversight
-                .list_transfers(v1::OversightListRequest::default())
-                .await,
-        ),
-        said(
-            oversight
-                .get_statistics(v1::GetStatisticsRequest::default())
-                .await,
-        ),
-        said(
-            rights
-                .list_requests(v1::ListRequestsRequest::default())
-                .await,
-        ),
-        said(
-            rights
-                .erase_subject(v1::EraseSubjectRequest::default())
-                .await,
-        ),
-        said(
-            rights
-                .export_subject(v1::ExportSubjectRequest::default())
-                .await,
-        ),
-    ];
+    let methods = [said(
+        rights
+            .export_subject(v1::ExportSubjectRequest::default())
+            .await,
+    )];
     let distinct: std::collections::HashSet<_> = methods.iter().collect();
     assert_eq!(distinct.len(), methods.len());
-    assert!(methods.contains(&"custody.v1.RightsService/EraseSubject".to_owned()));
+    assert!(methods.contains(&"custody.v1.RightsService/ExportSubject".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_over_everybody_are_answered_over_the_network() {
+    let running = run(with_events(), true).await;
+    let mut oversight = OversightServiceClient::new(running.channel.clone());
+    let statistics = oversight
+        .get_statistics(v1::GetStatisticsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(statistics.entries > 0 && statistics.head.is_some());
+    let record = oversight
+        .get_processing_record(v1::GetProcessingRecordRequest::default())
+        .await
+        .unwrap();
+    assert!(!record.into_inner().activities.is_empty());
+    let list = v1::OversightListRequest::default;
+    assert!(oversight.list_recipients(list()).await.is_ok());
+    assert!(oversight.list_transfers(list()).await.is_ok());
+    let nobody = v1::FindAffectedSubjectsRequest {
+        recipient: "nobody-such".to_owned(),
+        ..Default::default()
+    };
+    let mut stream = oversight.find_affected_subjects(nobody).await.unwrap();
+    assert!(stream.get_mut().message().await.unwrap().is_none());
+    let wrong = v1::FindAffectedSubjectsRequest::default();
+    let status = oversight.find_affected_subjects(wrong).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let mut lineage = LineageServiceClient::new(running.channel.clone());
+    let trace = lineage
+        .trace_lineage(v1::TraceLineageRequest {
+            subject: "account:1001".to_owned(),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    assert!(!trace.into_inner().nodes.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_are_asked_for_over_the_network() {
+    let running = run(with_events(), true).await;
+    let mut rights = RightsServiceClient::new(running.channel.clone());
+    let requests = rights
+        .list_requests(v1::ListRequestsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(requests.requests.is_empty() && requests.head.is_some());
+    let preview = v1::EraseSubjectRequest {
+        subject: "account:1001".to_owned(),
+        preview: true,
+        ..Default::default()
+    };
+    let status = rights.erase_subject(preview).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "NO_PIPELINE");
 }
 
 /// A browser's request: HTTP/1.1, gRPC-Web framing.

@@ -24,6 +24,9 @@ mod migrate;
 
 mod copy;
 
+#[cfg(test)]
+mod forensics;
+
 pub(crate) use engine::{Area, Engine};
 pub(crate) use grow::Batch;
 pub(crate) use migrate::migrate;

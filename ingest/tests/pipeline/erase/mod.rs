@@ -1,0 +1,11 @@
+//! Erasing persons while events come in, and while everything fails.
+
+mod fence;
+mod holds;
+mod identity;
+mod keys;
+mod marks;
+mod matrix;
+mod model;
+mod restore;
+mod world;
