@@ -4,15 +4,15 @@
 //! flags. Every key is known by name; one that is not is an error that says
 //! where it stands.
 
-mod erasure;
 mod consultations;
+mod erasure;
 mod layers;
 mod ledger;
 mod show;
 mod validate;
 
-pub use erasure::Erasure;
 pub use consultations::{Consultations, Keeping, Watch};
+pub use erasure::Erasure;
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
