@@ -12,7 +12,7 @@ use custody_proto::v1::{
     GetSubjectResponse, JudgeRequest, JudgeResponse, ListEventsRequest, ListEventsResponse,
     ListFindingsRequest, ListFindingsResponse, ListRecipientsRequest, ListRecipientsResponse,
     ListTransfersRequest, ListTransfersResponse, OversightFindingSummaryRequest,
-    OversightListRequest,
+    OversightListRequest, TraceLineageRequest, TraceLineageResponse,
 };
 use tonic::Status;
 use tonic::body::Body;
@@ -30,6 +30,9 @@ pub const DEFAULT_SERVER: &str = "http://127.0.0.1:7461";
 
 /// The largest page that is asked for.
 const PAGE_SIZE: i32 = 1_000;
+
+/// The most nodes and steps of a trace that a server gives.
+const MAX_NODES: i32 = 10_000;
 
 /// The largest page in bytes: 1,000 entries in full view.
 const MAX_PAGE_BYTES: usize = 256 << 20;
@@ -49,6 +52,8 @@ pub enum View {
     Findings,
     /// Who looked at it, when, and why.
     Consultations,
+    /// What came from what.
+    Trace,
 }
 
 /// A question about a person.
@@ -96,6 +101,8 @@ pub enum AnyAnswer {
     Findings(ListFindingsResponse),
     /// To [`View::Consultations`].
     Consultations(Consultations),
+    /// To [`View::Trace`].
+    Trace(TraceLineageResponse),
 }
 
 /// Asks a server. `127.0.0.1:7461` is taken as `http://127.0.0.1:7461`.
@@ -374,6 +381,17 @@ where
                 async |request| client.list_transfers(request).await,
             );
             Ok(AnyAnswer::Transfers(page.await?))
+        }
+        View::Trace => {
+            let request = TraceLineageRequest {
+                subject: question.subject,
+                as_of: question.as_of,
+                max_nodes: MAX_NODES,
+                max_depth: MAX_NODES,
+                ..TraceLineageRequest::default()
+            };
+            let answer = client.trace_lineage(request).await?.into_inner();
+            Ok(AnyAnswer::Trace(answer))
         }
         View::Findings => {
             let request = ListFindingsRequest {

@@ -42,6 +42,7 @@ mod introduction;
 mod offline;
 pub mod output;
 mod reach;
+mod registers;
 pub mod rejudge;
 pub mod rights;
 mod root_store;

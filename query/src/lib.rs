@@ -51,6 +51,8 @@ pub mod backup;
 
 pub mod service;
 
+mod export;
+
 pub use answer::{
     Ask, Clock, ErasingOptions, OversightFindings, OversightRecipients, OversightTransfers,
     QueryError, QueryState, out_of_reach, public_part,
@@ -60,6 +62,7 @@ pub use consultation::{
     CallerRules, ConsultationMode, ConsultationOptions, ConsultationWriter, Consultations,
 };
 pub use custodian::{Custodian, CustodianError, ErasureOrder};
+pub use export::{TraceForm, write_trace};
 pub use read_model::{
     CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,
 };

@@ -11,6 +11,7 @@ mod asking;
 
 pub mod findings;
 pub mod policy;
+pub mod registers;
 pub mod waiver;
 pub mod watch;
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use custody_proto::v1::{AsOf, EntryFilter, EntryView};
 
+use custody_query::{TraceForm, write_trace};
+
 use super::asking::{EntryFlags, Source, moment};
 use super::findings::FindingFlags;
 use crate::args::Global;
@@ -21,6 +23,7 @@ Examples:
   custody subject account:1001
   custody subject account:1001 recipients --from 2025-01-01 --purpose marketing
   custody subject account:1001 findings --class violation
+  custody subject account:1001 trace --graph dot | dot -Tsvg -o trace.svg
   custody subject account:1001 consultations --reason 'request no. 17'
   custody subject @id.txt timeline --view full --format json
   echo email:a@example.com | custody subject - transfers --data /var/lib/custody
@@ -78,6 +81,9 @@ struct Form {
     /// Newest first
     #[arg(long)]
     newest_first: bool,
+    /// A trace as a drawing, or as other tools read it
+    #[arg(long, value_enum, conflicts_with = "format")]
+    graph: Option<Graph>,
     /// Times in UTC instead of the local zone
     #[arg(long)]
     utc: bool,
@@ -87,6 +93,29 @@ struct Form {
 enum Detail {
     Basic,
     Full,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Graph {
+    /// Graphviz.
+    Dot,
+    /// A Mermaid flowchart.
+    Mermaid,
+    /// W3C PROV-JSON.
+    Prov,
+    /// OpenLineage run events, one a line.
+    Openlineage,
+}
+
+impl Graph {
+    const fn form(self) -> TraceForm {
+        match self {
+            Self::Dot => TraceForm::Graphviz,
+            Self::Mermaid => TraceForm::Mermaid,
+            Self::Prov => TraceForm::Prov,
+            Self::Openlineage => TraceForm::OpenLineage,
+        }
+    }
 }
 
 impl Args {
@@ -124,6 +153,10 @@ impl Args {
             client::AnyAnswer::Timeline(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Transfers(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Findings(answer) => write(&answer, &mut out, &rendering)?,
+            client::AnyAnswer::Trace(answer) => match self.form.graph {
+                Some(graph) => out.write_all(write_trace(&answer, graph.form()).as_bytes())?,
+                None => write(&answer, &mut out, &rendering)?,
+            },
             client::AnyAnswer::Consultations(answer) => write(&answer, &mut out, &rendering)?,
         }
         Ok(Exit::Done)
