@@ -11,6 +11,9 @@
 //! `cargo run --release -p custody-bench -- append` appends entries to a ledger
 //! without Kafka.
 //!
+//! `cargo run --release -p custody-bench -- vault` makes persons, seals events
+//! and erases persons. With `--persons 10000000` it shows what memory takes.
+//!
 //! `cargo run --release -p custody-bench -- workload --out FILE` writes the
 //! events that `bench/peers/run.sh` gives to every side.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // The figures are the output.
@@ -18,6 +21,7 @@
 mod append;
 mod ingest;
 mod judge;
+mod vault;
 mod workload;
 
 use anyhow::Result;
@@ -40,6 +44,8 @@ enum What {
     Append(append::AppendArgs),
     /// One measurement of `append`: a line of JSON.
     AppendOnce(append::AppendOnceArgs),
+    /// A person, an event and an erasure in the vault, beside bare cryptography.
+    Vault(vault::VaultArgs),
     /// A file of events, the same for the same seed, for `bench/peers/run.sh`.
     Workload(workload::WorkloadArgs),
     /// One measurement of `ingest`; started by it.
@@ -53,6 +59,7 @@ fn main() -> Result<()> {
         What::Judge(args) => judge::run(&args),
         What::Append(args) => append::compare(&args),
         What::AppendOnce(args) => append::once(&args),
+        What::Vault(args) => vault::run(&args),
         What::Workload(args) => workload::write(&args),
         What::IngestOnce(args) => ingest::once(&args),
     }

@@ -52,8 +52,8 @@ pub mod backup;
 pub mod service;
 
 pub use answer::{
-    Ask, Clock, ErasingOptions, OversightFindings, QueryError, QueryState, out_of_reach,
-    public_part,
+    Ask, Clock, ErasingOptions, OversightFindings, OversightRecipients, OversightTransfers,
+    QueryError, QueryState, out_of_reach, public_part,
 };
 pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
 pub use consultation::{

@@ -138,6 +138,7 @@ impl Inner {
             gone.take(self, &view, &mut batch, reference, references)?;
         }
         gone.settle(&mut batch, references, mark)?;
+        self.keyring.take_windows(&view, &mut batch)?;
         drop(view);
         if gone.persons == 0 {
             self.store.finish_earlier(&*self.roots)?;

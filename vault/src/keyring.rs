@@ -13,7 +13,6 @@ use crate::derive::{Name, Names};
 use crate::error::VaultError;
 use crate::key::Key;
 use crate::person::Person;
-use crate::root::RootStore;
 use crate::store::{Batch, Space, Store, StoreError, View};
 use crate::vault::EscrowInfo;
 
@@ -22,6 +21,9 @@ const HOUSE: &[u8] = b"house";
 const WINDOW: &[u8] = b"window";
 const ESCROW: &[u8] = b"escrow";
 const ESCROW_VERSION: u8 = 1;
+/// Windows whose keys go with the next change of root keys.
+const WAITING: &[u8] = b"windows waiting";
+const WAITING_VERSION: u8 = 1;
 
 /// A window's row: its key, or that it had one.
 const WINDOW_ALIVE: u8 = 1;
@@ -195,26 +197,44 @@ impl Keyring {
     }
 
     /// The caller is the only one who changes the store.
-    pub(crate) fn destroy_window(
-        &self,
-        store: &Store,
-        roots: &dyn RootStore,
-        window: u64,
-    ) -> Result<(), VaultError> {
+    pub(crate) fn destroy_window(&self, store: &Store, window: u64) -> Result<(), VaultError> {
         let state = self.window_state(store, window)?;
+        if matches!(state, WindowState::Destroyed) {
+            return Ok(());
+        }
         let mut batch = store.batch();
         batch.put(Space::Secrets, &window_row(window), &[WINDOW_DESTROYED; 33])?;
-        match state {
-            WindowState::Alive(_) => batch.renew(roots, || {
-                self.windows.lock().remove(&window);
-            }),
-            // There is nothing to destroy: only to be written down.
-            WindowState::New => {
-                batch.commit()?;
-                Ok(store.flush()?)
-            }
-            WindowState::Destroyed => store.finish_earlier(roots),
+        if matches!(state, WindowState::Alive(_)) {
+            let mut waiting = waiting_windows(&store.view())?;
+            waiting.push(window);
+            batch.put(Space::Secrets, WAITING, &encode_waiting(&waiting))?;
         }
+        batch.commit()?;
+        store.flush()?;
+        self.windows.lock().remove(&window);
+        Ok(())
+    }
+
+    /// Adds what a change of root keys takes along: the keys of windows that
+    /// were overwritten since the last one. Writing their rows again gives their
+    /// buckets new keys.
+    pub(crate) fn take_windows(
+        &self,
+        view: &View<'_>,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), VaultError> {
+        let waiting = waiting_windows(view)?;
+        for window in &waiting {
+            batch.put(
+                Space::Secrets,
+                &window_row(*window),
+                &[WINDOW_DESTROYED; 33],
+            )?;
+        }
+        if !waiting.is_empty() {
+            batch.put(Space::Secrets, WAITING, &encode_waiting(&[]))?;
+        }
+        Ok(())
     }
 
     fn window_state(&self, store: &Store, window: u64) -> Result<WindowState, VaultError> {
@@ -235,6 +255,25 @@ enum WindowState {
     New,
     Alive(Key),
     Destroyed,
+}
+
+fn waiting_windows(view: &View<'_>) -> Result<Vec<u64>, StoreError> {
+    let Some(row) = view.get(Space::Secrets, WAITING)? else {
+        return Ok(Vec::new());
+    };
+    let numbers = row.strip_prefix(&[WAITING_VERSION]);
+    let (numbers, []) = numbers.ok_or_else(damaged_secret)?.as_chunks::<8>() else {
+        return Err(damaged_secret());
+    };
+    Ok(numbers.iter().copied().map(u64::from_le_bytes).collect())
+}
+
+fn encode_waiting(windows: &[u64]) -> Vec<u8> {
+    let mut row = vec![WAITING_VERSION];
+    for window in windows {
+        row.extend_from_slice(&window.to_le_bytes());
+    }
+    row
 }
 
 fn decode_escrow(row: &[u8]) -> Option<EscrowInfo> {

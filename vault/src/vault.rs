@@ -263,19 +263,37 @@ impl Vault {
         vault.keyring.window(&vault.store, window)
     }
 
-    /// Destroys the key of a window, durably, whether or not there was one. It
+    /// Overwrites the key of a window, durably, whether or not there was one. It
     /// does not come back: asking for it is an error from now on.
     ///
-    /// Makes a new root key, as erasing does, where there was a key.
+    /// Old copies of the vault's files still hold it, until the root key is
+    /// changed: by the next erasure, or by [`Vault::rotate`]. Not here: a root
+    /// key that changed with every window, each day, could not be kept a second
+    /// time anywhere, and no backup would open on the day after.
     ///
     /// # Errors
-    /// As [`crate::Erasing::erase`].
+    /// [`VaultError::Store`].
     pub fn destroy_window(&self, window: u64) -> Result<(), VaultError> {
         let vault = &*self.0;
         let _changing = vault.change()?;
+        vault.keyring.destroy_window(&vault.store, window)
+    }
+
+    /// Makes a new root key and destroys the one before it, as erasing does,
+    /// and erases nobody. Keys of windows that were destroyed since the last
+    /// change are gone from every copy of the files.
+    ///
+    /// # Errors
+    /// As [`crate::Erasing::erase`].
+    pub fn rotate(&self) -> Result<RootInfo, VaultError> {
+        let vault = &*self.0;
+        let _changing = vault.change()?;
+        let mut batch = vault.store.batch();
         vault
             .keyring
-            .destroy_window(&vault.store, &*vault.roots, window)
+            .take_windows(&vault.store.view(), &mut batch)?;
+        batch.renew(&*vault.roots, || {})?;
+        Ok(vault.root_info())
     }
 
     /// Returns when all that was admitted before the call is on disk. Costs

@@ -181,6 +181,21 @@ pub enum QueryError {
     /// The vault failed.
     #[error(transparent)]
     Vault(VaultError),
+    /// Where a trace was to start there is no event of this person, or none
+    /// that others could have come from.
+    #[error("there is no event of this person where the trace is to start")]
+    StartNotFound,
+    /// The question needs more rows to be read than one may.
+    #[error(
+        "more than {rows} rows would have to be read; ask for less: a shorter time, a recipient"
+    )]
+    TooMuch {
+        /// How many may be read.
+        rows: u64,
+    },
+    /// The deadline came before the answer.
+    #[error("the deadline came before the answer; ask for less, or wait longer")]
+    Late,
     /// That somebody looked could not be written down, and this node gives no
     /// answer without that.
     #[error("the consultation could not be kept, and there is no answer without it")]

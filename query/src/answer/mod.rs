@@ -9,7 +9,9 @@ mod subject;
 
 mod filter;
 mod page;
+mod work;
 
+mod everybody;
 mod flow;
 mod registry;
 mod scope;
@@ -22,8 +24,10 @@ mod finding;
 mod sealed;
 mod table;
 
+mod affected;
 mod checkpoint;
 mod consent;
+mod cycle;
 mod dry_run;
 mod events;
 mod evidence;
@@ -32,8 +36,10 @@ mod oversight;
 mod policies;
 mod proved;
 mod recipients;
+mod registers;
 mod rights;
 mod summary;
+mod trace;
 mod transfers;
 
 use std::sync::Arc;
@@ -44,13 +50,17 @@ use custody_policy::Ruleset;
 use custody_proto::v1;
 use custody_vault::Vault;
 
+pub(crate) use affected::find_affected;
 pub use at_least::Wanted;
 pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
 pub(crate) use proved::work_out;
+pub use registers::{OversightRecipients, OversightTransfers};
 pub use rights::out_of_reach;
+pub use work::MAX_ROWS;
+pub(crate) use work::Waiting;
 
 /// What watching has in common with answers.
 pub(crate) mod watched {
@@ -72,6 +82,7 @@ use crate::read_model::{ReadModel, Visible};
 use crate::watch::Blocks;
 use clause::Rulebook;
 use page::TokenKey;
+use work::Work;
 
 /// Tells the time, in nanoseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -111,6 +122,7 @@ pub struct QueryState {
     pub(crate) read_model: ReadModel,
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
+    pub(crate) work: Work,
     clock: Clock,
     custodian: Option<Arc<dyn Custodian>>,
     pub(crate) erasing: ErasingOptions,
@@ -129,12 +141,32 @@ impl QueryState {
             read_model,
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
+            work: Work::default(),
             clock: Arc::new(now_ns),
             custodian: None,
             erasing: ErasingOptions::default(),
             consultations: None,
             blocks: Arc::default(),
         }
+    }
+
+    /// At most so many rows are read for one question, instead of
+    /// [`MAX_ROWS`].
+    #[must_use]
+    pub fn with_max_rows(mut self, max_rows: u64) -> Self {
+        self.work = self.work.with_max_rows(max_rows);
+        self
+    }
+
+    /// The same for one question, until its deadline and until what is returned
+    /// beside it is dropped.
+    pub(crate) fn until(&self, deadline: std::time::Instant) -> (Self, Waiting) {
+        let (work, waiting) = self.work.until(deadline);
+        let state = Self {
+            work,
+            ..self.clone()
+        };
+        (state, waiting)
     }
 
     /// Writes down who asks over gRPC. Without it nothing is written.

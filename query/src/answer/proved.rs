@@ -70,10 +70,8 @@ fn head_of(
             shards.insert(line.shard, at(state, shard, line)?);
         }
     }
-    Ok(Visible {
-        shards,
-        following: visible.following.clone(),
-    })
+    let head = Visible::bare(shards, visible.following.clone());
+    Ok(state.read_model.with_kept(head))
 }
 
 /// A shard as it was when this line was signed.

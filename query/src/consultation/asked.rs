@@ -11,7 +11,7 @@ use custody_proto::v1;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::{Ask, OversightFindings};
+use crate::answer::{Ask, OversightFindings, OversightRecipients, OversightTransfers};
 
 /// Whose data an answer holds.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,12 +80,21 @@ consult!(v1::ListRecipientsRequest, |it| person(&it.subject),
     rows: |answer| answer.recipients.len(), head: |answer| answer.head.as_mut());
 consult!(v1::ListTransfersRequest, |it| person(&it.subject),
     rows: |answer| answer.transfers.len(), head: |answer| answer.head.as_mut());
+consult!(v1::TraceLineageRequest, |it| person(&it.subject),
+    rows: |answer| answer.nodes.len(), head: |answer| answer.head.as_mut());
 consult!(v1::ListFindingsRequest, |it| person(&it.subject),
     rows: |answer| answer.findings.len(), head: |answer| answer.head.as_mut());
 consult!(v1::GetFindingSummaryRequest, |it| person(&it.subject),
     rows: |answer| answer.counts.len(), head: |answer| answer.head.as_mut());
 consult!(v1::GetConsentStateRequest, |it| person(&it.subject),
     rows: |answer| answer.scopes.len(), head: |answer| answer.head.as_mut());
+consult!(v1::FindAffectedSubjectsRequest, |_| Whose::Everybody,
+    rows: Vec::len, head: |_| None);
+consult!(v1::GetProcessingRecordRequest, |_| Whose::Everybody,
+    rows: |answer| answer.activities.len(), head: |answer| answer.head.as_mut());
+// Numbers of entries are nobody's data.
+consult!(v1::GetStatisticsRequest, |_| Whose::Nobody,
+    rows: |_| 0, head: |answer| answer.head.as_mut());
 consult!(v1::OversightFindingSummaryRequest, |_| Whose::Everybody,
     rows: |answer| answer.counts.len(), head: |answer| answer.head.as_mut());
 consult!(v1::ProveCompletenessRequest, |it| person(&it.subject),
@@ -122,23 +131,31 @@ consult!(v1::ReleaseIdentifierRequest, |_| Whose::Nobody, rows: |_| 0, head: |_|
 // The request holds an invented event, the answer what is found in it.
 consult!(v1::JudgeRequest, |_| Whose::Nobody, rows: |_| 0, head: |_| None);
 
-impl Consult for OversightFindings {
-    fn whose(&self) -> Whose {
-        Whose::Everybody
-    }
+macro_rules! consult_everybody {
+    ($request:ty, $rows:ident) => {
+        impl Consult for $request {
+            fn whose(&self) -> Whose {
+                Whose::Everybody
+            }
 
-    fn said(&self) -> Value {
-        json(&self.0)
-    }
+            fn said(&self) -> Value {
+                json(&self.0)
+            }
 
-    fn rows(answer: &Self::Answer) -> u64 {
-        answer.findings.len() as u64
-    }
+            fn rows(answer: &Self::Answer) -> u64 {
+                answer.$rows.len() as u64
+            }
 
-    fn head(answer: &mut Self::Answer) -> Option<&mut v1::LedgerHead> {
-        answer.head.as_mut()
-    }
+            fn head(answer: &mut Self::Answer) -> Option<&mut v1::LedgerHead> {
+                answer.head.as_mut()
+            }
+        }
+    };
 }
+
+consult_everybody!(OversightFindings, findings);
+consult_everybody!(OversightRecipients, recipients);
+consult_everybody!(OversightTransfers, transfers);
 
 /// The proof brings the entry's stored bytes, the public part in clear.
 impl Consult for v1::ProveInclusionRequest {

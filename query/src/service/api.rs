@@ -81,7 +81,8 @@ impl LineageApi {
             while must_be_signed(&question) && !self.is_signed(&wanted, deadline)? {
                 std::thread::sleep(LOOK);
             }
-            work_out(question, &self.state, visible)
+            let (state, _waiting) = self.state.until(deadline.0);
+            work_out(question, &state, visible)
         };
         answer().map_err(|error| handled(Q::METHOD, &error))
     }
@@ -104,25 +105,37 @@ impl LineageApi {
         question: Q,
         deadline: Deadline,
     ) -> Result<Q::Answer, QueryError> {
+        let (visible, turn) = self.visible_for(&question, deadline).await?;
+        // Dropped with this future: nobody works for a caller who went away.
+        let (state, _waiting) = self.state.until(deadline.0);
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work_out(question, &state, visible)
+        });
+        answer.await.map_err(|_| QueryError::Interrupted)?
+    }
+
+    /// Waits until the read model has come far enough for a question, and for
+    /// the turn to answer it.
+    pub(super) async fn visible_for<Q: Ask>(
+        &self,
+        question: &Q,
+        deadline: Deadline,
+    ) -> Result<(Arc<Visible>, OwnedSemaphorePermit), QueryError> {
         let wanted = question.wanted(&self.state)?;
         let mut watch = self.state.read_model.watch();
         let enough = |visible: &Arc<Visible>| is_settled::<Q>(&wanted, visible);
         // What is visible at the deadline is checked either way.
         let _ = tokio::time::timeout_at(deadline.0.into(), watch.wait_for(enough)).await;
         let visible = check::<Q>(&wanted, self.state.read_model.visible())?;
-        while must_be_signed(&question) && !self.is_signed(&wanted, deadline)? {
+        while must_be_signed(question) && !self.is_signed(&wanted, deadline)? {
             tokio::time::sleep(LOOK).await;
         }
         let turn = Arc::clone(&self.turns)
             .acquire_owned()
             .await
             .map_err(|_| QueryError::Interrupted)?;
-        let state = self.state.clone();
-        let answer = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work_out(question, &state, visible)
-        });
-        answer.await.map_err(|_| QueryError::Interrupted)?
+        Ok((visible, turn))
     }
 
     /// Whether what is wanted is signed, or else whether there is time left.

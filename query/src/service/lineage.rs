@@ -5,7 +5,7 @@ use custody_proto::v1::*;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::api::{LineageApi, refuse};
+use super::api::LineageApi;
 
 #[async_trait]
 impl LineageService for LineageApi {
@@ -39,9 +39,9 @@ impl LineageService for LineageApi {
 
     async fn trace_lineage(
         &self,
-        _: Request<TraceLineageRequest>,
+        request: Request<TraceLineageRequest>,
     ) -> Result<Response<TraceLineageResponse>, Status> {
-        refuse("custody.v1.LineageService/TraceLineage")
+        self.respond(request).await
     }
 
     async fn list_findings(

@@ -76,6 +76,9 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::ReadModel(_) => (Code::Internal, "READ_MODEL_FAILED"),
         QueryError::Ledger(_) => (Code::Internal, "LEDGER_FAILED"),
         QueryError::Vault(_) => (Code::Internal, "VAULT_FAILED"),
+        QueryError::StartNotFound => (Code::NotFound, "START_NOT_FOUND"),
+        QueryError::TooMuch { .. } => (Code::ResourceExhausted, "TOO_MANY_ROWS"),
+        QueryError::Late => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         QueryError::NotConsulted => (Code::Unavailable, "CONSULTATION_NOT_KEPT"),
         QueryError::ResumeToken => (Code::InvalidArgument, "RESUME_TOKEN_INVALID"),
         QueryError::TooManyWatchers { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHERS"),
@@ -99,6 +102,7 @@ const fn custodian(error: &CustodianError) -> (Code, &'static str) {
 fn metadata(error: &QueryError) -> HashMap<String, String> {
     let pairs: Vec<(String, String)> = match error {
         QueryError::SubjectAmbiguous { count } => vec![("count".to_owned(), count.to_string())],
+        QueryError::TooMuch { rows } => vec![("rows".to_owned(), rows.to_string())],
         QueryError::TooManyWatchers { limit } => vec![("limit".to_owned(), limit.to_string())],
         QueryError::Unimplemented(method) => vec![("method".to_owned(), (*method).to_owned())],
         QueryError::ShardUnknown(shard) => vec![("shard".to_owned(), shard.to_string())],

@@ -304,8 +304,8 @@ pub(crate) fn check_everybody(
     }
     let oracle = Oracle { world, references };
     let question = Question {
-        filter: question.filter.clone(),
-        ..Question::default()
+        descending: false,
+        ..question.clone()
     };
     let mut expected = expected(&oracle, &question, filter);
     // Stable: within a code and a policy the order stays.
@@ -313,6 +313,7 @@ pub(crate) fn check_everybody(
     let mut request = v1::OversightListRequest {
         filter: Some(question.filter.clone()),
         findings: Some(filter.clone()),
+        as_of: question.as_of,
         page_size,
         ..Default::default()
     };
@@ -331,6 +332,7 @@ pub(crate) fn check_everybody(
     let summary = world.ask(v1::OversightFindingSummaryRequest {
         filter: Some(question.filter.clone()),
         findings: Some(filter.clone()),
+        as_of: question.as_of,
         ..Default::default()
     });
     assert_eq!(counts_of(summary.unwrap()), counted(&expected));

@@ -269,7 +269,7 @@ fn a_long_history_comes_in_as_sorted_tables() {
             draft
         })
         .collect();
-    // More than one bulk of 50,000 events, in both shards.
+    // More than one bulk of 30,000 events, in both shards.
     for round in 0..110 {
         world.commit(round % 2, &drafts);
     }

@@ -6,12 +6,14 @@ use custody_query::{ReadModel, ReadModelOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use crate::everybody_model::{check_affected, check_registers};
 use crate::findings_model::{FindingQuestion, check_everybody, check_person, finding_question};
 use crate::oracle::{Oracle, Question, key, key_of};
+use crate::trace_model::check_traces;
 use crate::world::{Draft, Fact, SECOND, START, World};
 
 /// Two identifiers of each person; the persons of 3 and 4 may get linked.
-const PEOPLE: [&str; 5] = [
+pub(crate) const PEOPLE: [&str; 5] = [
     "account:1000",
     "account:1001",
     "account:1002",
@@ -28,7 +30,7 @@ const CATEGORIES: [&str; 3] = ["pd:EmailAddress", "custody:contact", "pd:Age"];
 pub(crate) const COUNTRIES: [&str; 5] = ["", "DE", "US", "US-CA", "SG"];
 const CONTROLLERS: [&str; 2] = ["shop", "cloud"];
 pub(crate) const CODES: [&str; 4] = ["consent_missing", "no_policy", "sale", "undeclared_purpose"];
-const PARTIES: [&str; 3] = ["dhl", "adnet", "bank"];
+pub(crate) const PARTIES: [&str; 3] = ["dhl", "adnet", "bank"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -145,6 +147,7 @@ fn draft() -> impl Strategy<Value = Draft> {
             select(&["", "eu-gdpr:A6-1-b"][..]),
             select(&Outcome::ALL[..]),
             prop::option::weighted(0.15, 0..30u32),
+            prop::collection::vec(0..30u32, 0..=2),
         ),
         (
             found(),
@@ -178,6 +181,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 late: false,
                 data: None,
                 retracts,
+                parents: how.4.iter().map(|of| format!("e-{of}")).collect(),
             }
         })
 }
@@ -343,9 +347,16 @@ fn ask_for_findings(world: &World, about: &[FindingQuestion], questions: &[(Ques
         }
         check_everybody(world, question, about, *page_size);
     }
+    for (question, page_size) in questions {
+        check_registers(world, question, *page_size);
+        check_affected(world, question);
+        for subject in PEOPLE {
+            check_traces(world, subject, question, *page_size);
+        }
+    }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

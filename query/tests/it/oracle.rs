@@ -99,7 +99,7 @@ impl Oracle<'_> {
         })
     }
 
-    fn destination(&self, fact: &Fact, until: i64) -> String {
+    pub(crate) fn destination(&self, fact: &Fact, until: i64) -> String {
         match &fact.entry.act {
             Act::Transfer { to_country, .. } => to_country.clone(),
             Act::Disclosure { recipient, .. } if recipient.country.is_empty() => {
@@ -361,19 +361,25 @@ fn covered(field: Field, wanted: &[String], said: &[String]) -> bool {
         })
 }
 
-fn safeguard(fact: &Fact) -> String {
+/// Whether a row of this purpose is one that is asked for.
+pub(crate) fn covered_purposes(question: &Question, purpose: &str) -> bool {
+    let said = [purpose.to_owned()];
+    covered(Field::Purpose, &question.filter.purposes, &said)
+}
+
+pub(crate) fn safeguard(fact: &Fact) -> String {
     match &fact.entry.act {
         Act::Disclosure { safeguard, .. } | Act::Transfer { safeguard, .. } => safeguard.clone(),
         _ => String::new(),
     }
 }
 
-fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let texts: BTreeSet<String> = texts.filter(|text| !text.is_empty()).collect();
     texts.into_iter().collect()
 }
 
-fn first(facts: &[Fact]) -> Option<Timestamp> {
+pub(crate) fn first(facts: &[Fact]) -> Option<Timestamp> {
     facts
         .iter()
         .map(|fact| fact.entry.event_time_ns)
@@ -381,7 +387,7 @@ fn first(facts: &[Fact]) -> Option<Timestamp> {
         .map(Timestamp::from_unix_nanos)
 }
 
-fn last(facts: &[Fact]) -> Option<Timestamp> {
+pub(crate) fn last(facts: &[Fact]) -> Option<Timestamp> {
     facts
         .iter()
         .map(|fact| fact.entry.event_time_ns)

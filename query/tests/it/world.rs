@@ -47,6 +47,8 @@ pub(crate) struct Draft {
     pub(crate) data: Option<String>,
     /// The `id` of the event taken back.
     pub(crate) retracts: Option<String>,
+    /// The `id`s of the events that it came from.
+    pub(crate) parents: Vec<String>,
 }
 
 impl Draft {
@@ -70,6 +72,7 @@ impl Draft {
             late: false,
             data: None,
             retracts: None,
+            parents: Vec::new(),
         }
     }
 
@@ -114,6 +117,10 @@ pub(crate) struct Fact {
     pub(crate) sequence: u64,
     pub(crate) recorded_ns: i64,
     pub(crate) entry: Entry,
+    /// The `id`; empty of what is no event.
+    pub(crate) event_id: String,
+    /// The `id`s of the events that it came from.
+    pub(crate) parents: Vec<String>,
 }
 
 /// A registration as a test knows it.
@@ -260,20 +267,29 @@ impl World {
             let entry = self.entry(draft, Some(offset), descriptor.id(), sequence);
             assert_eq!(block.push(&entry).unwrap(), sequence);
             offset += 1;
-            self.remember(descriptor.id(), sequence, now, entry);
+            self.remember(descriptor.id(), sequence, now, entry, Some(draft));
         }
         self.vault.flush().unwrap();
         let built = block.finish(now, Digest([7; 32])).unwrap();
         self.ledger.commit(built).unwrap();
     }
 
-    fn remember(&mut self, shard: ShardId, sequence: u64, recorded_ns: i64, mut entry: Entry) {
+    fn remember(
+        &mut self,
+        shard: ShardId,
+        sequence: u64,
+        recorded_ns: i64,
+        mut entry: Entry,
+        draft: Option<&Draft>,
+    ) {
         entry.sealed.clear();
         self.facts.push(Fact {
             shard,
             sequence,
             recorded_ns,
             entry,
+            event_id: draft.map(|it| it.event_id.clone()).unwrap_or_default(),
+            parents: draft.map(|it| it.parents.clone()).unwrap_or_default(),
         });
     }
 
@@ -285,6 +301,11 @@ impl World {
         entry.kafka_time_ms = offset.map(|offset| START / 1_000_000 + offset);
         entry.subject = Some(SubjectReference(person.reference()));
         entry.event_tag = Some(EventTag(person.tag(SOURCE, &draft.event_id)));
+        entry.parent_tags = draft
+            .parents
+            .iter()
+            .map(|id| EventTag(person.tag(SOURCE, id)))
+            .collect();
         entry.purposes = draft
             .purposes
             .iter()
@@ -336,7 +357,7 @@ impl World {
             Act::None,
         );
         let entry = self.entry(&draft, None, house, sequence);
-        self.remember(house, sequence, now, entry.clone());
+        self.remember(house, sequence, now, entry.clone(), Some(&draft));
         self.ledger
             .append_house(vec![entry], now, Digest([7; 32]))
             .unwrap();
@@ -386,7 +407,7 @@ impl World {
         let mut entry = Entry::new(kind, time_ns);
         entry.subject = subject;
         entry.act = Act::House(record);
-        self.remember(house, sequence, now, entry.clone());
+        self.remember(house, sequence, now, entry.clone(), None);
         self.ledger
             .append_house(vec![entry], now, Digest([7; 32]))
             .unwrap();
@@ -433,9 +454,14 @@ fn message(draft: &Draft) -> Vec<u8> {
             .data
             .clone()
             .unwrap_or_else(|| {
+                let parents = draft.parents.iter();
+                let parents: Vec<String> = parents
+                    .map(|id| format!(r#"{{"source": "{SOURCE}", "id": "{id}"}}"#))
+                    .collect();
                 format!(
-                    r#"{{"subject": {{"ids": ["{}"]}}, "note": "said by phone"}}"#,
-                    draft.ids[0]
+                    r#"{{"subject": {{"ids": ["{}"]}}, "derived_from": [{}], "note": "said by phone"}}"#,
+                    draft.ids[0],
+                    parents.join(", ")
                 )
             })
             .into_bytes(),

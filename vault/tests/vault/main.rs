@@ -13,8 +13,10 @@ mod identity;
 mod raw_bytes;
 mod refusals;
 mod roots;
+mod scanner;
 mod services;
 mod steps;
+mod whole_model;
 mod windows;
 
 use std::path::{Path, PathBuf};
