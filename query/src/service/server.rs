@@ -25,6 +25,10 @@ use super::health;
 use super::operation::Operation;
 use crate::answer::QueryState;
 
+/// How often a silent connection is asked whether it stands, and how long the
+/// answer may take.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
 /// The gRPC server over a [`QueryState`].
 #[derive(Clone)]
 pub struct QueryServer {
@@ -140,6 +144,9 @@ impl QueryServer {
         let server = Server::builder()
             // gRPC-Web comes over HTTP/1.1 where there is no TLS.
             .accept_http1(true)
+            // A watcher whose machine is gone gives its place back.
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .layer(GrpcWebLayer::new())
             .add_routes(routes)
             .serve_with_incoming_shutdown(
