@@ -29,6 +29,9 @@ pub const OVERDUE: &str = "custody_ingest_overdue_total";
 pub const STATES_LOST: &str = "custody_ingest_states_lost_total";
 /// Persons whose keys were destroyed.
 pub const ERASED: &str = "custody_ingest_erased_persons_total";
+/// Erasures that are neither done nor withdrawn, by state: one that stays
+/// `requested` or `started` is in trouble.
+pub const ERASURES_OPEN: &str = "custody_ingest_erasures_open";
 /// Partitions that are fed.
 pub const PARTITIONS: &str = "custody_ingest_partitions";
 
@@ -68,6 +71,11 @@ pub fn describe() {
         "Duties whose deadline passed, by finding"
     );
     describe_counter!(ERASED, Unit::Count, "Persons whose keys were destroyed");
+    describe_gauge!(
+        ERASURES_OPEN,
+        Unit::Count,
+        "Erasures that are neither done nor withdrawn, by state"
+    );
     describe_counter!(
         STATES_LOST,
         Unit::Count,
@@ -102,6 +110,10 @@ pub(crate) fn overdue(finding: &'static str) {
 
 pub(crate) fn erased(persons: u64) {
     counter!(ERASED).increment(persons);
+}
+
+pub(crate) fn erasures_open(state: &'static str, count: usize) {
+    gauge!(ERASURES_OPEN, "state" => state).set(count as f64);
 }
 
 pub(crate) fn state_lost() {

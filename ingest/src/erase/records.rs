@@ -1,7 +1,7 @@
 //! What the house shard says of erasures, holds and who is who: where they
 //! stand follows from it, and from nothing else.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use custody_ledger::{
@@ -10,6 +10,7 @@ use custody_ledger::{
 
 use super::status::{Erased, ErasureState, ErasureStatus, Hold, Said};
 use super::{ErasureId, RegisterError, register};
+use crate::metric;
 use crate::state::Reference;
 
 /// Bytes of blocks read at a time.
@@ -22,6 +23,8 @@ pub struct Records {
     /// In the order in which they were asked for.
     erasures: Vec<ErasureStatus>,
     by_id: HashMap<ErasureId, usize>,
+    /// Those of them that are not over.
+    open: BTreeSet<usize>,
     holds: Vec<Hold>,
     /// Persons whose keys may be gone: whom an order names that was not withdrawn,
     /// or the register. A backup may have the ledger of before an erasure began and
@@ -99,7 +102,16 @@ impl Records {
 
     /// Erasures that are not over.
     pub(super) fn open(&self) -> impl Iterator<Item = &ErasureStatus> {
-        self.erasures.iter().filter(|status| status.state.is_open())
+        let open = self.open.iter();
+        open.filter_map(|at| self.erasures.get(*at))
+    }
+
+    /// Tells the metrics how many are open.
+    pub(crate) fn count(&self) {
+        for state in ErasureState::OPEN {
+            let of_state = self.open().filter(|one| one.state == state);
+            metric::erasures_open(state.name(), of_state.count());
+        }
     }
 
     /// What was said last of who is who.
@@ -185,6 +197,7 @@ impl Records {
                 Some(status) => add(status, record, said),
                 None => {
                     self.by_id.insert(id, self.erasures.len());
+                    self.open.insert(self.erasures.len());
                     self.erasures.extend(requested(record, said));
                 }
             }
@@ -197,8 +210,10 @@ impl Records {
         else {
             return;
         };
-        let at = self.by_id.get(&ErasureId(*id));
-        let Some(status) = at.and_then(|at| self.erasures.get_mut(*at)) else {
+        let Some(at) = self.by_id.get(&ErasureId(*id)).copied() else {
+            return;
+        };
+        let Some(status) = self.erasures.get_mut(at) else {
             return;
         };
         match record {
@@ -218,6 +233,7 @@ impl Records {
                 started,
                 ..
             } => {
+                self.open.remove(&at);
                 status.state = ErasureState::Done;
                 status.done = Some(Erased {
                     said,
@@ -228,6 +244,7 @@ impl Records {
                 });
             }
             HouseRecord::ErasureWithdrawn { .. } => {
+                self.open.remove(&at);
                 status.state = ErasureState::Withdrawn;
                 status.withdrawn = Some(said);
                 let stand = |status: &&ErasureStatus| status.withdrawn.is_none();

@@ -169,6 +169,7 @@ impl Registrar {
             records.open().filter(goes_on).map(|one| one.id).collect()
         };
         let mut done = 0;
+        self.records.lock().count();
         for id in open {
             if self.troubles.is_to_rest(id) {
                 continue;

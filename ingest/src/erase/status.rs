@@ -30,6 +30,9 @@ pub enum ErasureState {
 }
 
 impl ErasureState {
+    /// Those in which there is something left to do.
+    pub(crate) const OPEN: [Self; 3] = [Self::Requested, Self::Waiting, Self::Started];
+
     /// `requested`, `waiting`, `started`, `done` or `withdrawn`.
     pub const fn name(self) -> &'static str {
         match self {

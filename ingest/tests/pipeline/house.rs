@@ -83,6 +83,18 @@ impl House {
             VaultOptions::default(),
         )
         .unwrap();
+        Self::over(vault, data, now_ns, options, dead_letters, tick)
+    }
+
+    /// With another vault than one whose root key is a file in `data`.
+    pub(crate) fn over(
+        vault: Vault,
+        data: &Path,
+        now_ns: i64,
+        options: PipelineOptions,
+        dead_letters: Arc<dyn DeadLetters>,
+        tick: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, PipelineError> {
         let barrier = vault.clone();
         let ledger = Ledger::open(
             &data.join("ledger"),

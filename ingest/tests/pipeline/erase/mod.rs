@@ -3,6 +3,7 @@
 mod fence;
 mod holds;
 mod identity;
+mod keys;
 mod marks;
 mod matrix;
 mod model;

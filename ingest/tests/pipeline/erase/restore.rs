@@ -7,7 +7,7 @@ use custody_ingest::erase::{ErasureState, FaultPoints, register, replay_register
 use custody_ingest::pipeline::DeadLetters;
 
 use super::world::{history, is_in, kinds, open, options, order, person, settled, stores};
-use crate::house::{House, Letters, START_NS, shard};
+use crate::house::{House, Letters, START_NS, shard, totals};
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -127,4 +127,6 @@ fn a_key_that_nobody_erased_is_missed() {
         "{refused}"
     );
     assert!(refused.contains(&shard(0).id().to_string()), "{refused}");
+    // The ledger itself is whole.
+    totals(data);
 }
