@@ -18,13 +18,13 @@ fn an_erasure_waits_for_every_hold_and_goes_on_by_itself() {
     let (one, other) = (person(&house, "account:1"), person(&house, "account:2"));
     let registrar = house.pipeline.registrar();
     registrar
-        .place_hold("tax-2025", &[one, other], None)
+        .place_hold("tax-2025", Some(&[one, other]), None)
         .unwrap();
     let until_ns = START_NS + DAY_NS;
     registrar
-        .place_hold("dispute", &[], Some(until_ns))
+        .place_hold("dispute", None, Some(until_ns))
         .unwrap();
-    registrar.place_hold("other", &[other], None).unwrap();
+    registrar.place_hold("other", Some(&[other]), None).unwrap();
 
     let status = registrar.erase(order(&[one])).unwrap();
     assert_eq!(status.state, ErasureState::Waiting);
@@ -53,10 +53,10 @@ fn an_erasure_waits_for_every_hold_and_goes_on_by_itself() {
     let linked = person(&house, "member:9");
 
     // A hold of two persons stays the other's.
-    registrar.lift_hold("tax-2025", &[one]).unwrap();
+    registrar.lift_hold("tax-2025", Some(&[one])).unwrap();
     assert_eq!(registrar.holds().len(), 3);
     assert!(matches!(
-        registrar.lift_hold("tax-2025", &[one]),
+        registrar.lift_hold("tax-2025", Some(&[one])),
         Err(EraseError::NoSuchHold { .. })
     ));
     // The one of everybody is left, and it is told that it is the only one.
@@ -86,11 +86,11 @@ fn what_waits_can_be_withdrawn_and_what_is_done_cannot() {
     house.send(0, &history("a", &["account:1"]));
     let one = person(&house, "account:1");
     let registrar = house.pipeline.registrar();
-    registrar.place_hold("m", &[], None).unwrap();
+    registrar.place_hold("m", None, None).unwrap();
     let id = registrar.erase(order(&[one])).unwrap().id;
     let status = registrar.withdraw(id).unwrap();
     assert_eq!(status.state, ErasureState::Withdrawn);
-    registrar.lift_hold("m", &[]).unwrap();
+    registrar.lift_hold("m", None).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert!(house.vault.person(&one).unwrap().is_some());
     assert!(matches!(
@@ -102,19 +102,19 @@ fn what_waits_can_be_withdrawn_and_what_is_done_cannot() {
     assert!(registrar.withdraw(status.id).unwrap_err().is_input());
     assert!(
         registrar
-            .place_hold("no code", &[], None)
+            .place_hold("no code", None, None)
             .unwrap_err()
             .is_input()
     );
     assert!(
         registrar
-            .place_hold("late", &[], Some(1))
+            .place_hold("late", None, Some(1))
             .unwrap_err()
             .is_input()
     );
     assert!(
         registrar
-            .place_hold("who", &[one], None)
+            .place_hold("who", Some(&[one]), None)
             .unwrap_err()
             .is_input()
     );
