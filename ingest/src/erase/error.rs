@@ -168,3 +168,24 @@ impl EraseError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use custody_ledger::LedgerError;
+
+    use super::*;
+
+    #[test]
+    fn one_block_that_cannot_be_read_stops_nothing_else() {
+        let reason = "a test".to_owned();
+        let unread = EraseError::Ledger(LedgerError::Read { reason });
+        assert!(!unread.is_fatal());
+        assert!(EraseError::Ledger(LedgerError::Closed).is_fatal());
+        let away = EraseError::Vault(VaultError::RootService {
+            doing: "answer",
+            reason: "a test".to_owned(),
+        });
+        assert!(away.is_common() && !away.is_fatal());
+        assert!(!EraseError::Vault(VaultError::UnknownPerson).is_common());
+    }
+}

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use custody_ingest::erase::{EraseError, ErasureState};
+use custody_ingest::erase::{EraseError, EraseOrder, ErasureState};
+use custody_ledger::HouseRecord;
 
-use super::world::{DISCLOSURE, comes_to, history, kinds, open, order, person, settled};
+use super::world::{DISCLOSURE, comes_to, history, kinds, open, order, person, records, settled};
 use crate::house::{DAY_NS, START_NS, USE, said};
 
 #[test]
@@ -132,4 +133,72 @@ fn what_waits_can_be_withdrawn_and_what_is_done_cannot() {
         ]
     );
     settled(house, data);
+}
+
+#[test]
+fn a_second_order_adds_what_the_first_did_not_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = open(data);
+    let odd = DISCLOSURE.replace(r#""dhl""#, r#""DHL Group/EU""#);
+    house.send(
+        0,
+        &[said(
+            "d",
+            "disclosure",
+            "2024-05-01T12:00:00Z",
+            &["account:1"],
+            &odd,
+        )],
+    );
+    let one = person(&house, "account:1");
+    let registrar = house.pipeline.registrar();
+    registrar.place_hold("m", None, None).unwrap();
+    let first = registrar.erase(order(&[one])).unwrap();
+    assert_eq!(first.recipients, ["DHL Group/EU"]);
+    let names = |recipients: &[&str]| EraseOrder {
+        recipients: recipients.iter().map(|&id| id.to_owned()).collect(),
+        ..order(&[one])
+    };
+    // The ledger's own list comes back; a sentence does not stay.
+    let second = names(&["DHL Group/EU", "acme", "Li Example's uncle"]);
+    let second = registrar.erase(second).unwrap();
+    assert_eq!(second.id, first.id);
+    assert_eq!(second.recipients, ["DHL Group/EU", "acme"]);
+    let ticket = EraseOrder {
+        ticket: "t-2".to_owned(),
+        ..names(&["acme"])
+    };
+    registrar.erase(ticket).unwrap();
+    let of_tickets = records(&house).into_iter().filter(|(_, record)| {
+        matches!(record, HouseRecord::ErasureRequested { ticket, .. } if ticket == "t-2")
+    });
+    assert_eq!(of_tickets.count(), 1);
+    let marks = EraseOrder {
+        mark: true,
+        ..order(&[one])
+    };
+    let refused = registrar.erase(marks).unwrap_err();
+    assert!(matches!(refused, EraseError::OtherMark { mark: false, .. }));
+    assert!(refused.is_input());
+    // Said before and nothing new: nothing is written.
+    let before = kinds(&house).len();
+    registrar.erase(names(&["acme"])).unwrap();
+    assert_eq!(kinds(&house).len(), before);
+    registrar.lift_hold("m", None).unwrap();
+    comes_to(&house, ErasureState::Done);
+    settled(house, data);
+}
+
+#[test]
+fn nobody_is_not_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = open(dir.path());
+    let registrar = house.pipeline.registrar();
+    let refused = registrar.place_hold("m", Some(&[]), None);
+    assert!(matches!(refused, Err(EraseError::Nobody)));
+    registrar.place_hold("m", None, None).unwrap();
+    let refused = registrar.lift_hold("m", Some(&[]));
+    assert!(matches!(refused, Err(EraseError::Nobody)));
+    assert_eq!(registrar.holds().len(), 1);
 }
