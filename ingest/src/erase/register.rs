@@ -155,8 +155,7 @@ pub fn begin(path: &Path) -> Result<(), RegisterError> {
             file.write_all(HEADER.as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
-            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-            File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+            sync_parent(path)
         });
     match begun {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -203,6 +202,11 @@ pub(super) fn read_if_there(path: &Path) -> Result<Vec<Line>, RegisterError> {
         }
         read => read,
     }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> RegisterError + 'a {
@@ -288,6 +292,10 @@ mod tests {
         assert!(path.ends_with("root.key.erasures"));
         assert!(read(&path).is_err());
         assert_eq!(read_if_there(&path).unwrap(), []);
+        for _ in 0..2 {
+            begin(&path).unwrap();
+            assert_eq!(read(&path).unwrap(), []);
+        }
         let (register, lines) = Register::open(&path).unwrap();
         assert_eq!(lines, []);
         for number in [1, 2, 1] {

@@ -227,7 +227,7 @@ impl Pipeline {
         let is_new = self.shared.ledger.head(shard).is_none();
         let head = self.shared.ledger.open_shard(descriptor)?;
         if is_new {
-            super::shard::announce(&self.shared, shard)?;
+            super::house::announce(&self.shared, shard)?;
             info!(%shard, topic = descriptor.topic, partition = descriptor.partition, epoch = descriptor.epoch, "opened a shard");
         }
         let next_offset = head.next_offset.unwrap_or(0);

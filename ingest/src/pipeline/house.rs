@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use custody_ledger::{Act, Digest, EntryRef, HouseRecord, Ledger, LedgerError, ShardDescriptor};
+use custody_ledger::{
+    Act, Digest, EntryRef, HouseRecord, Kind, Ledger, LedgerError, ShardDescriptor, ShardId,
+};
 
 use super::PipelineError;
-use super::parties::Parties;
+use super::parties::{self, Parties};
+use super::shared::Shared;
 use crate::erase::{EraseError, Records};
 use crate::overdue;
 use crate::state::{Batch, Position, StateError, SubjectStates};
@@ -144,5 +147,16 @@ fn take(
         HouseRecord::SuppressionApplied { subject, day } => batch.marked(&subject.0, *day),
         record => overdue::mark_found(batch, record),
     }
+    Ok(())
+}
+
+/// Tells the house shard that a shard was opened.
+pub(super) fn announce(shared: &Shared, shard: ShardId) -> Result<(), PipelineError> {
+    let now = (shared.clock)();
+    let record = HouseRecord::ShardOpened { shard };
+    let entry = parties::house(Kind::ShardOpened, now, record);
+    shared
+        .ledger
+        .append_house(vec![entry], now, Digest(shared.options.ruleset.digest()))?;
     Ok(())
 }

@@ -396,25 +396,16 @@ impl ShardWorker {
                         Err(flight)
                     }
                 };
-                // Its way ends only when everybody can know that it failed: else who
-                // erases would take it for arrived.
                 if let Err(flight) = kept {
+                    // Where nothing failed before, the state-keeper did.
                     let reason = "the state-keeper has ended".to_owned();
                     shared.fail(&PipelineError::Failed(reason));
+                    // Its way ends only when everybody can know that it failed: else
+                    // who erases would take it for arrived.
                     drop(flight);
                 }
             });
         }
         Ok(())
     }
-}
-
-/// Tells the house shard that a shard was opened.
-pub(super) fn announce(shared: &Shared, shard: ShardId) -> Result<(), PipelineError> {
-    let now = (shared.clock)();
-    let entry = house(Kind::ShardOpened, now, HouseRecord::ShardOpened { shard });
-    shared
-        .ledger
-        .append_house(vec![entry], now, Digest(shared.options.ruleset.digest()))?;
-    Ok(())
 }
