@@ -48,8 +48,7 @@ impl Custodian for Steward {
         subjects: Option<Vec<[u8; 16]>>,
         until_ns: Option<i64>,
     ) -> Result<v1::Hold, CustodianError> {
-        let subjects = subjects.unwrap_or_default();
-        let placed = self.0.place_hold(matter, &subjects, until_ns);
+        let placed = self.0.place_hold(matter, subjects.as_deref(), until_ns);
         placed.map(hold).map_err(failure)
     }
 
@@ -58,8 +57,8 @@ impl Custodian for Steward {
         matter: &str,
         subjects: Option<Vec<[u8; 16]>>,
     ) -> Result<(), CustodianError> {
-        let subjects = subjects.unwrap_or_default();
-        self.0.lift_hold(matter, &subjects).map_err(failure)
+        let lifted = self.0.lift_hold(matter, subjects.as_deref());
+        lifted.map_err(failure)
     }
 
     fn holds(&self) -> Result<Vec<v1::Hold>, CustodianError> {

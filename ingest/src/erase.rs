@@ -42,6 +42,7 @@ mod carry;
 mod holds;
 mod identity;
 mod registrar;
+mod restored;
 
 pub use desk::{EraseOptions, RegistrarParts};
 pub use error::EraseError;

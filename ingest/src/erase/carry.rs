@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::recipients::Recipients;
 use super::register::{self, Line};
-use super::{EraseError, ErasureId, ErasureState, ErasureStatus, Registrar, Step};
+use super::{EraseError, ErasureId, ErasureState, ErasureStatus, Registrar, Said, Step};
 use crate::metric;
 use crate::overdue;
 use crate::state::Reference;
@@ -22,9 +22,16 @@ const LOOK: Duration = Duration::from_millis(50);
 
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
+/// Days since 1970-01-01 UTC.
+pub(super) fn day_of(ns: i64) -> i32 {
+    i32::try_from(ns.div_euclid(DAY_NS)).unwrap_or(i32::MAX)
+}
+
 impl Registrar {
     /// Goes on with an erasure until it is done or waits. The caller is at work.
     pub(super) fn carry(&self, id: ErasureId) -> Result<(), EraseError> {
+        // Who is one by what was said is erased as one.
+        self.finish_identity()?;
         for _ in 0..TRIES {
             if self.attempt(id)? {
                 return Ok(());
@@ -59,8 +66,16 @@ impl Registrar {
             recipients.look(&self.desk, &subjects)?;
             let known = self.known(id)?;
             self.add(&known, &subjects, recipients.beyond(&known.recipients))?;
-            let record = HouseRecord::ErasureStarted { id: id.0 };
-            self.say(Kind::ErasureStarted, record)?;
+            let known = self.known(id)?;
+            // Where it could not be done it is tried again and again: what was said of
+            // it still holds, unless there is more of it since.
+            if known
+                .started
+                .is_none_or(|started| is_added_after(&known, started))
+            {
+                let record = HouseRecord::ErasureStarted { id: id.0 };
+                self.say(Kind::ErasureStarted, record)?;
+            }
             self.pass(Step::Started)?;
         }
         self.destroy(id, &subjects, erasing)?;
@@ -100,9 +115,8 @@ impl Registrar {
     ) -> Result<(), EraseError> {
         let desk = &self.desk;
         let status = self.known(id)?;
-        let day = (desk.clock)().div_euclid(DAY_NS);
-        let day = i32::try_from(day).unwrap_or(i32::MAX);
-        if let Some(path) = &desk.options.register {
+        let day = day_of((desk.clock)());
+        if let Some(register) = &self.register {
             let line = Line {
                 id,
                 generation: desk.vault.root().generation,
@@ -110,7 +124,7 @@ impl Registrar {
                 mark: status.mark,
                 subjects: subjects.to_vec(),
             };
-            register::append(path, &line)?;
+            register.append(&[line])?;
         }
         self.pass(Step::Registered)?;
         // Nobody judges or follows anything of theirs from here on.
@@ -193,4 +207,9 @@ impl Registrar {
         }
         Ok(true)
     }
+}
+
+fn is_added_after(status: &ErasureStatus, started: Said) -> bool {
+    let last = status.added.last();
+    last.is_some_and(|said| said.at.sequence > started.at.sequence)
 }

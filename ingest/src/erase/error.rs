@@ -52,6 +52,17 @@ pub enum EraseError {
         /// How far it is.
         state: ErasureState,
     },
+    /// An order that is open names these persons, and says otherwise of marks.
+    #[error(
+        "the erasure {id} of these persons is open, and {}: withdraw it first, if it still can be",
+        if *mark { "marks their identifiers" } else { "leaves no mark" }
+    )]
+    OtherMark {
+        /// The order that is open.
+        id: ErasureId,
+        /// Whether it marks.
+        mark: bool,
+    },
     /// There is no such hold.
     #[error("there is no such hold for `{matter}`")]
     NoSuchHold {
@@ -130,17 +141,51 @@ impl EraseError {
             | Self::RunOut
             | Self::UnknownErasure { .. }
             | Self::NotWaiting { .. }
+            | Self::OtherMark { .. }
             | Self::NoSuchHold { .. } => true,
             Self::Vault(error) => error.is_input() || matches!(error, VaultError::UnknownPerson),
             _ => false,
         }
     }
 
-    /// Whether nothing more can be done in this process.
+    /// Whether nothing more can be done in this process. One block that cannot be
+    /// read, or one entry that is too long, is in the way of one erasure only.
     pub(crate) fn is_fatal(&self) -> bool {
-        matches!(
-            self,
-            Self::Ledger(_) | Self::Pipeline(_) | Self::Vault(VaultError::Interrupted)
-        )
+        match self {
+            Self::Ledger(error) => error.stops_ledger(),
+            Self::Pipeline(_) | Self::Vault(VaultError::Interrupted) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether other erasures would fail just so: the place of the root key or a
+    /// store does not answer.
+    pub(super) fn is_common(&self) -> bool {
+        match self {
+            Self::Vault(error) => !self.is_input() && !matches!(error, VaultError::Erasing),
+            Self::Register(_) | Self::Flush(_) | Self::States(_) | Self::Duplicates(_) => true,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use custody_ledger::LedgerError;
+
+    use super::*;
+
+    #[test]
+    fn one_block_that_cannot_be_read_stops_nothing_else() {
+        let reason = "a test".to_owned();
+        let unread = EraseError::Ledger(LedgerError::Read { reason });
+        assert!(!unread.is_fatal());
+        assert!(EraseError::Ledger(LedgerError::Closed).is_fatal());
+        let away = EraseError::Vault(VaultError::RootService {
+            doing: "answer",
+            reason: "a test".to_owned(),
+        });
+        assert!(away.is_common() && !away.is_fatal());
+        assert!(!EraseError::Vault(VaultError::UnknownPerson).is_common());
     }
 }

@@ -4,29 +4,27 @@ use std::collections::BTreeSet;
 
 use custody_ledger::{HouseRecord, Kind, SubjectReference};
 
-use super::order::{MAX_SUBJECTS, check_code};
+use super::order::{check_code, check_count};
 use super::{EraseError, Hold, Registrar};
 use crate::state::Reference;
 
 impl Registrar {
-    /// From now on nobody of these is erased, and nobody at all where none is
-    /// named, until the hold is lifted or `until_ns` (nanoseconds since 1970 UTC,
+    /// From now on nobody of these is erased, and nobody at all where `subjects` is
+    /// `None`, until the hold is lifted or `until_ns` (nanoseconds since 1970 UTC,
     /// not included). What began goes on. One matter may have several holds.
     ///
     /// # Errors
     /// [`EraseError::NotACode`], [`EraseError::UnknownPerson`],
-    /// [`EraseError::RunOut`], [`EraseError::TooMany`]; or the ledger fails.
+    /// [`EraseError::RunOut`], [`EraseError::TooMany`], [`EraseError::Nobody`] of an
+    /// empty list; or the ledger fails.
     pub fn place_hold(
         &self,
         matter: &str,
-        subjects: &[Reference],
+        subjects: Option<&[Reference]>,
         until_ns: Option<i64>,
     ) -> Result<Hold, EraseError> {
         check_code("matter", matter)?;
-        if subjects.len() > MAX_SUBJECTS {
-            let count = subjects.len();
-            return Err(EraseError::TooMany { count });
-        }
+        let subjects = named(subjects)?;
         let _working = self.work()?;
         if until_ns.is_some_and(|until_ns| until_ns <= (self.desk.clock)()) {
             return Err(EraseError::RunOut);
@@ -42,15 +40,20 @@ impl Registrar {
         placed.ok_or(EraseError::RunOut)
     }
 
-    /// Lifts the holds for a matter: of these, or all of them where nobody is
-    /// named. What waited for nothing else goes on, by itself where a pipeline
+    /// Lifts the holds for a matter: of these, or all of them where `subjects` is
+    /// `None`. What waited for nothing else goes on, by itself where a pipeline
     /// runs, else before this returns.
     ///
     /// # Errors
     /// [`EraseError::NoSuchHold`] where there is none for the matter, or none of
-    /// them is named by a hold: one of everybody is lifted as a whole. Or the
-    /// ledger fails.
-    pub fn lift_hold(&self, matter: &str, subjects: &[Reference]) -> Result<(), EraseError> {
+    /// them is named by a hold: one of everybody is lifted as a whole.
+    /// [`EraseError::Nobody`] of an empty list. Or the ledger fails.
+    pub fn lift_hold(
+        &self,
+        matter: &str,
+        subjects: Option<&[Reference]>,
+    ) -> Result<(), EraseError> {
+        let subjects = named(subjects)?;
         let working = self.work()?;
         let named: BTreeSet<&Reference> = subjects.iter().collect();
         let concerns = |hold: &Hold| match &hold.subjects {
@@ -79,6 +82,14 @@ impl Registrar {
         let now_ns = (self.desk.clock)();
         self.records.lock().holds(now_ns).cloned().collect()
     }
+}
+
+/// An empty list is a mistake and not everybody, as it is in the record.
+fn named(subjects: Option<&[Reference]>) -> Result<&[Reference], EraseError> {
+    subjects.map_or(Ok(&[]), |subjects| {
+        check_count(subjects.len())?;
+        Ok(subjects)
+    })
 }
 
 fn said(subjects: &[Reference]) -> Vec<SubjectReference> {

@@ -18,6 +18,7 @@ impl Registrar {
     pub fn join(&self, a: Reference, b: Reference, cause: &str) -> Result<bool, EraseError> {
         check_code("cause", cause)?;
         let _working = self.work()?;
+        self.finish_identity()?;
         self.check_known(&[a, b])?;
         if a == b || self.desk.vault.linked(&a)?.contains(&b) {
             return Ok(false);
@@ -43,6 +44,7 @@ impl Registrar {
     pub fn part(&self, a: Reference, b: Reference, cause: &str) -> Result<bool, EraseError> {
         check_code("cause", cause)?;
         let _working = self.work()?;
+        self.finish_identity()?;
         self.check_known(&[a, b])?;
         if !self.desk.vault.linked(&a)?.contains(&b) {
             return Ok(false);
@@ -102,8 +104,9 @@ impl Registrar {
         self.say(Kind::RootEscrowed, record)
     }
 
-    /// Does what was said last, where the process ended before the vault had it.
-    /// What was said before that, the vault had: one thing is done after the other.
+    /// Does what was said last, where the process ended or the vault failed before
+    /// it had it. What was said before that, the vault has: nothing is said before
+    /// this is done.
     pub(super) fn finish_identity(&self) -> Result<(), EraseError> {
         let last = self.records.lock().last_identity().cloned();
         let (a, b, is_join) = match &last {
@@ -111,17 +114,18 @@ impl Registrar {
             Some(HouseRecord::IdentityParted { a, b, .. }) => (a.0, b.0, false),
             _ => return Ok(()),
         };
-        if self.check_known(&[a, b]).is_err() {
+        match self.check_known(&[a, b]) {
             // Erased since.
-            return Ok(());
+            Err(EraseError::UnknownPerson) => return Ok(()),
+            known => known?,
         }
         let are_one = self.desk.vault.linked(&a)?.contains(&b);
         if is_join && !are_one {
             self.join_in_the_vault(a, b)?;
-            info!("two persons are one, as was said before the last end");
+            info!("two persons are one, as was said before");
         }
         if !is_join && are_one && self.part_in_the_vault(a, b)? {
-            info!("two persons are no longer one, as was said before the last end");
+            info!("two persons are no longer one, as was said before");
         }
         Ok(())
     }

@@ -106,6 +106,30 @@ impl Records {
         open.filter_map(|at| self.erasures.get(*at))
     }
 
+    /// Those that are not over and that no hold is known to stand against.
+    pub(super) fn to_go_on(&self, now_ns: i64) -> Vec<ErasureId> {
+        let mut open = self.open();
+        if open.all(|status| status.state != ErasureState::Waiting) {
+            return self.open().map(|status| status.id).collect();
+        }
+        // Once for all of them: this is asked several times a second.
+        let holds: Vec<&Hold> = self.holds(now_ns).collect();
+        let is_everybody_held = holds.iter().any(|hold| hold.subjects.is_none());
+        let held: HashSet<&Reference> = holds
+            .iter()
+            .flat_map(|hold| &hold.subjects)
+            .flatten()
+            .collect();
+        let goes_on = |status: &&ErasureStatus| {
+            status.state != ErasureState::Waiting
+                || !(is_everybody_held || status.subjects.iter().any(|one| held.contains(one)))
+        };
+        self.open()
+            .filter(goes_on)
+            .map(|status| status.id)
+            .collect()
+    }
+
     /// Tells the metrics how many are open.
     pub(crate) fn count(&self) {
         for state in ErasureState::OPEN {

@@ -18,7 +18,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,10 @@ use custody_vault::{EraseMark, Vault, VaultError};
 use super::ErasureId;
 use super::order::bytes16;
 use crate::state::Reference;
+
+mod appended;
+
+pub(super) use appended::Register;
 
 const HEADER: &str = "custody.erasures/v1";
 
@@ -200,45 +204,6 @@ pub(super) fn read_if_there(path: &Path) -> Result<Vec<Line>, RegisterError> {
     }
 }
 
-/// Adds an erasure, durably, where it is not there yet.
-pub(super) fn append(path: &Path, line: &Line) -> Result<(), RegisterError> {
-    let is_same = |known: &Line| known.id == line.id && known.subjects == line.subjects;
-    if read_if_there(path)?.iter().any(is_same) {
-        return Ok(());
-    }
-    add(path, line).map_err(failed("write", path))
-}
-
-fn add(path: &Path, line: &Line) -> io::Result<()> {
-    let is_new = !path.exists();
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    // A line that was cut off, by a crash or a full disk, goes.
-    let whole = whole_lines(&text);
-    file.set_len(whole as u64)?;
-    file.seek(SeekFrom::Start(whole as u64))?;
-    let mut written = String::new();
-    if whole == 0 {
-        written.push_str(HEADER);
-        written.push('\n');
-    }
-    written.push_str(&format(line));
-    written.push('\n');
-    file.write_all(written.as_bytes())?;
-    file.sync_all()?;
-    if is_new {
-        sync_parent(path)?;
-    }
-    Ok(())
-}
-
 fn sync_parent(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
@@ -331,9 +296,15 @@ mod tests {
             begin(&path).unwrap();
             assert_eq!(read(&path).unwrap(), []);
         }
-        for number in [1, 2, 1, 3, 3] {
-            append(&path, &line(number)).unwrap();
+        let (register, lines) = Register::open(&path).unwrap();
+        assert_eq!(lines, []);
+        for number in [1, 2, 1] {
+            register.append(&[line(number)]).unwrap();
         }
+        register.append(&[line(3), line(2)]).unwrap();
+        let (again, lines) = Register::open(&path).unwrap();
+        assert_eq!(lines, [line(1), line(2), line(3)]);
+        again.append(&[line(3), line(1)]).unwrap();
         assert_eq!(read(&path).unwrap(), [line(1), line(2), line(3)]);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(
@@ -345,15 +316,18 @@ mod tests {
     fn what_was_cut_off_is_written_anew_and_what_was_changed_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r");
-        append(&path, &line(1)).unwrap();
-        append(&path, &line(2)).unwrap();
+        let (register, _) = Register::open(&path).unwrap();
+        register.append(&[line(1), line(2)]).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let first = whole_lines(&whole[..whole.len() - 1]);
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let read_now = read(&path).unwrap();
             assert_eq!(read_now.len(), usize::from(cut >= first));
-            append(&path, &line(2)).unwrap();
+            // Cut off before this process began, or while it had it.
+            let anew = Register::open(&path).unwrap().0;
+            let register = if cut % 2 == 0 { &anew } else { &register };
+            register.append(&[line(2)]).unwrap();
             assert_eq!(read(&path).unwrap().last(), Some(&line(2)));
         }
         for at in 0..whole.len() {
@@ -364,5 +338,17 @@ mod tests {
             let is_end = at + 1 == whole.len();
             assert_eq!(read(&path).is_ok(), is_end, "{at}");
         }
+    }
+
+    #[test]
+    fn one_that_is_gone_is_not_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r");
+        let (register, _) = Register::open(&path).unwrap();
+        register.append(&[line(1)]).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let gone = register.append(&[line(2)]).unwrap_err();
+        assert!(matches!(gone, RegisterError::Io { .. }));
+        assert!(!path.exists());
     }
 }

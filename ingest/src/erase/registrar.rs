@@ -1,21 +1,22 @@
 //! Who erases: what it works with, and what it is asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use custody_ledger::{Digest, Entry, HouseRecord, Kind, SubjectReference};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::fence::Fence;
 use super::order::check_count;
 use super::recipients::Recipients;
+use super::register::Register;
 use super::trouble::Troubles;
 use super::{
     Desk, EraseError, EraseOrder, ErasureId, ErasureState, ErasureStatus, Records, RegistrarParts,
-    Step, register,
+    Step,
 };
 use crate::duplicates;
 use crate::pipeline::{HouseLog, Reviews, house_entry, open_states};
@@ -26,6 +27,7 @@ use crate::state::Reference;
 /// where a pipeline runs, [`Registrar::open`] where none does.
 pub struct Registrar {
     pub(super) desk: Desk,
+    pub(super) register: Option<Register>,
     fence: Fence,
     pub(super) records: Mutex<Records>,
     pub(super) troubles: Troubles,
@@ -75,8 +77,11 @@ impl Registrar {
     /// Finishes what was cut short.
     pub(crate) fn new(desk: Desk, records: Records, has_thread: bool) -> Result<Self, EraseError> {
         let retry = desk.options.retry;
+        let register = desk.options.register.as_deref().map(Register::open);
+        let (register, lines) = register.transpose()?.unzip();
         let registrar = Self {
             desk,
+            register,
             fence: Fence::default(),
             records: Mutex::new(records),
             troubles: Troubles::new(retry),
@@ -89,7 +94,9 @@ impl Registrar {
         {
             let _working = registrar.work()?;
             registrar.finish_identity()?;
-            registrar.take_register()?;
+            if let (Some(register), Some(lines)) = (&registrar.register, &lines) {
+                registrar.take_register(register, lines)?;
+            }
         }
         registrar.carry_on()?;
         Ok(registrar)
@@ -99,8 +106,9 @@ impl Registrar {
     /// root key. The order is on record before anything is destroyed. Returns when
     /// it is done, or waits for holds.
     ///
-    /// Where all of them are in an order that is open, that one is gone on with and
-    /// nothing is written: the same order twice is one.
+    /// Where all of them are in an order that is open, that one is gone on with:
+    /// the same order twice is one. What the second says beyond the first is added
+    /// to it.
     ///
     /// # Errors
     /// [`EraseError::is_input`] where nothing was written, and nothing will be
@@ -113,9 +121,8 @@ impl Registrar {
         self.check_known(&order.subjects)?;
         let subjects = self.with_linked(&order.subjects)?;
         check_count(subjects.len())?;
-        let open = self.open_order(&subjects);
-        let id = match open {
-            Some(id) => id,
+        let id = match self.open_order(&subjects) {
+            Some(open) => self.order_again(&open, &order, &subjects)?,
             None => self.request(&order, subjects)?,
         };
         self.troubles.tried(id, self.carry(id))?;
@@ -159,17 +166,14 @@ impl Registrar {
     /// [`EraseError`] where nothing more can be done in this process; what else is
     /// in the way of one of them is told by its status.
     pub fn carry_on(&self) -> Result<usize, EraseError> {
-        let now_ns = (self.desk.clock)();
-        let open: Vec<ErasureId> = {
+        let mut open = {
             let records = self.records.lock();
-            let goes_on = |status: &&ErasureStatus| {
-                status.state != ErasureState::Waiting
-                    || records.standing(&status.subjects, now_ns).is_empty()
-            };
-            records.open().filter(goes_on).map(|one| one.id).collect()
+            records.count();
+            records.to_go_on((self.desk.clock)())
         };
+        // One that fails again and again keeps none of the others from being tried.
+        open.sort_by_key(|id| self.troubles.again(*id));
         let mut done = 0;
-        self.records.lock().count();
         for id in open {
             if self.troubles.is_to_rest(id) {
                 continue;
@@ -179,6 +183,11 @@ impl Registrar {
             };
             match self.troubles.tried(id, self.carry(id)) {
                 Err(error) if error.is_fatal() => return Err(error),
+                // Each try keeps the persons' events waiting, and a start all events.
+                Err(error) if error.is_common() => {
+                    self.troubles.rest_all(id);
+                    return Ok(done);
+                }
                 Err(_) => {}
                 Ok(()) => done += usize::from(self.known(id)?.state == ErasureState::Done),
             }
@@ -267,12 +276,23 @@ impl Registrar {
         record: HouseRecord,
         subject: Option<Reference>,
     ) -> Result<(), EraseError> {
-        let desk = &self.desk;
-        let now_ns = (desk.clock)();
-        let mut entry: Entry = house_entry(kind, now_ns, record);
+        let mut entry = house_entry(kind, (self.desk.clock)(), record);
         entry.subject = subject.map(SubjectReference);
+        self.append(vec![entry])
+    }
+
+    /// Says several things at once: all of them or none.
+    pub(super) fn say_all(&self, records: Vec<(Kind, HouseRecord)>) -> Result<(), EraseError> {
+        let now_ns = (self.desk.clock)();
+        let entries = records.into_iter();
+        let entries = entries.map(|(kind, record)| house_entry(kind, now_ns, record));
+        self.append(entries.collect())
+    }
+
+    fn append(&self, entries: Vec<Entry>) -> Result<(), EraseError> {
+        let desk = &self.desk;
         desk.ledger
-            .append_house(vec![entry], now_ns, desk.ruleset)?;
+            .append_house(entries, (desk.clock)(), desk.ruleset)?;
         Ok(self.records.lock().follow(&desk.ledger)?)
     }
 
@@ -295,13 +315,61 @@ impl Registrar {
     }
 
     /// An open order that covers all of these.
-    fn open_order(&self, subjects: &[Reference]) -> Option<ErasureId> {
+    fn open_order(&self, subjects: &[Reference]) -> Option<ErasureStatus> {
         let records = self.records.lock();
         let covers = |status: &&ErasureStatus| {
             let named: BTreeSet<&Reference> = status.subjects.iter().collect();
             subjects.iter().all(|subject| named.contains(subject))
         };
-        records.open().find(covers).map(|status| status.id)
+        records.open().find(covers).cloned()
+    }
+
+    /// Adds to an order that is open what another one of the same persons says.
+    fn order_again(
+        &self,
+        open: &ErasureStatus,
+        order: &EraseOrder,
+        subjects: &[Reference],
+    ) -> Result<ErasureId, EraseError> {
+        let (id, mark) = (open.id, open.mark);
+        if order.mark != mark {
+            return Err(EraseError::OtherMark { id, mark });
+        }
+        let mut recipients = self.recipients(order, subjects)?;
+        let known: HashSet<&String> = open.recipients.iter().collect();
+        recipients.retain(|recipient| !known.contains(recipient));
+        let is_same = (&order.reason, &order.ticket) == (&open.reason, &open.ticket);
+        if !is_same || !recipients.is_empty() {
+            let record = HouseRecord::ErasureRequested {
+                id: id.0,
+                subjects: Vec::new(),
+                recipients,
+                entries: order.entries,
+                reason: order.reason.clone(),
+                ticket: order.ticket.clone(),
+                mark,
+            };
+            self.say(Kind::ErasureRequested, record)?;
+        }
+        Ok(id)
+    }
+
+    /// To whom their data was disclosed, as the ledger and the order say.
+    fn recipients(
+        &self,
+        order: &EraseOrder,
+        subjects: &[Reference],
+    ) -> Result<Vec<String>, EraseError> {
+        let mut found = Recipients::default();
+        found.look(&self.desk, subjects)?;
+        let (all, left_out) = found.with(&order.recipients);
+        if left_out > 0 {
+            warn!(
+                left_out,
+                "recipients that an order names are left out: they are neither codes nor of the ledger"
+            );
+        }
+        Ok(all)
     }
 
     fn request(
@@ -309,17 +377,12 @@ impl Registrar {
         order: &EraseOrder,
         subjects: Vec<Reference>,
     ) -> Result<ErasureId, EraseError> {
-        let mut recipients = Recipients::default();
-        recipients.look(&self.desk, &subjects)?;
-        let mut all: Vec<String> = order.recipients.clone();
-        all.extend(recipients.beyond(&order.recipients));
-        all.sort_unstable();
-        all.dedup();
+        let recipients = self.recipients(order, &subjects)?;
         let id = ErasureId::random()?;
         let record = HouseRecord::ErasureRequested {
             id: id.0,
             subjects: subjects.into_iter().map(SubjectReference).collect(),
-            recipients: all,
+            recipients,
             entries: order.entries,
             reason: order.reason.clone(),
             ticket: order.ticket.clone(),
@@ -329,33 +392,5 @@ impl Registrar {
         info!(erasure = %id, "an erasure is asked for");
         self.pass(Step::Requested)?;
         Ok(id)
-    }
-
-    /// Asks for what the register has and the house shard lacks: the ledger is
-    /// older than the register, as after a backup was restored.
-    fn take_register(&self) -> Result<(), EraseError> {
-        let Some(path) = &self.desk.options.register else {
-            return Ok(());
-        };
-        for line in register::read_if_there(path)? {
-            if self.erasure(line.id).is_some() {
-                continue;
-            }
-            info!(erasure = %line.id, "the register has an erasure that the ledger lacks");
-            let record = HouseRecord::ErasureRequested {
-                id: line.id.0,
-                subjects: line.subjects.into_iter().map(SubjectReference).collect(),
-                recipients: Vec::new(),
-                entries: 0,
-                reason: "restored".to_owned(),
-                ticket: String::new(),
-                mark: line.mark,
-            };
-            self.say(Kind::ErasureRequested, record)?;
-            // No hold stands against what was done before.
-            let record = HouseRecord::ErasureStarted { id: line.id.0 };
-            self.say(Kind::ErasureStarted, record)?;
-        }
-        Ok(())
     }
 }

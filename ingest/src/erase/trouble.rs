@@ -15,6 +15,8 @@ const LONGEST_REST: Duration = Duration::from_secs(300);
 pub(super) struct Troubles {
     first_rest: Duration,
     each: Mutex<HashMap<ErasureId, Trouble>>,
+    /// Until when none is tried, because what one of them met is in the way of all.
+    all_rest: Mutex<Option<Instant>>,
 }
 
 /// What was in the way the last time.
@@ -29,13 +31,26 @@ impl Troubles {
         Self {
             first_rest,
             each: Mutex::default(),
+            all_rest: Mutex::default(),
         }
+    }
+
+    /// Leaves all of them alone for as long as this one.
+    pub(super) fn rest_all(&self, id: ErasureId) {
+        *self.all_rest.lock() = self.again(id);
+    }
+
+    /// When one that could not be done is to be tried again.
+    pub(super) fn again(&self, id: ErasureId) -> Option<Instant> {
+        self.each.lock().get(&id).map(|it| it.again)
     }
 
     /// Whether it is too soon to try it again.
     pub(super) fn is_to_rest(&self, id: ErasureId) -> bool {
         let now = Instant::now();
-        self.each.lock().get(&id).is_some_and(|it| now < it.again)
+        let all_rest = *self.all_rest.lock();
+        let again = self.again(id);
+        again.max(all_rest).is_some_and(|again| now < again)
     }
 
     pub(super) fn forget(&self, id: ErasureId) {
@@ -51,6 +66,7 @@ impl Troubles {
         let mut each = self.each.lock();
         let Err(problem) = &result else {
             each.remove(&id);
+            *self.all_rest.lock() = None;
             return result;
         };
         if matches!(problem, EraseError::Stopping) {

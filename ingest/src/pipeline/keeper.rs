@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, SendError, Sender, unbounded};
 use custody_ledger::Head;
 
 use super::PipelineError;
@@ -63,14 +63,13 @@ impl Keeper {
     /// taken any more, and is read from the ledger on the next start.
     ///
     /// # Errors
-    /// [`PipelineError::Failed`] where the keeper has ended before.
-    pub(super) fn keep(&self, block: Kept) -> Result<(), PipelineError> {
+    /// The block's way, which has not ended, where the keeper has ended before.
+    pub(super) fn keep(&self, block: Kept) -> Result<(), Flight> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        if self.blocks.send(block).is_err() && !self.ending.load(Ordering::Acquire) {
-            let reason = "the state-keeper has ended".to_owned();
-            return Err(PipelineError::Failed(reason));
+        match self.blocks.send(block) {
+            Err(SendError(block)) if !self.ending.load(Ordering::Acquire) => Err(block.flight),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Says that the keeper is about to end.
@@ -90,7 +89,12 @@ pub(super) fn start(
             crossbeam_channel::select! {
                 recv(queue.0) -> block => {
                     let Ok(block) = block else { return Ok(()) };
-                    let written = write(&shared, &queue.0, block)?;
+                    let mut flights = Vec::new();
+                    let written = write(&shared, &queue.0, block, &mut flights);
+                    // Before the blocks' ways end: they have not arrived.
+                    written.inspect_err(|error| shared.fail(error))?;
+                    let written = flights.len();
+                    drop(flights);
                     queue.1.fetch_sub(written, Ordering::AcqRel);
                 }
                 recv(stop) -> _ => return Ok(()),
@@ -99,9 +103,13 @@ pub(super) fn start(
     })
 }
 
-fn write(shared: &Shared, queue: &Receiver<Kept>, first: Kept) -> Result<usize, PipelineError> {
+fn write(
+    shared: &Shared,
+    queue: &Receiver<Kept>,
+    first: Kept,
+    flights: &mut Vec<Flight>,
+) -> Result<(), PipelineError> {
     let mut blocks = Vec::new();
-    let mut flights = Vec::new();
     for block in std::iter::once(first).chain(queue.try_iter().take(BATCH_BLOCKS - 1)) {
         let Kept {
             head,
@@ -116,5 +124,5 @@ fn write(shared: &Shared, queue: &Receiver<Kept>, first: Kept) -> Result<usize, 
         .states
         .settle(blocks, |batch, blocks| duties.take(batch, blocks))?;
     shared.reviews.add(reviews);
-    Ok(flights.len())
+    Ok(())
 }

@@ -379,20 +379,30 @@ impl ShardWorker {
                         .store(head.next_offset.unwrap_or(0), Ordering::Release);
                     metric::stored(&counted);
                     metric::durable(since.map(|s| s.elapsed()));
-                    shared.duplicates.durable(
-                        &events,
-                        head.recorded_time_ns,
-                        head.shard,
-                        head.size,
-                    )?;
-                    shared.keeper.keep(Kept {
+                    let size = head.size;
+                    shared
+                        .duplicates
+                        .durable(&events, head.recorded_time_ns, head.shard, size)?;
+                    Ok(head)
+                });
+                let kept = match done {
+                    Ok(head) => shared.keeper.keep(Kept {
                         head,
                         effects,
                         flight,
-                    })
-                });
-                if let Err(error) = done {
-                    shared.fail(&error);
+                    }),
+                    Err(error) => {
+                        shared.fail(&error);
+                        Err(flight)
+                    }
+                };
+                if let Err(flight) = kept {
+                    // Where nothing failed before, the state-keeper did.
+                    let reason = "the state-keeper has ended".to_owned();
+                    shared.fail(&PipelineError::Failed(reason));
+                    // Its way ends only when everybody can know that it failed: else
+                    // who erases would take it for arrived.
+                    drop(flight);
                 }
             });
         }

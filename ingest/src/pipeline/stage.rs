@@ -194,11 +194,11 @@ impl Stage {
         let is_judged = is_judged(event.kind());
         // Held until the event is applied: another shard that has an event of
         // this person waits.
-        let marked_day = admission.erased_day.filter(|_| admission.is_new);
-        let arrival = if admission.is_new {
-            Arrival::New(marked_day)
-        } else {
-            Arrival::Known
+        let marked_day = admission.erased_day;
+        let arrival = match marked_day {
+            Some(day) => Arrival::Marked(day),
+            None if admission.is_new => Arrival::New,
+            None => Arrival::Known,
         };
         let linked = &admission.linked;
         let mut session = self
@@ -249,7 +249,8 @@ impl Stage {
         normalise(decoded)
     }
 
-    /// The person that the event is about, or the house where it is nobody.
+    /// The person that the event is about, or the house where it is nobody. Its
+    /// `erased_day` is left where the house shard had not said it.
     fn admit(
         &self,
         event: &NormalisedEvent,
@@ -266,17 +267,26 @@ impl Stage {
             });
         }
         let ids: Vec<&str> = event.ids().iter().map(String::as_str).collect();
-        let admission = self.shared.vault.admit_at(&ids, event.time_ns())?;
+        let mut admission = self.shared.vault.admit_at(&ids, event.time_ns())?;
         for &(a, b) in &admission.linked {
             house_entries.push(self.linked(a, b, offset));
         }
-        if let Some(day) = admission.erased_day.filter(|_| admission.is_new) {
-            let subject = SubjectReference(admission.person.reference());
+        // The vault tells it again where it cannot know whether it was said: the
+        // process may have ended between the two.
+        let reference = admission.person.reference();
+        if admission.erased_day.is_some()
+            && !admission.is_new
+            && self.shared.states.store().marked(&reference)?.is_some()
+        {
+            admission.erased_day = None;
+        }
+        if let Some(day) = admission.erased_day {
+            let subject = SubjectReference(reference);
             let record = HouseRecord::SuppressionApplied { subject, day };
             let mut marked = house(Kind::SuppressionApplied, now_ns, record);
             marked.subject = Some(subject);
-            // At once: the vault tells it of a new person only, and the person may
-            // become durable with the next block of any shard.
+            // At once: another shard may have an event of the person, whose block
+            // must not be there without it.
             let ruleset = Digest(self.shared.options.ruleset.digest());
             self.shared
                 .ledger

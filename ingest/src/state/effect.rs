@@ -184,7 +184,7 @@ pub(crate) struct Effect {
     pub(crate) review: Option<Review>,
     /// What it begins or ends.
     pub(crate) duties: Vec<DutyChange>,
-    /// On which day the person starts as erased: it is the person's first.
+    /// On which day the person starts as erased, where it is the first to say so.
     pub(crate) marked_day: Option<i32>,
 }
 

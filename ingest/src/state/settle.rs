@@ -61,6 +61,8 @@ struct Of {
     count: usize,
     ops: HashSet<EntryRef>,
     judged: HashSet<EntryRef>,
+    /// They start as erased from here on.
+    is_marked: bool,
 }
 
 impl SubjectStates {
@@ -91,11 +93,14 @@ impl SubjectStates {
                 if effect.changes {
                     of.ops.insert(effect.at);
                 }
+                of.is_marked |= effect.marked_day.is_some();
             }
             block.put(&mut batch);
         }
         for (subject, of) in &persons {
-            if of.ops.is_empty() {
+            // A state that another shard wrote before the mark was known lacks it.
+            let lacks_mark = of.is_marked && self.store.state(subject)?.is_some();
+            if of.ops.is_empty() && !lacks_mark {
                 continue;
             }
             if let Some(state) = self.durable(subject, &of.ops) {

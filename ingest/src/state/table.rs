@@ -9,6 +9,7 @@
 //! lost. Of persons who are linked the locks of all parts are held, taken in
 //! order.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -52,9 +53,12 @@ pub(crate) struct SubjectStates {
 pub(crate) enum Arrival {
     /// Known before.
     Known,
-    /// For the first time; as erased on that day, in days since 1970-01-01 UTC,
-    /// where there is one.
-    New(Option<i32>),
+    /// For the first time.
+    New,
+    /// As erased on that day, in days since 1970-01-01 UTC: for the first time, or
+    /// after another shard had an event of theirs and before the house shard said
+    /// it.
+    Marked(i32),
 }
 
 pub(super) type Part = HashMap<Reference, Slot>;
@@ -93,6 +97,30 @@ pub(super) struct Slot {
     pub(super) judged: Vec<(i64, EntryRef)>,
     /// Entries on their way that concern this person.
     pub(super) waiting: usize,
+}
+
+impl Slot {
+    fn of(known: Known) -> Self {
+        Self {
+            base: Arc::clone(&known.state),
+            known,
+            ops: Vec::new(),
+            judged: Vec::new(),
+            waiting: 0,
+        }
+    }
+
+    /// The person starts as erased on that day, whatever came before. Done twice it
+    /// is done once.
+    fn mark(&mut self, day: i32) {
+        let marked = SubjectState::erased_on(day);
+        Arc::make_mut(&mut self.base).merge(&marked);
+        if self.ops.is_empty() {
+            self.known.state = Arc::clone(&self.base);
+        } else {
+            Arc::make_mut(&mut self.known.state).merge(&marked);
+        }
+    }
 }
 
 impl SubjectStates {
@@ -175,28 +203,21 @@ impl SubjectStates {
         reference: &Reference,
         arrival: Arrival,
     ) -> Result<Option<Arc<[Reference]>>, StateError> {
-        if let Some(slot) = part.get(reference) {
-            return Ok(slot.known.linked.clone());
+        let slot = match part.entry(*reference) {
+            Entry::Occupied(slot) => slot.into_mut(),
+            Entry::Vacant(free) => {
+                let known = match (self.idle.get(reference), arrival) {
+                    (Some(known), _) => Known::clone(&known),
+                    (None, Arrival::New) => Known::default(),
+                    (None, Arrival::Known | Arrival::Marked(_)) => self.load(reference)?,
+                };
+                free.insert(Slot::of(known))
+            }
+        };
+        if let Arrival::Marked(day) = arrival {
+            slot.mark(day);
         }
-        let known = match (self.idle.get(reference), arrival) {
-            (Some(known), _) => Known::clone(&known),
-            (None, Arrival::New(None)) => Known::default(),
-            (None, Arrival::New(Some(day))) => Known {
-                state: Arc::new(SubjectState::erased_on(day)),
-                ..Known::default()
-            },
-            (None, Arrival::Known) => self.load(reference)?,
-        };
-        let linked = known.linked.clone();
-        let slot = Slot {
-            base: Arc::clone(&known.state),
-            known,
-            ops: Vec::new(),
-            judged: Vec::new(),
-            waiting: 0,
-        };
-        part.insert(*reference, slot);
-        Ok(linked)
+        Ok(slot.known.linked.clone())
     }
 
     fn load(&self, reference: &Reference) -> Result<Known, StateError> {
@@ -214,20 +235,24 @@ impl SubjectStates {
         Ok(self.vault.person(reference)?.is_some())
     }
 
-    /// The state in the store. Where there is none, the one that the person
-    /// started with; an empty one where the person's key is gone, or where it
-    /// cannot be read.
+    /// The state in the store, as erased where the person starts so: the state may
+    /// have been written before that was said. An empty one where the person's key
+    /// is gone, or where it cannot be read.
     pub(super) fn stored(&self, reference: &Reference) -> Result<SubjectState, StateError> {
+        let marked = self.store.marked(reference)?;
+        let marked = marked.map(SubjectState::erased_on).unwrap_or_default();
         let Some(sealed) = self.store.state(reference)? else {
-            let marked = self.store.marked(reference)?;
-            return Ok(marked.map(SubjectState::erased_on).unwrap_or_default());
+            return Ok(marked);
         };
         let Some(person) = self.vault.person(reference)? else {
             return Ok(SubjectState::default());
         };
         let opened = person.open_state(self.ledger, sealed.as_ref());
         match opened.map(|plain| SubjectState::decode(&plain)) {
-            Ok(Ok(state)) => Ok(state),
+            Ok(Ok(mut state)) => {
+                state.merge(&marked);
+                Ok(state)
+            }
             Ok(Err(problem)) => self.lose(reference, &problem),
             Err(problem) => self.lose(reference, &problem),
         }

@@ -14,6 +14,7 @@ use crate::normalise::{NormalisedEvent, normalise};
 use crate::{DecodeLimits, RawMessage, decode, project};
 
 mod forget;
+mod marks;
 
 const NOW_NS: i64 = 1_750_000_000_000_000_000;
 

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use custody_ingest::erase::{EraseError, ErasureState};
+use custody_ingest::erase::{EraseError, EraseOrder, ErasureState};
+use custody_ledger::HouseRecord;
 
-use super::world::{DISCLOSURE, comes_to, history, kinds, open, order, person, settled};
+use super::world::{DISCLOSURE, comes_to, history, kinds, open, order, person, records, settled};
 use crate::house::{DAY_NS, START_NS, USE, said};
 
 #[test]
@@ -18,13 +19,13 @@ fn an_erasure_waits_for_every_hold_and_goes_on_by_itself() {
     let (one, other) = (person(&house, "account:1"), person(&house, "account:2"));
     let registrar = house.pipeline.registrar();
     registrar
-        .place_hold("tax-2025", &[one, other], None)
+        .place_hold("tax-2025", Some(&[one, other]), None)
         .unwrap();
     let until_ns = START_NS + DAY_NS;
     registrar
-        .place_hold("dispute", &[], Some(until_ns))
+        .place_hold("dispute", None, Some(until_ns))
         .unwrap();
-    registrar.place_hold("other", &[other], None).unwrap();
+    registrar.place_hold("other", Some(&[other]), None).unwrap();
 
     let status = registrar.erase(order(&[one])).unwrap();
     assert_eq!(status.state, ErasureState::Waiting);
@@ -53,10 +54,10 @@ fn an_erasure_waits_for_every_hold_and_goes_on_by_itself() {
     let linked = person(&house, "member:9");
 
     // A hold of two persons stays the other's.
-    registrar.lift_hold("tax-2025", &[one]).unwrap();
+    registrar.lift_hold("tax-2025", Some(&[one])).unwrap();
     assert_eq!(registrar.holds().len(), 3);
     assert!(matches!(
-        registrar.lift_hold("tax-2025", &[one]),
+        registrar.lift_hold("tax-2025", Some(&[one])),
         Err(EraseError::NoSuchHold { .. })
     ));
     // The one of everybody is left, and it is told that it is the only one.
@@ -86,11 +87,11 @@ fn what_waits_can_be_withdrawn_and_what_is_done_cannot() {
     house.send(0, &history("a", &["account:1"]));
     let one = person(&house, "account:1");
     let registrar = house.pipeline.registrar();
-    registrar.place_hold("m", &[], None).unwrap();
+    registrar.place_hold("m", None, None).unwrap();
     let id = registrar.erase(order(&[one])).unwrap().id;
     let status = registrar.withdraw(id).unwrap();
     assert_eq!(status.state, ErasureState::Withdrawn);
-    registrar.lift_hold("m", &[]).unwrap();
+    registrar.lift_hold("m", None).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert!(house.vault.person(&one).unwrap().is_some());
     assert!(matches!(
@@ -102,19 +103,19 @@ fn what_waits_can_be_withdrawn_and_what_is_done_cannot() {
     assert!(registrar.withdraw(status.id).unwrap_err().is_input());
     assert!(
         registrar
-            .place_hold("no code", &[], None)
+            .place_hold("no code", None, None)
             .unwrap_err()
             .is_input()
     );
     assert!(
         registrar
-            .place_hold("late", &[], Some(1))
+            .place_hold("late", None, Some(1))
             .unwrap_err()
             .is_input()
     );
     assert!(
         registrar
-            .place_hold("who", &[one], None)
+            .place_hold("who", Some(&[one]), None)
             .unwrap_err()
             .is_input()
     );
@@ -132,4 +133,71 @@ fn what_waits_can_be_withdrawn_and_what_is_done_cannot() {
         ]
     );
     settled(house, data);
+}
+
+#[test]
+fn a_second_order_adds_what_the_first_did_not_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = open(data);
+    house.send(
+        0,
+        &[said(
+            "d",
+            "disclosure",
+            "2024-05-01T12:00:00Z",
+            &["account:1"],
+            DISCLOSURE,
+        )],
+    );
+    let one = person(&house, "account:1");
+    let registrar = house.pipeline.registrar();
+    registrar.place_hold("m", None, None).unwrap();
+    let first = registrar.erase(order(&[one])).unwrap();
+    assert_eq!(first.recipients, ["dhl"]);
+    let names = |recipients: &[&str]| EraseOrder {
+        recipients: recipients.iter().map(|&id| id.to_owned()).collect(),
+        ..order(&[one])
+    };
+    // The ledger's own list comes back; a sentence does not stay.
+    let second = names(&["dhl", "acme", "Li Example's uncle"]);
+    let second = registrar.erase(second).unwrap();
+    assert_eq!(second.id, first.id);
+    assert_eq!(second.recipients, ["dhl", "acme"]);
+    let ticket = EraseOrder {
+        ticket: "t-2".to_owned(),
+        ..names(&["acme"])
+    };
+    registrar.erase(ticket).unwrap();
+    let of_tickets = records(&house).into_iter().filter(|(_, record)| {
+        matches!(record, HouseRecord::ErasureRequested { ticket, .. } if ticket == "t-2")
+    });
+    assert_eq!(of_tickets.count(), 1);
+    let marks = EraseOrder {
+        mark: true,
+        ..order(&[one])
+    };
+    let refused = registrar.erase(marks).unwrap_err();
+    assert!(matches!(refused, EraseError::OtherMark { mark: false, .. }));
+    assert!(refused.is_input());
+    // Said before and nothing new: nothing is written.
+    let before = kinds(&house).len();
+    registrar.erase(names(&["acme"])).unwrap();
+    assert_eq!(kinds(&house).len(), before);
+    registrar.lift_hold("m", None).unwrap();
+    comes_to(&house, ErasureState::Done);
+    settled(house, data);
+}
+
+#[test]
+fn nobody_is_not_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = open(dir.path());
+    let registrar = house.pipeline.registrar();
+    let refused = registrar.place_hold("m", Some(&[]), None);
+    assert!(matches!(refused, Err(EraseError::Nobody)));
+    registrar.place_hold("m", None, None).unwrap();
+    let refused = registrar.lift_hold("m", Some(&[]));
+    assert!(matches!(refused, Err(EraseError::Nobody)));
+    assert_eq!(registrar.holds().len(), 1);
 }

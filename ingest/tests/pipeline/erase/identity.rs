@@ -190,3 +190,35 @@ fn a_link_that_the_vault_alone_has_is_said_when_its_event_comes_again() {
     assert_eq!(records(&house).len(), 1);
     settled(house, data);
 }
+
+#[test]
+fn what_the_vault_refused_is_done_before_anything_else_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = open(data);
+    let ids = ["account:1", "account:2", "account:3", "account:4"];
+    for id in ids {
+        house.send(0, &history(id, &[id]));
+    }
+    let [a, b, c, d] = ids.map(|id| person(&house, id));
+    let registrar = house.pipeline.registrar();
+    {
+        // So that the vault fails after it was said.
+        let _fence = house.vault.begin_erasing(&[a]).unwrap();
+        registrar.join(a, b, "first").unwrap_err();
+        registrar.join(c, d, "second").unwrap_err();
+    }
+    assert_eq!(kinds(&house), ["identity_joined"]);
+    assert!(registrar.join(c, d, "second").unwrap());
+    assert_eq!(house.vault.linked(&a).unwrap(), [b]);
+    assert_eq!(kinds(&house), ["identity_joined", "identity_joined"]);
+    {
+        let _fence = house.vault.begin_erasing(&[c]).unwrap();
+        registrar.part(c, d, "third").unwrap_err();
+    }
+    // Who is one by what was said is erased as one, and nobody else.
+    let erased = registrar.erase(super::world::order(&[c])).unwrap();
+    assert_eq!(erased.done.unwrap().persons, 2);
+    assert!(house.vault.linked(&a).unwrap().contains(&b));
+    settled(house, data);
+}

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use custody_ingest::erase::{EraseError, ErasureState, FaultPoints};
-use custody_ingest::pipeline::DeadLetters;
+use custody_ingest::erase::{EraseError, ErasureState, ErasureStatus, FaultPoints};
+use custody_ingest::pipeline::{DeadLetters, PipelineOptions};
 use custody_vault::{FileRootStore, RootKey, RootStore, Vault, VaultError, VaultOptions};
 
 use super::world::{comes_to, history, is_in, kinds, options, order, person, settled};
@@ -54,6 +55,15 @@ impl RootStore for Flaky {
 }
 
 fn open(data: &Path, puts: &Arc<AtomicUsize>, destroys: &Arc<AtomicUsize>) -> House {
+    open_with(data, puts, destroys, options(data, FaultPoints::default()))
+}
+
+fn open_with(
+    data: &Path,
+    puts: &Arc<AtomicUsize>,
+    destroys: &Arc<AtomicUsize>,
+    options: PipelineOptions,
+) -> House {
     let roots = Box::new(Flaky {
         keys: FileRootStore::new(data.join("root.key")),
         puts: Arc::clone(puts),
@@ -61,7 +71,6 @@ fn open(data: &Path, puts: &Arc<AtomicUsize>, destroys: &Arc<AtomicUsize>) -> Ho
     });
     let vault = Vault::open_with(&data.join("vault"), roots, VaultOptions::default()).unwrap();
     let letters = Arc::new(Letters::default()) as Arc<dyn DeadLetters>;
-    let options = options(data, FaultPoints::default());
     House::over(vault, data, START_NS, options, letters, || ()).unwrap()
 }
 
@@ -86,6 +95,10 @@ fn it_is_done_when_the_old_key_is_gone_and_tried_until_then() {
         house.send(1, &[more]);
         let done = comes_to(&house, ErasureState::Done).done.unwrap();
         assert_eq!((done.persons, done.generation), (1, 2));
+        // However often it was tried.
+        let began = kinds(&house);
+        let began = began.iter().filter(|kind| **kind == "erasure_started");
+        assert_eq!(began.count(), 1);
         assert_eq!(fail_puts.load(Ordering::SeqCst), 0);
         assert_eq!(fail_destroys.load(Ordering::SeqCst), 0);
         let kept = FileRootStore::new(data.join("root.key")).get().unwrap();
@@ -96,4 +109,38 @@ fn it_is_done_when_the_old_key_is_gone_and_tried_until_then() {
         assert!(!is_in(&rows, &gone));
         assert!(is_in(&rows, &stays));
     }
+}
+
+#[test]
+fn while_the_place_of_the_keys_is_gone_one_is_tried_and_not_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let (puts, destroys) = (Arc::default(), Arc::default());
+    let patient = || {
+        let mut options = options(data, FaultPoints::default());
+        options.erase.retry = Duration::from_secs(3_600);
+        options
+    };
+    let house = open_with(data, &puts, &destroys, patient());
+    let ids = ["account:1", "account:2", "account:3"];
+    for id in ids {
+        house.send(0, &history(id, &[id]));
+    }
+    puts.store(100, Ordering::SeqCst);
+    for id in ids {
+        let order = order(&[person(&house, id)]);
+        house.pipeline.registrar().erase(order).unwrap_err();
+    }
+    house.close();
+    let before = puts.load(Ordering::SeqCst);
+    let house = open_with(data, &puts, &destroys, patient());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(before - puts.load(Ordering::SeqCst), 1);
+    house.close();
+    puts.store(0, Ordering::SeqCst);
+    let house = open_with(data, &puts, &destroys, patient());
+    let erasures = house.pipeline.registrar().erasures();
+    let is_done = |one: &ErasureStatus| one.state == ErasureState::Done;
+    assert!(erasures.iter().all(is_done), "{erasures:?}");
+    settled(house, data);
 }
