@@ -18,8 +18,10 @@ pub struct Admission {
     /// Pairs of references that this event linked, for the house entries that
     /// say so.
     pub linked: Vec<([u8; 16], [u8; 16])>,
-    /// Of a new person: the last day (since 1970-01-01) on which somebody of
-    /// one of the deciding identifiers was erased with a mark.
+    /// The last day (since 1970-01-01) on which somebody of one of the deciding
+    /// identifiers had been erased, with a mark, when this person was made. Told
+    /// when the person is new, and again whenever the directory is asked and not
+    /// only memory: what is written down because of it may have been lost.
     pub erased_day: Option<i32>,
 }
 
@@ -57,7 +59,13 @@ impl Inner {
         }
         let person = match owner {
             Some(reference) => self.known(&view, &reference)?,
-            None => self.keyring.create(names, &mut batch)?,
+            None => {
+                let mut day = None;
+                for known in known.iter().filter(|known| known.finds) {
+                    day = day.max(directory::marked_day(&view, &known.id.digest)?);
+                }
+                self.keyring.create(names, &mut batch, day)?
+            }
         };
         let reference = person.reference();
 
@@ -121,21 +129,14 @@ impl Inner {
             set.extend(directory::linked_set(names, &view, &other)?);
         }
 
-        let mut erased_day = None;
-        if owner.is_none() {
-            for known in known.iter().filter(|known| known.finds) {
-                erased_day = erased_day.max(directory::marked_day(&view, &known.id.digest)?);
-            }
-        }
-
         drop(view);
         batch.commit()?;
         self.keyring.keep(&person);
         let admission = Admission {
+            erased_day: person.erased_day(),
             person,
             is_new: owner.is_none(),
             linked,
-            erased_day,
         };
         Ok((admission, from_ns))
     }

@@ -17,6 +17,8 @@ use crate::store::{Batch, Space, Store, StoreError, View};
 use crate::vault::EscrowInfo;
 
 const PERSON_VERSION: u8 = 1;
+/// With the day on which somebody of the same identifiers was erased.
+const PERSON_MARKED: u8 = 2;
 const HOUSE: &[u8] = b"house";
 const WINDOW: &[u8] = b"window";
 const ESCROW: &[u8] = b"escrow";
@@ -106,19 +108,25 @@ impl Keyring {
         &self.house
     }
 
-    /// A person with a new random key, written with the batch.
+    /// A person with a new random key, written with the batch, and with the
+    /// day of the mark that was found: whoever is to be told of it may not have
+    /// been when the process ended.
     pub(crate) fn create(
         &self,
         names: &Names,
         batch: &mut Batch<'_>,
+        erased_day: Option<i32>,
     ) -> Result<Person, VaultError> {
         let key = Key::random()?;
-        let person = Person::from_data_key(&key);
-        batch.put(
-            Space::Persons,
-            &names.person(&person.reference()),
-            encode(&key).as_slice(),
-        )?;
+        let person = Person::marked(&key, erased_day);
+        // Never grows: no copy of the key is left behind.
+        let mut row = zeroize::Zeroizing::new(Vec::with_capacity(1 + 32 + 4));
+        row.extend_from_slice(encode(&key).as_slice());
+        if let Some(day) = erased_day {
+            row[0] = PERSON_MARKED;
+            row.extend_from_slice(&day.to_le_bytes());
+        }
+        batch.put(Space::Persons, &names.person(&person.reference()), &row)?;
         Ok(person)
     }
 
@@ -149,7 +157,7 @@ impl Keyring {
         let Some(row) = view.get(Space::Persons, &names.person(reference))? else {
             return Ok(None);
         };
-        let person = Person::from_data_key(&data_key(&row, Space::Persons)?);
+        let person = decode_person(&row)?;
         if person.reference() != *reference {
             return Err(StoreError::Damaged {
                 space: Space::Persons.name(),
@@ -309,7 +317,17 @@ fn data_key(row: &[u8], space: Space) -> Result<Key, StoreError> {
 
 /// A person's row, opened.
 pub(crate) fn decode_person(row: &[u8]) -> Result<Person, StoreError> {
-    data_key(row, Space::Persons).map(|key| Person::from_data_key(&key))
+    let bad = || StoreError::Damaged {
+        space: Space::Persons.name(),
+    };
+    match row.split_first() {
+        Some((&PERSON_MARKED, rest)) => {
+            let (key, day) = rest.split_last_chunk().ok_or_else(bad)?;
+            let key = Key::from_slice(key).ok_or_else(bad)?;
+            Ok(Person::marked(&key, Some(i32::from_le_bytes(*day))))
+        }
+        _ => data_key(row, Space::Persons).map(|key| Person::from_data_key(&key)),
+    }
 }
 
 fn window_row(window: u64) -> Vec<u8> {

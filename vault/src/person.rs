@@ -24,16 +24,28 @@ struct Keys {
     tags: Key,
     entries: Key,
     states: Key,
+    /// The day on which somebody of the same identifiers was erased, where a
+    /// mark said so when this person was made.
+    erased_day: Option<i32>,
 }
 
 impl Person {
     pub(crate) fn from_data_key(data_key: &Key) -> Self {
+        Self::marked(data_key, None)
+    }
+
+    pub(crate) fn marked(data_key: &Key, erased_day: Option<i32>) -> Self {
         Self(Arc::new(Keys {
             reference: derive::reference(data_key),
             tags: derive::tag_key(data_key),
             entries: derive::entry_root(data_key),
             states: derive::state_root(data_key),
+            erased_day,
         }))
+    }
+
+    pub(crate) fn erased_day(&self) -> Option<i32> {
+        self.0.erased_day
     }
 
     /// Stands for this person in the public part of entries.

@@ -209,6 +209,12 @@ impl Vault {
         Ok(admission)
     }
 
+    /// Random, made with the vault, and never changed: what tells it from any
+    /// other.
+    pub fn id(&self) -> [u8; 16] {
+        self.0.vault_id
+    }
+
     /// The root key in force.
     pub fn root(&self) -> RootInfo {
         self.0.root_info()
