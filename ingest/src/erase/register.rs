@@ -318,9 +318,13 @@ mod tests {
         let path = dir.path().join("r");
         let (register, _) = Register::open(&path).unwrap();
         register.append(&[line(1), line(2)]).unwrap();
+        drop(register);
         let whole = std::fs::read(&path).unwrap();
         let first = whole_lines(&whole[..whole.len() - 1]);
         for cut in 0..whole.len() {
+            std::fs::write(&path, &whole).unwrap();
+            let (register, _) = Register::open(&path).unwrap();
+            register.append(&[line(1)]).unwrap();
             std::fs::write(&path, &whole[..cut]).unwrap();
             let read_now = read(&path).unwrap();
             assert_eq!(read_now.len(), usize::from(cut >= first));

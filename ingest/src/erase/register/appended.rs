@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -18,14 +19,16 @@ pub(in crate::erase) struct Register {
 struct Known {
     /// Of each line, what it says of whom.
     lines: HashSet<blake3::Hash>,
-    /// How long the file was when that was so.
+    /// Which file that was, and how long it was.
+    inode: u64,
     bytes: u64,
 }
 
 impl Known {
-    fn of(lines: &[Line], bytes: u64) -> Self {
+    fn of(lines: &[Line], inode: u64, bytes: u64) -> Self {
         Self {
             lines: lines.iter().map(said).collect(),
+            inode,
             bytes,
         }
     }
@@ -45,10 +48,10 @@ impl Register {
     /// Begins it where there is none, and reads it.
     pub(in crate::erase) fn open(path: &Path) -> Result<(Self, Vec<Line>), RegisterError> {
         begin(path)?;
-        // A line that was cut off is not read and makes it longer than it is known
-        // to be; so it is read again before anything is added.
         let lines = read(path)?;
-        let known = Known::of(&lines, 0);
+        // It may end with a line that was cut off, which is not known to be there: so
+        // it is read again before anything is added.
+        let known = Known::of(&lines, 0, 0);
         let register = Self {
             path: path.to_owned(),
             known: Mutex::new(known),
@@ -67,11 +70,11 @@ impl Register {
                 .write(true)
                 .open(&self.path)
                 .map_err(failed("write"))?;
-            let bytes = file.metadata().map_err(failed("read"))?.len();
-            if bytes != known.bytes {
+            let now = file.metadata().map_err(failed("read"))?;
+            if (now.ino(), now.len()) != (known.inode, known.bytes) {
                 let lines = read(&self.path)?;
                 let bytes = cut(&mut file).map_err(failed("write"))?;
-                *known = Known::of(&lines, bytes);
+                *known = Known::of(&lines, now.ino(), bytes);
             }
             let mut text = String::new();
             if known.bytes == 0 {
