@@ -288,6 +288,11 @@ fn a_restore_erases_again() {
     let list: Value = serde_json::from_str(&list).expect("JSON");
     assert_eq!(list["erasures"].as_array().map(Vec::len), Some(1));
     verify(&restored);
+    // A new root key erases nobody.
+    let before = ledger.generation();
+    ledger.ok(&["root", "rotate"]);
+    assert_eq!(ledger.generation(), before + 1);
+    ledger.ok(&["subject", "account:1002", "timeline", "--view", "full"]);
     verify(&ledger.path("data"));
 }
 

@@ -3,6 +3,7 @@
 mod escrow;
 mod passphrase;
 mod recover;
+mod rotate;
 mod show;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use crate::error::{CommandError, Exit};
 Examples:
   custody root show --data /var/lib/custody
   custody root escrow --threshold 3 --shares 5 --out shares/ --data /var/lib/custody
+  custody root rotate --data /var/lib/custody
   custody root passphrase --to /run/credentials/custody/root --data /var/lib/custody
   custody root recover shares/1.txt shares/3.txt shares/4.txt --data /var/lib/custody
 
@@ -39,6 +41,7 @@ enum What {
     Escrow(escrow::Escrow),
     Recover(recover::Recover),
     Passphrase(passphrase::Passphrase),
+    Rotate(rotate::Rotate),
 }
 
 impl Args {
@@ -49,6 +52,7 @@ impl Args {
             What::Escrow(args) => args.run(global),
             What::Recover(args) => args.run(global),
             What::Passphrase(args) => args.run(global),
+            What::Rotate(args) => args.run(global),
         }
     }
 }
