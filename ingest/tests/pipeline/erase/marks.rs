@@ -111,3 +111,41 @@ fn without_a_mark_nobody_is_recognised() {
     assert!(!kinds(&house).contains(&"suppression_applied"));
     settled(house, data);
 }
+
+#[test]
+fn a_mark_that_the_vault_alone_has_is_said_when_its_event_comes_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let house = open(data);
+    house.send(0, &history("a", &["account:1"]));
+    let before = house.entries(&shard(0)).len();
+    house.pipeline.registrar().erase(marked(&house)).unwrap();
+    // As by an event whose block was lost with the process.
+    let admitted = house.vault.admit(&["account:1"]).unwrap();
+    assert!(admitted.is_new);
+    assert!(admitted.erased_day.is_some());
+    house.vault.flush().unwrap();
+    house.close();
+    let house = House::with(
+        data,
+        START_NS + 9 * DAY_NS,
+        options(data, FaultPoints::default()),
+    );
+    assert!(!kinds(&house).contains(&"suppression_applied"));
+    house.send(0, &[used("n-1", "2024-10-08T12:00:00Z")]);
+    assert_eq!(person(&house, "account:1"), admitted.person.reference());
+    assert!(found(&house, before));
+    house.close();
+    // Once is enough.
+    let house = House::with(
+        data,
+        START_NS + 9 * DAY_NS,
+        options(data, FaultPoints::default()),
+    );
+    house.send(0, &[used("n-2", "2024-10-08T13:00:00Z")]);
+    assert!(found(&house, before + 1));
+    let said = kinds(&house);
+    let said = said.iter().filter(|kind| **kind == "suppression_applied");
+    assert_eq!(said.count(), 1);
+    settled(house, data);
+}
