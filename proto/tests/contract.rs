@@ -5,6 +5,8 @@
 //! brings its lines with it (run this test with `CUSTODY_WRITE_CONTRACT=1`);
 //! one that takes a line away breaks every client that was built before.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
