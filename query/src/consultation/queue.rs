@@ -251,7 +251,6 @@ impl Consultations {
     ///
     /// # Errors
     /// As [`Consultations::answered`].
-    #[allow(dead_code, reason = "streams over everybody are counted with it")]
     pub(crate) async fn counting(
         &self,
         asked: Asked,

@@ -37,20 +37,27 @@ impl LineageApi {
                 .map(|kept| kept.asked(&metadata, METHOD, request.whose(), request.said()))
                 .transpose()?;
             let begun = self.visible_for(&request, deadline).await?;
-            // Before the first person leaves; how many there are is not known
-            // then.
-            if let (Some(kept), Some(asked)) = (kept, asked) {
-                kept.answered(asked, 0, None, deadline.0).await?;
-            }
-            Ok(begun)
+            // Written at the end, with the number of persons; or, where no
+            // answer leaves without it, before the first.
+            let counting = match (kept, asked) {
+                (Some(kept), Some(asked)) => Some(kept.counting(asked, deadline.0).await?),
+                _ => None,
+            };
+            Ok((begun, counting))
         };
-        let (visible, turn) = begin.await.map_err(refused)?;
+        let ((visible, turn), mut counting) = begin.await.map_err(refused)?;
         let (sender, receiver) = mpsc::channel(PERSONS_IN_FLIGHT);
         // A stream takes as long as its reader does: who goes away ends it.
         let state = self.state().clone();
         tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let mut send = |person| Ok(sender.blocking_send(Ok(person)).is_ok());
+            let mut send = |person| {
+                let is_sent = sender.blocking_send(Ok(person)).is_ok();
+                if let Some(counting) = &mut counting {
+                    counting.add(u64::from(is_sent));
+                }
+                Ok(is_sent)
+            };
             let found = find_affected(&request, &state, &visible, &mut send);
             let code = match found {
                 Ok(()) => Code::Ok,

@@ -461,6 +461,61 @@ async fn in_best_effort_the_answer_leaves_first_and_the_entry_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_affected_is_one_look_at_so_many_persons() {
+    for (mode, count) in [
+        (ConsultationMode::BestEffort, 2),
+        (ConsultationMode::Durable, 0),
+    ] {
+        let mut world = World::new();
+        let dhl = || party("dhl", "US");
+        world.commit(
+            0,
+            &[
+                Draft::disclosure(LI, "e-1", 1, dhl()),
+                Draft::disclosure(LI, "e-2", 2, dhl()),
+                Draft::disclosure("account:2002", "e-3", 3, dhl()),
+                Draft::collection("account:3003", "e-4", 4),
+            ],
+        );
+        let (running, writer) = run_with(world, options(mode)).await;
+        let mut oversight = OversightServiceClient::new(running.channel.clone());
+        let request = v1::FindAffectedSubjectsRequest {
+            recipient: "dhl".to_owned(),
+            ..Default::default()
+        };
+        let stream = oversight
+            .find_affected_subjects(from("li.wei", request))
+            .await;
+        let mut stream = stream.unwrap().into_inner();
+        let mut persons = 0;
+        while let Some(person) = stream.message().await.unwrap() {
+            persons += u64::from(!person.reference.is_empty());
+        }
+        assert_eq!(persons, 2);
+        // The stream's end is told before its thread has ended.
+        for _ in 0..100 {
+            if !written(&running.world).is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let written = written(&running.world);
+        let [(sequence, entry)] = written.as_slice() else {
+            panic!("{} consultations", written.len());
+        };
+        let said = opened(&running.world, *sequence, entry);
+        assert!(entry.subject.is_none() && said.count == count);
+        assert!(
+            said.query.contains(r#"{"recipient":"dhl"}"#),
+            "{}",
+            said.query
+        );
+        writer.stop();
+        verify(running.stop().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn in_the_durable_mode_there_is_no_answer_without_a_consultation() {
     let (running, writer) = run_with(with_events(), options(ConsultationMode::Durable)).await;
     let mut client = LineageServiceClient::new(running.channel.clone());
