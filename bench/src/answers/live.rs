@@ -18,7 +18,7 @@ use super::make::{Writer, descriptor};
 use super::plan::Plan;
 use super::population::Population;
 
-/// How often a block is cut.
+/// How often a block is cut that is not full.
 const TICK: Duration = Duration::from_millis(5);
 
 /// The longest that is waited for one block.
@@ -89,18 +89,22 @@ pub(crate) fn measure(
     });
 
     let mut writer = Writer::new(ledger, vault, &shard)?;
+    let events = more.events().take(usize::try_from(total)?);
     let begun = Instant::now();
-    let mut written = 0;
-    for told in more.events().take(usize::try_from(total)?) {
+    let (mut written, mut cut) = (0, Duration::ZERO);
+    for told in events {
         writer.push(&told?)?;
         written += 1;
-        let due = TICK.mul_f64((written as f64 / rate as f64) / TICK.as_secs_f64());
-        let ticks = |count: u64| (count as f64 / (rate as f64 * TICK.as_secs_f64())) as u64;
-        if ticks(written) != ticks(written - 1) || written == total {
+        let due = Duration::from_secs_f64(written as f64 / rate as f64);
+        let is_due = due.saturating_sub(cut) >= TICK;
+        if is_due || writer.is_full() || written == total {
             let durable = durable.clone();
             writer.cut(move |size| {
                 let _ = durable.send((size, Instant::now()));
             })?;
+        }
+        if is_due {
+            cut = due;
             thread::sleep(due.saturating_sub(begun.elapsed()));
         }
     }

@@ -11,26 +11,23 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
 use custody_ledger::{
-    Act, BlockBuilder, Digest, Entry, EventTag, Head, HouseRecord, Judgement, Kind, Ledger,
-    LedgerOptions, Outcome, PartyPart, ShardDescriptor, SubjectReference,
+    Act, BlockBuilder, Digest, Entry, Head, HouseRecord, Kind, Ledger, LedgerOptions,
+    ShardDescriptor,
 };
-use custody_proto::event::{SealedHeader, SealedMessage};
-use custody_vault::{EntryContext, Person, Vault, VaultOptions};
+use custody_vault::{EntryContext, Vault, VaultOptions};
 use serde::{Deserialize, Serialize};
 
+use super::entry::{entry, message};
 use super::plan::{Counting, Plan};
 use super::population::{Population, Told};
 use super::process;
-use crate::workload::{self, COUNTRIES, RECIPIENTS, START_MS};
+use crate::workload::{COUNTRIES, RECIPIENTS, START_MS};
 
 /// Shards that events are spread over by their persons.
 const SHARDS: usize = 4;
 
 /// Events are handed to the threads that seal them by so many.
 const CHUNK: usize = 1_024;
-
-/// Who says the events.
-pub(crate) const SOURCE: &str = "//bench.example";
 
 const RULESET: Digest = Digest([0x5e; 32]);
 
@@ -259,7 +256,7 @@ impl<'a> Writer<'a> {
     /// Seals an event, and submits the block when it is full.
     pub(crate) fn write(&mut self, told: &Told) -> Result<()> {
         self.push(told)?;
-        if self.block.is_full() {
+        if self.is_full() {
             self.cut(|_| {})?;
         }
         Ok(())
@@ -281,6 +278,11 @@ impl<'a> Writer<'a> {
             .recorded_ns
             .max(entry.event_time_ns + RECORDED_AFTER_NS);
         Ok(())
+    }
+
+    /// Whether the block should be submitted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.block.is_full()
     }
 
     /// Submits what there is; `done` hears how long the shard is once that is
@@ -317,113 +319,4 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
-}
-
-fn entry(told: &Told, person: &Person) -> Result<Entry> {
-    let event = &told.event;
-    let time: jiff::Timestamp = event.time.parse()?;
-    let mut entry = Entry::new(Kind::Use, i64::try_from(time.as_nanosecond())?);
-    entry.kafka_time_ms = Some(time.as_millisecond());
-    entry.subject = Some(SubjectReference(person.reference()));
-    entry.event_tag = Some(EventTag(person.tag(SOURCE, &event.id)));
-    let parents = told.parents.iter();
-    entry.parent_tags = parents.map(|id| EventTag(person.tag(SOURCE, id))).collect();
-    entry.service.clone_from(&event.service);
-    entry.controller = told.controller.to_owned();
-    entry.purposes = vec![event.purpose.clone()];
-    entry.categories.clone_from(&event.categories);
-    entry.legal_basis = told.legal_basis.to_owned();
-    entry.jurisdiction = "DE".to_owned();
-    entry.judgement = Judgement {
-        outcome_code: Outcome::Conforms as u8,
-        policy: "ALB-2025".to_owned(),
-        clauses: vec!["ALB-2025.012".to_owned(), "ALB-2025.034".to_owned()],
-        findings: Vec::new(),
-        late: false,
-    };
-    let party = || PartyPart {
-        id: event.recipient.clone(),
-        category: String::new(),
-        country: event.country.clone(),
-        person: false,
-    };
-    let (kind, act) = match event.kind {
-        workload::Kind::Collection => {
-            let (origin, from) = (1, None);
-            (Kind::Collection, Act::Collection { origin, from })
-        }
-        workload::Kind::Use => {
-            let operation = "dpv:Use".to_owned();
-            let system = event.recipient.clone();
-            (Kind::Use, Act::Use { operation, system })
-        }
-        workload::Kind::Disclosure => (
-            Kind::Disclosure,
-            Act::Disclosure {
-                recipient: party(),
-                means: 1,
-                sale: false,
-                safeguard: String::new(),
-            },
-        ),
-        workload::Kind::Transfer => (
-            Kind::Transfer,
-            Act::Transfer {
-                recipient: Some(party()),
-                from_country: "SG".to_owned(),
-                to_country: event.country.clone(),
-                safeguard: String::new(),
-            },
-        ),
-    };
-    (entry.kind_code, entry.act) = (kind.code(), act);
-    Ok(entry)
-}
-
-/// The message as Kafka would have given it: what is sealed.
-fn message(told: &Told) -> Result<Vec<u8>> {
-    let event = &told.event;
-    let header = |name: &str, value: &str| SealedHeader {
-        name: name.to_owned(),
-        value: Some(value.as_bytes().to_vec()),
-    };
-    let categories: Vec<_> = event.categories.iter().collect();
-    let categories = categories
-        .iter()
-        .map(|term| serde_json::json!({ "term": term }));
-    let party = serde_json::json!({ "id": event.recipient, "country": event.country });
-    let (kind, act) = match event.kind {
-        workload::Kind::Collection => ("collection", serde_json::json!({ "origin": "subject" })),
-        workload::Kind::Use => (
-            "use",
-            serde_json::json!({ "operation": "dpv:Use", "system": event.recipient }),
-        ),
-        workload::Kind::Disclosure => ("disclosure", serde_json::json!({ "recipient": party })),
-        workload::Kind::Transfer => (
-            "transfer",
-            serde_json::json!({ "recipient": party, "from_country": "SG", "to_country": event.country }),
-        ),
-    };
-    let mut data = serde_json::json!({
-        "subject": { "ids": [event.subject], "jurisdiction": "DE" },
-        "service": event.service,
-        "controller": told.controller,
-        "purposes": [event.purpose],
-        "categories": categories.collect::<Vec<_>>(),
-        "legal_basis": told.legal_basis,
-    });
-    data[kind] = act;
-    let message = SealedMessage {
-        key: Some(event.subject.clone().into_bytes()),
-        headers: vec![
-            header("ce_specversion", "1.0"),
-            header("ce_id", &event.id),
-            header("ce_source", SOURCE),
-            header("ce_type", &format!("custody.{kind}.v1")),
-            header("ce_time", &event.time),
-            header("content-type", "application/json"),
-        ],
-        payload: serde_json::to_vec(&data)?,
-    };
-    Ok(message.to_bytes())
 }

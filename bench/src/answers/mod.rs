@@ -7,6 +7,7 @@
 //! when its parent does.
 
 pub(crate) mod children;
+mod entry;
 pub(crate) mod live;
 pub(crate) mod make;
 pub(crate) mod plan;
@@ -18,7 +19,7 @@ pub(crate) mod serve;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use self::children::{Child, Server};
@@ -81,6 +82,7 @@ pub(crate) struct AnswersArgs {
 
 /// Makes, serves, asks and prints.
 pub(crate) fn run(args: &AnswersArgs) -> Result<()> {
+    ensure!(args.events > 0, "there must be an event");
     let temporary = match (&args.keep, &args.dir) {
         (Some(_), _) => None,
         (None, Some(dir)) => Some(tempfile::tempdir_in(dir)?),

@@ -10,7 +10,8 @@ use custody_proto::v1::oversight_service_client::OversightServiceClient;
 use custody_proto::v1::trace_lineage_request::Direction;
 use custody_proto::v1::{
     EntryFilter, EntryPosition, FindAffectedSubjectsRequest, GetProcessingRecordRequest,
-    ListEventsRequest, ListRecipientsRequest, OversightListRequest, TraceLineageRequest,
+    GetSubjectRequest, ListEventsRequest, ListRecipientsRequest, OversightListRequest,
+    TraceLineageRequest,
 };
 use tonic::transport::{Channel, Endpoint};
 
@@ -82,6 +83,19 @@ impl Custody {
                 return Ok(answered);
             }
         }
+    }
+
+    async fn summary(&mut self, subject: &str) -> Result<Answered> {
+        let request = GetSubjectRequest {
+            subject: subject.to_owned(),
+            ..GetSubjectRequest::default()
+        };
+        let summary = self.lineage.get_subject(request).await?.into_inner();
+        Ok(Answered {
+            rows: 1,
+            events: summary.entries,
+            first_row: None,
+        })
     }
 
     async fn affected(&mut self, about: &About) -> Result<Answered> {
@@ -177,6 +191,7 @@ impl Side for Custody {
             Question::Recipients | Question::RecipientsOfHottest => {
                 self.recipients(&about.subject).await
             }
+            Question::Summary => self.summary(&about.subject).await,
             Question::Thousand => self.events(&about.subject, WHOLE, true).await,
             Question::BreachQuarter | Question::BreachAll => self.affected(about).await,
             Question::ProcessingRecord | Question::ProcessingRecordKept => {

@@ -23,6 +23,7 @@ pub(crate) struct Postgres {
     client: Client,
     first_page: Statement,
     recipients: Statement,
+    summary: Statement,
     thousand: Statement,
     breach: Statement,
     processing_record: Statement,
@@ -49,6 +50,11 @@ impl Postgres {
             FROM event WHERE subject = $1 AND recipient IS NOT NULL \
             GROUP BY recipient, purpose, legal_basis, country \
             ORDER BY recipient, purpose, legal_basis, country";
+        let summary = "SELECT count(*), min(occurred_at), max(occurred_at), \
+            bit_or(category_bits), count(DISTINCT recipient), array_agg(DISTINCT kind), \
+            array_agg(DISTINCT country), array_agg(DISTINCT controller), \
+            array_agg(DISTINCT service), array_agg(DISTINCT purpose) \
+            FROM event WHERE subject = $1";
         let breach = "SELECT subject, bit_or(category_bits), count(*), \
             min(occurred_at), max(occurred_at) FROM event \
             WHERE recipient = $1 AND occurred_at >= $2 AND occurred_at < $3 GROUP BY subject";
@@ -82,6 +88,7 @@ impl Postgres {
         Ok(Self {
             first_page: client.prepare(&first_page).await?,
             recipients: client.prepare(recipients).await?,
+            summary: client.prepare(summary).await?,
             thousand: client.prepare(&thousand).await?,
             breach: client.prepare(breach).await?,
             processing_record: client.prepare(processing_record).await?,
@@ -119,6 +126,7 @@ impl Side for Postgres {
             Question::Recipients | Question::RecipientsOfHottest => {
                 answered(client.query(&self.recipients, &[subject]).await?, Some(5))
             }
+            Question::Summary => answered(client.query(&self.summary, &[subject]).await?, Some(0)),
             Question::Thousand => answered(client.query(&self.thousand, &[subject]).await?, None),
             Question::BreachQuarter | Question::BreachAll => self.breach(about).await,
             Question::ProcessingRecord => {

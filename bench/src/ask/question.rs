@@ -14,6 +14,8 @@ pub(crate) enum Question {
     Recipients,
     /// The same of the person with most events.
     RecipientsOfHottest,
+    /// What there is about one person: counts, and the distinct values.
+    Summary,
     /// All entries of a person with about a thousand.
     Thousand,
     /// Everybody of whom one recipient got data, in a quarter.
@@ -42,10 +44,11 @@ pub(crate) struct About {
 }
 
 impl Question {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::FirstPage,
         Self::Recipients,
         Self::RecipientsOfHottest,
+        Self::Summary,
         Self::Thousand,
         Self::BreachQuarter,
         Self::BreachAll,
@@ -61,6 +64,7 @@ impl Question {
             Self::FirstPage => "first page of a person",
             Self::Recipients => "recipients of a person",
             Self::RecipientsOfHottest => "recipients, hottest person",
+            Self::Summary => "summary of a person",
             Self::Thousand => "1,000 events, all pages",
             Self::BreachQuarter => "breach scope, 90 days",
             Self::BreachAll => "breach scope, busiest",
@@ -83,7 +87,9 @@ impl Question {
         };
         let mut one_of = |names: &[String]| names[dice.index(names.len())].clone();
         match self {
-            Self::FirstPage | Self::Recipients => about.subject = persons.draw(dice),
+            Self::FirstPage | Self::Recipients | Self::Summary => {
+                about.subject = persons.draw(dice)
+            }
             Self::RecipientsOfHottest => about.subject.clone_from(&plan.hottest),
             Self::Thousand => about.subject = one_of(&plan.thousand),
             Self::Trace => about.subject = one_of(&plan.lineage),

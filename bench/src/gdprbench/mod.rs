@@ -18,7 +18,7 @@ pub(crate) mod service;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use futures_util::future::join_all;
 use hdrhistogram::Histogram;
@@ -69,6 +69,10 @@ trait Side {
 
 /// Runs every mix on both sides in turn.
 pub(crate) fn run(args: &GdprbenchArgs) -> Result<()> {
+    ensure!(
+        args.records > 0 && args.clients > 0,
+        "there must be a record and a client"
+    );
     let data = match &args.dir {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
