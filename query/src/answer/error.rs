@@ -162,6 +162,17 @@ pub enum QueryError {
     /// The vault failed.
     #[error(transparent)]
     Vault(VaultError),
+    /// The question needs more rows to be read than one may.
+    #[error(
+        "more than {rows} rows would have to be read; ask for less: a shorter time, a recipient"
+    )]
+    TooMuch {
+        /// How many may be read.
+        rows: u64,
+    },
+    /// The deadline came before the answer.
+    #[error("the deadline came before the answer; ask for less, or wait longer")]
+    Late,
     /// The answer was not worked out to its end.
     #[error("the answer was interrupted")]
     Interrupted,

@@ -93,6 +93,38 @@ impl Filter {
         }
     }
 
+    /// Whether nothing is asked for but these members.
+    pub(crate) fn asks_only_for(&self, members: &[Member]) -> bool {
+        let free = |asks: bool, member: Member| !asks || members.contains(&member);
+        (self.from_ns, self.last_ns) == (i64::MIN, Some(i64::MAX))
+            && self.kinds.is_empty()
+            && self.categories.wanted.is_empty()
+            && self.policies.is_empty()
+            && self.judgements.is_empty()
+            && free(!self.purposes.wanted.is_empty(), Member::Purposes)
+            && free(!self.recipients.is_empty(), Member::Recipients)
+            && free(!self.countries.is_empty(), Member::Countries)
+            && free(!self.controllers.is_empty(), Member::Controllers)
+    }
+
+    /// Whether a recipient of this id, which a person does not have, is one of
+    /// those asked for.
+    pub(crate) fn matches_recipient(&self, id: &str) -> bool {
+        self.recipients.is_empty() || self.recipients.contains(id)
+    }
+
+    /// The recipients asked for, in order.
+    pub(crate) fn recipients(&self) -> Vec<&str> {
+        let mut recipients: Vec<&str> = self.recipients.iter().map(String::as_str).collect();
+        recipients.sort_unstable();
+        recipients
+    }
+
+    /// Whether this controller is one of those asked for.
+    pub(crate) fn matches_controller(&self, controller: &str) -> bool {
+        self.controllers.is_empty() || self.controllers.contains(controller)
+    }
+
     /// Whether it matters where an entry's data went to.
     pub(crate) fn asks_for_countries(&self) -> bool {
         !self.countries.is_empty()
@@ -117,16 +149,29 @@ impl Filter {
     /// Whether data went to one of the countries asked for. A country stands
     /// for its subdivisions too: `US` finds what went to `US-CA`.
     pub(crate) fn matches_destination(&self, flow: &Flow) -> bool {
+        self.matches_country(&flow.destination)
+    }
+
+    /// As [`Filter::matches_destination`].
+    pub(crate) fn matches_country(&self, destination: &str) -> bool {
         self.countries.is_empty()
             || self.countries.iter().any(|wanted| {
-                flow.destination == *wanted
-                    || country::country_of(&flow.destination) == Some(wanted.as_str())
+                destination == wanted || country::country_of(destination) == Some(wanted.as_str())
             })
     }
 }
 
+/// A member of a filter that a kept row may be able to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Member {
+    Purposes,
+    Recipients,
+    Countries,
+    Controllers,
+}
+
 /// Terms asked for; narrower ones match too.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Terms {
     field: Field,
     wanted: Vec<Term>,

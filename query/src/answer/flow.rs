@@ -1,36 +1,11 @@
 //! Where an entry's data went: from which country to which, and to whom.
 
-use bincode::{Decode, Encode};
-use custody_ledger::entry::{Act, Entry, PartyPart};
-use custody_policy::country;
+use custody_ledger::entry::{Act, Entry};
 
 use super::error::QueryError;
 use super::registry::Registry;
-
-/// Who got data, as far as the public part says. Persons have no id there, so
-/// that all of one category are one recipient.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-pub(crate) struct Recipient {
-    pub(crate) id: String,
-    pub(crate) person: bool,
-    /// Of persons only: an organisation is one recipient whatever it is
-    /// called.
-    pub(crate) category: String,
-}
-
-impl Recipient {
-    pub(crate) fn of(party: &PartyPart) -> Self {
-        Self {
-            id: party.id.clone(),
-            person: party.person,
-            category: if party.person {
-                party.category.clone()
-            } else {
-                String::new()
-            },
-        }
-    }
-}
+use crate::read_model::is_abroad;
+pub(crate) use crate::read_model::{Recipient, safeguard};
 
 /// Where an entry's data went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,16 +41,8 @@ impl Flow {
                 abroad: Some((from_country.clone(), to_country.clone())),
             },
             Act::Disclosure { .. } => {
-                let countries = (
-                    country::country_of(&entry.location),
-                    country::country_of(&destination),
-                );
-                let abroad = match countries {
-                    (Some(from), Some(to)) if from != to => {
-                        Some((entry.location.clone(), destination.clone()))
-                    }
-                    _ => None,
-                };
+                let abroad = is_abroad(&entry.location, &destination)
+                    .then(|| (entry.location.clone(), destination.clone()));
                 Self {
                     destination,
                     abroad,
@@ -83,14 +50,5 @@ impl Flow {
             }
             _ => Self::default(),
         }
-    }
-}
-
-/// The safeguard that a disclosure or transfer rests on; empty where none is
-/// named.
-pub(crate) fn safeguard(entry: &Entry) -> &str {
-    match &entry.act {
-        Act::Disclosure { safeguard, .. } | Act::Transfer { safeguard, .. } => safeguard,
-        _ => "",
     }
 }

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord, Judgement, Outcome};
 
-use super::clause;
 use super::scope::Seen;
-use crate::read_model::{EventRow, Rejudgement, policy_of_overdue};
+use crate::read_model::{EventRow, Rejudgement, overdue_outcome, policy_of_overdue};
 
 /// What began the time, of an entry that says that a duty was not done by its
 /// deadline.
@@ -20,8 +19,8 @@ pub(crate) fn overdue_of(entry: &Entry) -> Option<EntryRef> {
 /// The judgement in force: that at ingest, or the last one after it. A duty
 /// that was not done is judged by its code.
 pub(crate) fn outcome(row: &EventRow, rejudged: &[Rejudgement]) -> Outcome {
-    if let Act::House(HouseRecord::OverdueFound { code, .. }) = &row.entry.act {
-        return clause::class(code).unwrap_or(Outcome::Violation);
+    if let Some(outcome) = overdue_outcome(&row.entry) {
+        return outcome;
     }
     let judgement = in_force(row, rejudged);
     Outcome::from_code(judgement.outcome_code).unwrap_or_default()

@@ -9,6 +9,7 @@ mod subject;
 
 mod filter;
 mod page;
+mod work;
 
 mod flow;
 mod registry;
@@ -45,10 +46,13 @@ pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub use work::MAX_ROWS;
+pub(crate) use work::Waiting;
 
 use crate::read_model::{ReadModel, Visible};
 use clause::Rulebook;
 use page::TokenKey;
+use work::Work;
 
 /// Everything that answers are made from; clones share it.
 #[derive(Clone)]
@@ -58,6 +62,7 @@ pub struct QueryState {
     pub(crate) read_model: ReadModel,
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
+    pub(crate) work: Work,
 }
 
 impl QueryState {
@@ -70,7 +75,27 @@ impl QueryState {
             read_model,
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
+            work: Work::default(),
         }
+    }
+
+    /// At most so many rows are read for one question, instead of
+    /// [`MAX_ROWS`].
+    #[must_use]
+    pub fn with_max_rows(mut self, max_rows: u64) -> Self {
+        self.work = self.work.with_max_rows(max_rows);
+        self
+    }
+
+    /// The same for one question, until its deadline and until what is returned
+    /// beside it is dropped.
+    pub(crate) fn until(&self, deadline: std::time::Instant) -> (Self, Waiting) {
+        let (work, waiting) = self.work.until(deadline);
+        let state = Self {
+            work,
+            ..self.clone()
+        };
+        (state, waiting)
     }
 
     /// Other rules than the compiled ones: clauses are looked up in them, and

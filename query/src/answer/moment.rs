@@ -42,6 +42,11 @@ pub(crate) struct AsOf {
 }
 
 impl AsOf {
+    /// Whether it looks at everything that there is.
+    pub(crate) fn is_now(&self) -> bool {
+        (self.event_time_ns, self.recorded_time_ns) == (i64::MAX, i64::MAX)
+    }
+
     pub(crate) fn read(as_of: Option<&v1::AsOf>, faults: &mut Faults) -> Self {
         let mut moment =
             |moment: Option<&Timestamp>, field| read(moment, field, faults).unwrap_or(i64::MAX);

@@ -218,10 +218,8 @@ impl Page {
             let descriptor = shard.descriptor.clone();
             shards.insert(token.shard, VisibleShard { descriptor, head });
         }
-        Ok(Visible {
-            shards,
-            following: visible.following.clone(),
-        })
+        let head = Visible::bare(shards, visible.following.clone());
+        Ok(state.read_model.with_kept(head))
     }
 
     /// The token of the next page, which starts after `last`.

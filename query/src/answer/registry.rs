@@ -9,7 +9,7 @@ use custody_proto::v1;
 
 use super::QueryState;
 use super::error::QueryError;
-use crate::read_model::{Party, Visible};
+use crate::read_model::{Destination, Party, Recipient, Visible};
 
 /// Organisations as they were known up to a head, at a recorded time.
 pub(crate) struct Registry<'a> {
@@ -46,6 +46,18 @@ impl<'a> Registry<'a> {
             .borrow_mut()
             .insert(id.to_owned(), Rc::clone(&party));
         Ok(party)
+    }
+
+    /// The country that data went to, of a kept row.
+    pub(crate) fn destination(
+        &self,
+        recipient: &Recipient,
+        destination: Destination,
+    ) -> Result<String, QueryError> {
+        match destination {
+            Destination::Said(country) => Ok(country),
+            Destination::Registered => Ok(self.registered(&recipient.id)?.country.clone()),
+        }
     }
 
     /// What an answer shows of a party: the registered name, and category and

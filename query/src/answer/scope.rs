@@ -7,7 +7,7 @@ use custody_ledger::id::{EventTag, SubjectReference};
 
 use super::QueryState;
 use super::error::QueryError;
-use super::filter::Filter;
+use super::filter::{Filter, Member};
 use super::flow::Flow;
 use super::judgement;
 use super::moment::AsOf;
@@ -85,6 +85,12 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// Whether kept rows tell the answer: it is about the present, and nothing
+    /// is asked for but what makes a row.
+    pub(crate) fn is_told_by_kept(&self, filter: &Filter, told: &[Member]) -> bool {
+        self.head.has_kept() && self.as_of.is_now() && filter.asks_only_for(told)
+    }
+
     /// Visits every row that matches, in order of event time, shard and
     /// sequence or the other way round, until `visit` has had enough and
     /// returns `false`.
@@ -116,7 +122,9 @@ impl<'a> Scope<'a> {
                 .events(&reference, &window.0, &window.1);
             streams.push(Stream::new(rows, course.descending)?);
         }
+        let mut meter = self.state.work.meter();
         while let Some((person, row)) = next_of(&mut streams, course.descending)? {
+            meter.row()?;
             if (course.after == Some(row.place) && !course.again)
                 || row.place.sequence >= self.head.size(&row.place.shard)
                 || row.recorded_time_ns > self.as_of.recorded_time_ns

@@ -1,5 +1,5 @@
-//! Rows that are added up from entries, in order of their key, and pages of
-//! them.
+//! Rows that are added up from entries or from kept rows, in order of their
+//! key, and pages of them.
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,37 +12,69 @@ use super::QueryState;
 use super::error::QueryError;
 use super::page::Page;
 use super::scope::Seen;
-use crate::read_model::Visible;
+use crate::read_model::{Cell, Place, Visible};
 
 /// What every row adds up.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) count: u64,
-    pub(crate) first_ns: i64,
-    pub(crate) last_ns: i64,
+    first: Option<Place>,
+    last: Option<Place>,
     pub(crate) categories: BTreeSet<String>,
     worst: Outcome,
 }
 
 impl Tally {
-    fn new(seen: &Seen) -> Self {
-        let time = seen.row.entry.event_time_ns;
+    const fn new() -> Self {
         Self {
             count: 0,
-            first_ns: time,
-            last_ns: time,
+            first: None,
+            last: None,
             categories: BTreeSet::new(),
             worst: Outcome::NotJudged,
         }
     }
 
-    fn add(&mut self, seen: &Seen) {
-        let entry = &seen.row.entry;
+    /// Notes that there are entries from the one place to the other, and says
+    /// whether none before was earlier.
+    fn spans(&mut self, first: Place, last: Place) -> bool {
+        let is_first = self.first.is_none_or(|known| first < known);
+        if is_first {
+            self.first = Some(first);
+        }
+        if self.last.is_none_or(|known| last > known) {
+            self.last = Some(last);
+        }
+        is_first
+    }
+
+    fn add(&mut self, seen: &Seen) -> bool {
         self.count += 1;
-        self.first_ns = self.first_ns.min(entry.event_time_ns);
-        self.last_ns = self.last_ns.max(entry.event_time_ns);
-        self.categories.extend(entry.categories.iter().cloned());
+        for category in &seen.row.entry.categories {
+            if !self.categories.contains(category) {
+                self.categories.insert(category.clone());
+            }
+        }
         self.worst = self.worst.max(seen.outcome());
+        self.spans(seen.row.place, seen.row.place)
+    }
+
+    fn add_kept(&mut self, cell: &Cell) -> Option<bool> {
+        let (first, last) = (cell.first()?.place, cell.last()?.place);
+        self.count += cell.count;
+        self.categories.extend(cell.categories.keys().cloned());
+        self.worst = self.worst.max(cell.worst());
+        Some(self.spans(first, last))
+    }
+
+    /// When the first of the entries happened.
+    pub(crate) fn first_ns(&self) -> i64 {
+        self.first.map_or(0, |place| place.event_time_ns)
+    }
+
+    /// When the last of the entries happened.
+    pub(crate) fn last_ns(&self) -> i64 {
+        self.last.map_or(0, |place| place.event_time_ns)
     }
 
     /// The worst judgement among the events.
@@ -56,23 +88,66 @@ pub(crate) struct Table<K, M> {
     rows: BTreeMap<K, (Tally, M)>,
 }
 
-impl<K: Ord + Clone + Encode + Decode<()>, M> Table<K, M> {
+impl<K: Ord, M> Table<K, M> {
     pub(crate) fn new() -> Self {
         Self {
             rows: BTreeMap::new(),
         }
     }
 
-    /// Counts an entry in a row and gives what else the row adds up.
-    pub(crate) fn count(&mut self, key: K, seen: &Seen, start: impl FnOnce() -> M) -> &mut M {
-        let (tally, more) = match self.rows.entry(key) {
+    fn row(&mut self, key: K, start: impl FnOnce() -> M) -> &mut (Tally, M) {
+        match self.rows.entry(key) {
             Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert((Tally::new(seen), start())),
-        };
-        tally.add(seen);
-        more
+            Slot::Vacant(slot) => slot.insert((Tally::new(), start())),
+        }
     }
 
+    /// Counts an entry in a row. Gives what else the row adds up, and whether
+    /// no entry before was earlier.
+    pub(crate) fn count(
+        &mut self,
+        key: K,
+        seen: &Seen,
+        start: impl FnOnce() -> M,
+    ) -> (&mut M, bool) {
+        let (tally, more) = self.row(key, start);
+        let is_first = tally.add(seen);
+        (more, is_first)
+    }
+
+    /// Counts a kept row in a row, as [`Table::count`]; `None` where it does
+    /// not know its first or last entry any more.
+    pub(crate) fn count_kept(
+        &mut self,
+        key: K,
+        cell: &Cell,
+        start: impl FnOnce() -> M,
+    ) -> Option<(&mut M, bool)> {
+        let (tally, more) = self.row(key, start);
+        let is_first = tally.add_kept(cell)?;
+        Some((more, is_first))
+    }
+
+    /// How many rows there are behind one.
+    pub(crate) fn len_after(&self, last: Option<&K>) -> usize {
+        match last {
+            Some(last) => self
+                .rows
+                .range((Bound::Excluded(last), Bound::Unbounded))
+                .count(),
+            None => self.rows.len(),
+        }
+    }
+
+    /// All rows.
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = (K, Tally, M)> {
+        self.rows
+            .into_iter()
+            .map(|(key, (tally, more))| (key, tally, more))
+    }
+}
+
+impl<K: Ord + Clone + Encode + Decode<()>, M> Table<K, M> {
     /// The rows of a page and the token of the next.
     pub(crate) fn page<R>(
         mut self,
@@ -99,7 +174,10 @@ impl<K: Ord + Clone + Encode + Decode<()>, M> Table<K, M> {
             shown.push(show(key, tally, more));
         }
         let token = match last {
-            Some(last) if more => page.next(&state.tokens, head, &last)?,
+            Some(last) if more => {
+                state.read_model.hold(head);
+                page.next(&state.tokens, head, &last)?
+            }
             _ => String::new(),
         };
         Ok((shown, token))

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord};
-use custody_ledger::id::ShardId;
+use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord, Outcome};
+use custody_ledger::id::{ShardId, SubjectReference};
 use custody_ledger::{Block, Head};
 
 use super::ReadModelError;
@@ -12,7 +12,13 @@ use super::finding::{self, FindingRow, RejudgementRow};
 use super::key::{
     self, EVENT_KEY_BYTES, Place, REJUDGEMENT_KEY_BYTES, RETRACTION_KEY_BYTES, RetractionKey,
 };
+use super::link;
 use super::row::{self, PartyRow};
+use super::settle::Round;
+
+/// Under which reference entries stand that are nobody's. No person has it:
+/// references are random.
+pub(super) const NOBODY: SubjectReference = SubjectReference([0; 16]);
 
 /// Rows on their way into the store, and the heads that they end at.
 #[derive(Default)]
@@ -22,6 +28,14 @@ pub(super) struct Rows {
     pub(super) parties: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) findings: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) rejudgements: Vec<([u8; REJUDGEMENT_KEY_BYTES], Vec<u8>)>,
+    /// From tags to events; keys only.
+    pub(super) ties: Vec<Vec<u8>>,
+    /// From entries to what time found about them; keys only.
+    pub(super) about: Vec<Vec<u8>>,
+    /// From recipients and systems to persons.
+    pub(super) held: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What kept rows are changed by.
+    pub(super) round: Round,
     /// The newest head of every shard that moved. One a shard: the store gives
     /// no order to two values of a key in a batch.
     pub(super) heads: HashMap<ShardId, Head>,
@@ -88,19 +102,39 @@ impl Rows {
         // another copy of what it opened, not even sealed.
         let has_sealed = !std::mem::take(&mut entry.sealed).is_empty();
         self.findings(recorded_time_ns, height, has_sealed, place, &entry)?;
+        let value = row::encode_event(recorded_time_ns, height, has_sealed, &entry)?;
+        self.bytes += EVENT_KEY_BYTES + value.len();
+        let whose = entry.subject.unwrap_or(NOBODY);
+        self.events.push((key::event_key(&whose, &place), value));
+        self.links(recorded_time_ns, place, &entry)?;
+        self.round.entries.push((place, entry));
+        Ok(())
+    }
+
+    fn links(
+        &mut self,
+        recorded_time_ns: i64,
+        place: Place,
+        entry: &Entry,
+    ) -> Result<(), ReadModelError> {
         let Some(subject) = entry.subject else {
             return Ok(());
         };
+        self.ties.extend(link::ties_of(entry, &place));
+        self.about.extend(link::about_of(entry, &place));
+        self.held
+            .extend(link::held_of(recorded_time_ns, entry, &place)?);
         if let Act::Retraction { of } = &entry.act {
             let key = RetractionKey {
                 subject,
                 of: *of,
-                shard,
-                sequence,
+                shard: place.shard,
+                sequence: place.sequence,
             };
             self.bytes += RETRACTION_KEY_BYTES + 8;
             self.retractions
                 .push((key.encode(), row::encode_recorded(recorded_time_ns)));
+            self.round.retracted.insert((subject, *of));
         }
         if let Act::House(HouseRecord::Rejudged {
             shard,
@@ -119,12 +153,15 @@ impl Rows {
                 judgement: judgement.clone(),
             })?;
             self.bytes += REJUDGEMENT_KEY_BYTES + value.len();
-            self.rejudgements
-                .push((key::rejudgement_key(&subject, &of, sequence), value));
+            let key = key::rejudgement_key(&subject, &of, place.sequence);
+            self.rejudgements.push((key, value));
+            let outcome = Outcome::from_code(judgement.outcome_code).unwrap_or_default();
+            let again = (subject, place.event_time_ns, place.sequence, outcome);
+            let last = self.round.rejudged.entry(of).or_insert(again);
+            if last.2 < again.2 {
+                *last = again;
+            }
         }
-        let value = row::encode_event(recorded_time_ns, height, has_sealed, &entry)?;
-        self.bytes += EVENT_KEY_BYTES + value.len();
-        self.events.push((key::event_key(&subject, &place), value));
         Ok(())
     }
 

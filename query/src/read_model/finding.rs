@@ -2,8 +2,9 @@
 //! finding stands; what it says is read from the entry or the re-judgement.
 
 use bincode::{Decode, Encode};
-use custody_ledger::entry::{Entry, EntryRef, HouseRecord, Judgement};
+use custody_ledger::entry::{Entry, EntryRef, HouseRecord, Judgement, Outcome};
 use custody_ledger::id::{EventTag, ShardId, SubjectReference};
+use custody_policy::FindingCode;
 
 use super::ReadModelError;
 use super::key::{self, Place};
@@ -168,6 +169,20 @@ pub(crate) fn policy_of_overdue(entry: &Entry, clauses: &[String]) -> String {
     }
     let policy = clauses.first().and_then(|clause| clause.rsplit_once('.'));
     policy.map_or_else(|| entry.policy.clone(), |(policy, _)| policy.to_owned())
+}
+
+/// The outcome of a duty that was not done in time, by its code; `None` of
+/// other entries.
+pub(crate) fn overdue_outcome(entry: &Entry) -> Option<Outcome> {
+    let custody_ledger::entry::Act::House(HouseRecord::OverdueFound { code, .. }) = &entry.act
+    else {
+        return None;
+    };
+    let class = FindingCode::from_name(code).map(FindingCode::class);
+    Some(match class {
+        Some(custody_policy::Outcome::Gap) => Outcome::Gap,
+        _ => Outcome::Violation,
+    })
 }
 
 pub(super) fn decode_finding(

@@ -18,7 +18,7 @@ use crate::service::metric;
 const TURN_BYTES: usize = 8 << 20;
 
 /// Rows are written once they come to so many bytes.
-const ROUND_BYTES: usize = 64 << 20;
+const ROUND_BYTES: usize = 32 << 20;
 
 /// How often the thread looks up without being woken, to see that it should
 /// stop or that the ledger failed.
@@ -179,14 +179,17 @@ impl ReadModel {
             }
         }
         if !rows.heads.is_empty() {
-            self.inner.store.write(rows)?;
+            self.inner.store.write(&self.inner.touched, rows)?;
             changed = true;
         }
         if changed {
-            // Published after the write: whoever sees a size finds its rows.
-            self.inner
-                .publisher
-                .update(|visible| visible.shards = shards);
+            // Published after the write: whoever sees a size finds its rows,
+            // and kept rows as they stand now, before anything else is written.
+            let view = self.inner.store.view();
+            self.inner.publisher.update(|visible| {
+                visible.shards = shards;
+                visible.view = Some(view);
+            });
         }
         Ok(CatchUp {
             taken_in: self.visible().entries(),

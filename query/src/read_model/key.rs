@@ -1,6 +1,7 @@
 //! Keys: fixed-width, big-endian, so that bytewise order is the order of
 //! answers. `FORMAT.md` has the table.
 
+use bincode::{Decode, Encode};
 use custody_ledger::entry::EntryRef;
 use custody_ledger::id::{EventTag, ShardId, SubjectReference};
 
@@ -18,7 +19,7 @@ const _: () =
 
 /// Where an event stands among a person's events: by time, then shard, then
 /// sequence. The derived order is the order of answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Place {
     /// When it happened, nanoseconds since 1970 UTC.
     pub event_time_ns: i64,

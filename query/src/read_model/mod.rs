@@ -11,16 +11,29 @@
 //! persons, and later judgements by the entry that was judged again. A block's
 //! rows follow from that block alone: what a later judgement supersedes is
 //! joined when asked, so that it does not matter which shard was read first.
+//! Kept rows (who received what, what went abroad, the register of processing)
+//! do change with what comes later, and each [`Visible`] sees them as they stood
+//! at its head.
 //!
 //! Nothing that was sealed is in here; a row names the block that holds it.
 
-mod apply;
 mod error;
-mod finding;
-mod follow;
 mod key;
 mod row;
+
+mod finding;
+mod link;
+
+mod cell;
+mod kept;
+
+mod apply;
+mod settle;
 mod store;
+mod write;
+
+mod follow;
+mod held_views;
 mod visible;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,17 +47,26 @@ use custody_ledger::{Head, Ledger, ShardDescriptor};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+pub use cell::{Cell, Counts, Mark};
 pub use error::ReadModelError;
-pub(crate) use finding::policy_of_overdue;
 pub use finding::{FindingKey, FindingRow, FindingsFrom, Rejudgement};
+pub(crate) use finding::{overdue_outcome, policy_of_overdue};
 pub use follow::{CatchUp, Follower};
+pub use kept::{AbroadKey, ActivityKey, Destination, ReceivedKey, Recipient};
+pub(crate) use kept::{is_abroad, is_processing, purposes_of, safeguard};
 pub use key::Place;
+pub use link::{Held, HeldRow, Holder, Tie};
 pub use row::EventRow;
-pub use store::{EventRows, FindingRows};
+pub use store::{AllEvents, EventRows, FindingRows, HeldRows};
 pub use visible::{Following, Visible, VisibleShard};
 
+use held_views::HeldViews;
+use settle::Touched;
 use store::Store;
 use visible::Publisher;
+
+/// Under which reference entries stand that are nobody's.
+pub const NOBODY: SubjectReference = apply::NOBODY;
 
 /// How the read model is kept.
 #[derive(Clone, Debug)]
@@ -82,6 +104,8 @@ struct Inner {
     directory: PathBuf,
     ledger: LedgerId,
     store: Store,
+    touched: Touched,
+    held: Mutex<HeldViews>,
     publisher: Publisher,
     /// Held while rows are taken in: one writer at a time.
     writer: Mutex<()>,
@@ -108,7 +132,7 @@ impl ReadModel {
             Err(_) => false,
         };
         if known {
-            return Ok(Self::over(directory, ledger, store, positions?));
+            return Self::over(directory, ledger, store, positions?);
         }
         tracing::warn!("the read model does not fit the ledger and is made anew");
         drop(store);
@@ -138,10 +162,17 @@ impl ReadModel {
         options: &ReadModelOptions,
     ) -> Result<Self, ReadModelError> {
         let store = Store::create(directory, ledger.id(), options)?;
-        Ok(Self::over(directory, ledger, store, Vec::new()))
+        Self::over(directory, ledger, store, Vec::new())
     }
 
-    fn over(directory: &Path, ledger: &Ledger, store: Store, positions: Vec<Head>) -> Self {
+    fn over(
+        directory: &Path,
+        ledger: &Ledger,
+        store: Store,
+        positions: Vec<Head>,
+    ) -> Result<Self, ReadModelError> {
+        let touched = Touched::default();
+        store.touch(&touched)?;
         let positions: HashMap<_, _> = positions
             .into_iter()
             .map(|head| (head.shard, head))
@@ -156,16 +187,19 @@ impl ReadModel {
         let visible = Visible {
             shards,
             following: Following::CatchingUp,
+            view: Some(store.view()),
         };
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 directory: directory.to_owned(),
                 ledger: ledger.id(),
                 store,
+                touched,
+                held: Mutex::default(),
                 publisher: Publisher::new(visible),
                 writer: Mutex::new(()),
             }),
-        }
+        })
     }
 
     /// Where it lies.
@@ -199,6 +233,17 @@ impl ReadModel {
         self.inner.publisher.wait_until(deadline, enough)
     }
 
+    /// Remembers for a while how kept rows stand at these heads: pages of an
+    /// answer rest on the head of its first.
+    pub(crate) fn hold(&self, visible: &Visible) {
+        self.inner.held.lock().hold(visible);
+    }
+
+    /// The same heads with kept rows, where it is known how they stood.
+    pub(crate) fn with_kept(&self, head: Visible) -> Visible {
+        self.inner.held.lock().give(head, &self.visible())
+    }
+
     /// A person's events from `first` to `last`, both included, in order.
     pub fn events(&self, subject: &SubjectReference, first: &Place, last: &Place) -> EventRows {
         self.inner.store.events(subject, first, last)
@@ -226,18 +271,50 @@ impl ReadModel {
         subject: &SubjectReference,
         at: &EntryRef,
     ) -> Result<Option<EventRow>, ReadModelError> {
-        let all = self.events(
-            subject,
-            &Place::first_at(i64::MIN),
-            &Place::last_at(i64::MAX),
-        );
-        for row in all {
-            let row = row?;
-            if (row.place.shard, row.place.sequence) == (at.shard, at.sequence) {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
+        self.inner.store.find_event(subject, at)
+    }
+
+    /// Where a person's events stand that are tied to a tag, in order.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn tied(
+        &self,
+        subject: &SubjectReference,
+        tag: &EventTag,
+        tie: Tie,
+    ) -> Result<Vec<Place>, ReadModelError> {
+        self.inner.store.tied(subject, tag, tie)
+    }
+
+    /// What a recipient or a system had, by person and then by time, from a
+    /// person on.
+    pub fn held(&self, holder: &Holder, from: &SubjectReference) -> HeldRows {
+        self.inner.store.held(holder, from)
+    }
+
+    /// Everybody's entries in the order of the references; those that are
+    /// nobody's first, under [`NOBODY`].
+    pub fn all_events(&self) -> AllEvents {
+        self.inner.store.all_events()
+    }
+
+    /// `false` where no event of this person was taken back, as far as anything
+    /// was taken in.
+    pub fn may_have_retracted(&self, subject: &SubjectReference) -> bool {
+        self.inner.touched.may_have_retracted(subject)
+    }
+
+    /// `false` where this event was not taken back, as far as anything was taken
+    /// in.
+    pub fn may_be_retracted(&self, subject: &SubjectReference, tag: &EventTag) -> bool {
+        self.inner.touched.may_be_retracted(subject, tag)
+    }
+
+    /// `false` where this entry was not judged again, as far as anything was
+    /// taken in.
+    pub fn may_be_rejudged(&self, of: &EntryRef) -> bool {
+        self.inner.touched.may_be_rejudged(of)
     }
 
     /// Findings over all persons, in the order of their keys.

@@ -104,6 +104,24 @@ pub(super) fn decode<T: Decode<()>>(rows: &'static str, value: &[u8]) -> Result<
     }
 }
 
+/// Rows that there are many of: bincode's standard configuration, in which a
+/// small number is one byte.
+pub(super) fn encode_short<T: Encode>(row: &T) -> Result<Vec<u8>, ReadModelError> {
+    bincode::encode_to_vec(row, bincode::config::standard())
+        .map_err(|error| ReadModelError::EncodeRow(error.to_string()))
+}
+
+pub(super) fn decode_short<T: Decode<()>>(
+    rows: &'static str,
+    value: &[u8],
+) -> Result<T, ReadModelError> {
+    let config = bincode::config::standard().with_limit::<MAX_ENTRY_BYTES>();
+    match bincode::decode_from_slice(value, config) {
+        Ok((row, read)) if read == value.len() => Ok(row),
+        _ => Err(ReadModelError::DamagedRow { rows }),
+    }
+}
+
 pub(super) fn decode_shard(key: &[u8]) -> Result<ShardId, ReadModelError> {
     let bytes: [u8; 16] = key
         .try_into()

@@ -6,37 +6,42 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use custody_ledger::Head;
+use custody_ledger::entry::{EntryRef, Outcome};
 use custody_ledger::id::{EventTag, LedgerId, ShardId, SubjectReference};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
-use super::apply::Rows;
+use super::cell::Cell;
 use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, RejudgementRow};
+use super::kept::{RowKey, Table};
 use super::key::{self, Place, RetractionKey};
+use super::link::{self, HeldRow, Holder, Tie};
 use super::row::{self, EventRow, PartyRow, PositionRow};
+use super::settle::Touched;
 use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
 
 /// Rises whenever a key or a value changes; any other one is rebuilt.
-pub(super) const READ_MODEL_VERSION: u32 = 3;
+pub(super) const READ_MODEL_VERSION: u32 = 4;
 
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
 const DATABASE_DIRECTORY: &str = "db";
 
-/// From so many events on, rows are sorted and written as tables of their own
-/// instead of through the journal. Smaller runs would leave too many tables.
-const BULK_EVENTS: usize = 50_000;
-
 const MEMTABLE_BYTES: u64 = 32 << 20;
 
 pub(super) struct Store {
-    database: Database,
-    events: Keyspace,
-    retractions: Keyspace,
-    parties: Keyspace,
-    findings: Keyspace,
-    rejudgements: Keyspace,
-    positions: Keyspace,
+    pub(super) database: Database,
+    pub(super) events: Keyspace,
+    pub(super) retractions: Keyspace,
+    pub(super) parties: Keyspace,
+    pub(super) findings: Keyspace,
+    pub(super) rejudgements: Keyspace,
+    pub(super) ties: Keyspace,
+    pub(super) about: Keyspace,
+    pub(super) held: Keyspace,
+    pub(super) kept: Keyspace,
+    pub(super) positions: Keyspace,
+    pub(super) meta: Keyspace,
     /// Dropped after the database, so that nobody deletes it while it closes.
     _lock: Arc<fs::File>,
 }
@@ -56,6 +61,11 @@ impl Store {
         match Self::open_database(directory, &lock, options) {
             Err(error) => {
                 tracing::warn!(%error, "the read model cannot be opened and is made anew");
+                Self::make(directory, lock, ledger, options)
+            }
+            Ok(store) if store.was_interrupted()? => {
+                tracing::warn!("a bulk write of the read model was interrupted; it is made anew");
+                drop(store);
                 Self::make(directory, lock, ledger, options)
             }
             opened => opened,
@@ -107,67 +117,15 @@ impl Store {
             parties: keyspace("parties")?,
             findings: keyspace("findings")?,
             rejudgements: keyspace("rejudgements")?,
+            ties: keyspace("ties")?,
+            about: keyspace("about")?,
+            held: keyspace("held")?,
+            kept: keyspace("kept")?,
             positions: keyspace("positions")?,
+            meta: keyspace("meta")?,
             database,
             _lock: Arc::clone(lock),
         })
-    }
-
-    /// Writes rows, and the position that they end at not before them: in the
-    /// same batch, or after tables that are already on disk.
-    pub(super) fn write(&self, mut rows: Rows) -> Result<(), ReadModelError> {
-        if rows.events.len() >= BULK_EVENTS {
-            // A crash between this and the batch repeats the rows: the same
-            // keys get the same values again.
-            rows.events.sort_unstable_by_key(|row| row.0);
-            let mut ingestion = self.events.start_ingestion()?;
-            for (key, value) in std::mem::take(&mut rows.events) {
-                ingestion.write(key, value)?;
-            }
-            ingestion.finish()?;
-        }
-        if rows.findings.len() >= BULK_EVENTS {
-            rows.findings.sort_unstable();
-            let mut ingestion = self.findings.start_ingestion()?;
-            for (key, value) in std::mem::take(&mut rows.findings) {
-                ingestion.write(key, value)?;
-            }
-            ingestion.finish()?;
-        }
-        let mut batch = self.database.batch();
-        for (key, value) in rows.events {
-            batch.insert(&self.events, key, value);
-        }
-        for (key, value) in rows.retractions {
-            batch.insert(&self.retractions, key, value);
-        }
-        for (key, value) in rows.parties {
-            batch.insert(&self.parties, key, value);
-        }
-        for (key, value) in rows.findings {
-            batch.insert(&self.findings, key, value);
-        }
-        for (key, value) in rows.rejudgements {
-            batch.insert(&self.rejudgements, key, value);
-        }
-        for head in rows.heads.values() {
-            let position = PositionRow {
-                blocks: head.blocks,
-                size: head.size,
-                next_offset: head.next_offset,
-                chain_head: head.chain_head,
-                block_digest: head.block_digest,
-                recorded_time_ns: head.recorded_time_ns,
-                epoch: head.epoch,
-            };
-            batch.insert(
-                &self.positions,
-                *head.shard.as_bytes(),
-                row::encode(&position)?,
-            );
-        }
-        batch.commit()?;
-        Ok(())
     }
 
     /// How far each shard has been taken in.
@@ -265,6 +223,125 @@ impl Store {
         Ok(found)
     }
 
+    /// Whether an event of a person was taken back, as far as was taken in.
+    pub(super) fn has_retraction(
+        &self,
+        subject: &SubjectReference,
+        tag: &EventTag,
+    ) -> Result<bool, ReadModelError> {
+        let prefix = key::retraction_prefix(subject, tag);
+        let first = self.retractions.prefix(prefix).next();
+        Ok(first.map(fjall::Guard::key).transpose()?.is_some())
+    }
+
+    /// The number and the outcome of the last judgement of an entry after the
+    /// one at ingest.
+    pub(super) fn last_rejudgement(
+        &self,
+        subject: &SubjectReference,
+        of: &EntryRef,
+    ) -> Result<Option<(u64, Outcome)>, ReadModelError> {
+        let known = self.rejudgements(&key::rejudgement_prefix(subject, of))?;
+        Ok(known.last().map(|last| {
+            let outcome = Outcome::from_code(last.judgement.outcome_code);
+            (last.sequence, outcome.unwrap_or_default())
+        }))
+    }
+
+    /// Every event that was taken back and every entry that was judged again.
+    pub(super) fn touch(&self, touched: &Touched) -> Result<(), ReadModelError> {
+        for guard in self.retractions.iter() {
+            let key = RetractionKey::decode(&guard.key()?).ok_or(ReadModelError::DamagedRow {
+                rows: "retractions",
+            })?;
+            touched.add(std::iter::once((key.subject, key.of)), std::iter::empty());
+        }
+        for guard in self.rejudgements.iter() {
+            let (of, _) =
+                key::read_rejudgement_key(&guard.key()?).ok_or(ReadModelError::DamagedRow {
+                    rows: "rejudgements",
+                })?;
+            touched.add(std::iter::empty(), std::iter::once(of));
+        }
+        Ok(())
+    }
+
+    /// Where the events stand that are tied to a tag.
+    pub(super) fn tied(
+        &self,
+        subject: &SubjectReference,
+        tag: &EventTag,
+        tie: Tie,
+    ) -> Result<Vec<Place>, ReadModelError> {
+        let rows = self.ties.prefix(link::tie_prefix(subject, tag, tie));
+        places("ties", rows)
+    }
+
+    /// Where the entries stand that say what time found about an entry.
+    pub(super) fn about(
+        &self,
+        subject: &SubjectReference,
+        of: &EntryRef,
+    ) -> Result<Vec<Place>, ReadModelError> {
+        places("about", self.about.prefix(link::about_prefix(subject, of)))
+    }
+
+    /// What a recipient or a system had, by person and then by time, from a
+    /// person on.
+    pub(super) fn held(&self, holder: &Holder, from: &SubjectReference) -> HeldRows {
+        let prefix = holder.prefix();
+        let mut first = prefix.clone();
+        first.extend_from_slice(from.as_bytes());
+        let mut end = prefix;
+        // The byte after the NUL that ends the id.
+        if let Some(last) = end.last_mut() {
+            *last = 1;
+        }
+        HeldRows {
+            rows: self.held.range(first..end),
+        }
+    }
+
+    /// One event of a person whose time is not known: looked for among the
+    /// person's events.
+    pub(super) fn find_event(
+        &self,
+        subject: &SubjectReference,
+        at: &EntryRef,
+    ) -> Result<Option<EventRow>, ReadModelError> {
+        for row in self.events(
+            subject,
+            &Place::first_at(i64::MIN),
+            &Place::last_at(i64::MAX),
+        ) {
+            let row = row?;
+            if (row.place.shard, row.place.sequence) == (at.shard, at.sequence) {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Everybody's entries, in the order of the references, nobody's first.
+    pub(super) fn all_events(&self) -> AllEvents {
+        AllEvents {
+            rows: self.events.iter(),
+        }
+    }
+
+    /// The value of a kept row as it stands now.
+    pub(super) fn kept_now(&self, key: &[u8]) -> Result<Option<fjall::Slice>, ReadModelError> {
+        Ok(self.kept.get(key)?)
+    }
+
+    /// Everything as it stands now.
+    pub(super) fn view(&self) -> View {
+        View {
+            snapshot: self.database.snapshot(),
+            kept: self.kept.clone(),
+        }
+    }
+
     /// The registrations of an organisation, in the order of the house shard.
     pub(super) fn parties(&self, id: &str) -> Result<Vec<(u64, PartyRow)>, ReadModelError> {
         let damaged = || ReadModelError::DamagedRow { rows: "parties" };
@@ -280,6 +357,60 @@ impl Store {
     /// Makes everything written so far survive a power loss.
     pub(super) fn persist(&self) -> Result<(), ReadModelError> {
         Ok(self.database.persist(fjall::PersistMode::SyncAll)?)
+    }
+}
+
+fn places(rows: &'static str, found: fjall::Iter) -> Result<Vec<Place>, ReadModelError> {
+    let place = |guard: fjall::Guard| {
+        link::place_of(&guard.key()?).ok_or(ReadModelError::DamagedRow { rows })
+    };
+    found.map(place).collect()
+}
+
+/// Kept rows as they stood at one moment, whatever comes after it. Clones share
+/// it.
+#[derive(Clone)]
+pub(super) struct View {
+    snapshot: fjall::Snapshot,
+    kept: Keyspace,
+}
+
+impl View {
+    /// A table's rows from a key on, both without the table's prefix.
+    pub(super) fn rows<K: RowKey>(
+        &self,
+        table: Table<'_>,
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<(K, Cell), ReadModelError>> + use<K> {
+        let prefix = table.prefix();
+        let mut first = prefix.clone();
+        first.extend_from_slice(from);
+        let rows = self.snapshot.range(&self.kept, first..);
+        let damaged = || ReadModelError::DamagedRow { rows: "kept" };
+        let rows = rows.map(move |guard| {
+            let (key, value) = guard.into_inner()?;
+            let Some(mut rest) = key.strip_prefix(&prefix[..]) else {
+                return Ok(None);
+            };
+            let row = K::take(&mut rest).filter(|_| rest.is_empty());
+            let cell = row::decode_short("kept", &value)?;
+            Ok(Some((row.ok_or_else(damaged)?, cell)))
+        });
+        rows.map_while(Result::transpose)
+    }
+
+    /// The one row of a table that has no more.
+    pub(super) fn row(&self, table: Table<'_>) -> Result<Cell, ReadModelError> {
+        let value = self.snapshot.get(&self.kept, table.prefix())?;
+        value.map_or(Ok(Cell::default()), |value| {
+            row::decode_short("kept", &value)
+        })
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("View")
     }
 }
 
@@ -322,6 +453,42 @@ impl Iterator for EventRows {
 impl DoubleEndedIterator for EventRows {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.rows.as_mut()?.next_back().map(event_row)
+    }
+}
+
+/// What a recipient or a system had.
+pub struct HeldRows {
+    rows: fjall::Iter,
+}
+
+impl Iterator for HeldRows {
+    type Item = Result<HeldRow, ReadModelError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            link::read_held(&key, &value)
+        };
+        self.rows.next().map(read)
+    }
+}
+
+/// Everybody's entries.
+pub struct AllEvents {
+    rows: fjall::Iter,
+}
+
+impl Iterator for AllEvents {
+    type Item = Result<(SubjectReference, EventRow), ReadModelError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let read = |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner()?;
+            let (subject, place) =
+                key::read_event_key(&key).ok_or(ReadModelError::DamagedRow { rows: "events" })?;
+            Ok((subject, row::decode_event(place, &value)?))
+        };
+        self.rows.next().map(read)
     }
 }
 

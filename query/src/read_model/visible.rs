@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use custody_ledger::id::ShardId;
+use custody_ledger::id::{ShardId, SubjectReference};
 use custody_ledger::{Head, ShardDescriptor};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
+
+use super::ReadModelError;
+use super::cell::Cell;
+use super::kept::{AbroadKey, ActivityKey, ReceivedKey, Recipient, RowKey, Table};
+use super::store::View;
 
 /// What the follower is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,9 +43,85 @@ pub struct Visible {
     pub shards: BTreeMap<ShardId, VisibleShard>,
     /// What the follower is doing.
     pub following: Following,
+    /// Kept rows as they stand at these heads; `None` where these are heads of
+    /// another day.
+    pub(super) view: Option<View>,
 }
 
 impl Visible {
+    /// These heads, of which no kept rows are known.
+    pub(crate) fn bare(shards: BTreeMap<ShardId, VisibleShard>, following: Following) -> Self {
+        Self {
+            shards,
+            following,
+            view: None,
+        }
+    }
+
+    /// Whether it is known how kept rows stand at these heads.
+    pub fn has_kept(&self) -> bool {
+        self.view.is_some()
+    }
+
+    /// What of a person's data was received, by recipient, at these heads.
+    /// Nothing where [`Visible::has_kept`] is false, as all of the following.
+    pub fn received(
+        &self,
+        subject: &SubjectReference,
+    ) -> impl Iterator<Item = Result<(ReceivedKey, Cell), ReadModelError>> {
+        self.rows(Table::Received(subject), &[])
+    }
+
+    /// What of a person went abroad.
+    pub fn abroad(
+        &self,
+        subject: &SubjectReference,
+    ) -> impl Iterator<Item = Result<(AbroadKey, Cell), ReadModelError>> {
+        self.rows(Table::Abroad(subject), &[])
+    }
+
+    /// What of everybody was received, in the order of recipients, from one on.
+    pub fn all_received(
+        &self,
+        from: Option<&Recipient>,
+    ) -> impl Iterator<Item = Result<(ReceivedKey, Cell), ReadModelError>> {
+        let from = from.map(Recipient::encode).unwrap_or_default();
+        self.rows(Table::AllReceived, &from)
+    }
+
+    /// What of everybody went abroad.
+    pub fn all_abroad(&self) -> impl Iterator<Item = Result<(AbroadKey, Cell), ReadModelError>> {
+        self.rows(Table::AllAbroad, &[])
+    }
+
+    /// The register of processing.
+    pub fn activities(&self) -> impl Iterator<Item = Result<(ActivityKey, Cell), ReadModelError>> {
+        self.rows(Table::Activities, &[])
+    }
+
+    /// Entries by the number of their kind.
+    pub fn kinds(&self) -> impl Iterator<Item = Result<(u8, Cell), ReadModelError>> {
+        self.rows(Table::Kinds, &[])
+    }
+
+    /// How many entries were taken back.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn taken_back(&self) -> Result<u64, ReadModelError> {
+        let view = self.view.as_ref();
+        view.map_or(Ok(0), |view| Ok(view.row(Table::TakenBack)?.count))
+    }
+
+    fn rows<K: RowKey>(
+        &self,
+        table: Table<'_>,
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<(K, Cell), ReadModelError>> + use<K> {
+        let rows = self.view.as_ref().map(|view| view.rows(table, from));
+        rows.into_iter().flatten()
+    }
+
     /// How many entries of the shard have been taken in; 0 of an unknown one.
     pub fn size(&self, shard: &ShardId) -> u64 {
         self.shards.get(shard).map_or(0, |shard| shard.head.size)

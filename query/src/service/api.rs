@@ -60,7 +60,8 @@ impl LineageApi {
             while Q::SIGNED && !self.is_signed(&wanted, deadline)? {
                 std::thread::sleep(LOOK);
             }
-            question.answer(&self.state, visible)
+            let (state, _waiting) = self.state.until(deadline.0);
+            question.answer(&state, visible)
         };
         answer().map_err(|error| handled(Q::METHOD, &error))
     }
@@ -96,7 +97,8 @@ impl LineageApi {
             .acquire_owned()
             .await
             .map_err(|_| QueryError::Interrupted)?;
-        let state = self.state.clone();
+        // Dropped with this future: nobody works for a caller who went away.
+        let (state, _waiting) = self.state.until(deadline.0);
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             question.answer(&state, visible)

@@ -68,6 +68,8 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::ReadModel(_) => (Code::Internal, "READ_MODEL_FAILED"),
         QueryError::Ledger(_) => (Code::Internal, "LEDGER_FAILED"),
         QueryError::Vault(_) => (Code::Internal, "VAULT_FAILED"),
+        QueryError::TooMuch { .. } => (Code::ResourceExhausted, "TOO_MANY_ROWS"),
+        QueryError::Late => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         QueryError::Interrupted => (Code::Internal, "INTERRUPTED"),
     }
 }
@@ -75,6 +77,7 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
 fn metadata(error: &QueryError) -> HashMap<String, String> {
     let pairs: Vec<(String, String)> = match error {
         QueryError::SubjectAmbiguous { count } => vec![("count".to_owned(), count.to_string())],
+        QueryError::TooMuch { rows } => vec![("rows".to_owned(), rows.to_string())],
         QueryError::Unimplemented(method) => vec![("method".to_owned(), (*method).to_owned())],
         QueryError::ShardUnknown(shard) => vec![("shard".to_owned(), shard.to_string())],
         QueryError::Sealed { shard, sequence } | QueryError::EntryMissing { shard, sequence } => {

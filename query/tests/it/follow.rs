@@ -164,12 +164,12 @@ fn another_format_another_ledger_and_rubbish_start_empty() {
     let directory = world.read_model_directory();
     let stamp = directory.join("STAMP");
     let good = std::fs::read_to_string(&stamp).unwrap();
-    let other_ledger = format!("custody read model 3\nledger {}\n", "0".repeat(32));
+    let other_ledger = format!("custody read model 4\nledger {}\n", "0".repeat(32));
     for text in [
         "",
         "custody read model 0\n",
-        &good.replace("model 3", "model 4"),
-        &good.replace("model 3", "model 2"),
+        &good.replace("model 4", "model 5"),
+        &good.replace("model 4", "model 3"),
         &other_ledger,
     ] {
         world.drop_model();
@@ -220,7 +220,7 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
         world.drop_model();
         std::fs::write(
             &stamp,
-            format!("custody read model 3\nledger {}\n", other.id()),
+            format!("custody read model 4\nledger {}\n", other.id()),
         )
         .unwrap();
         let model = ReadModel::open(
@@ -267,7 +267,7 @@ fn a_long_history_comes_in_as_sorted_tables() {
             draft
         })
         .collect();
-    // More than one bulk of 50,000 events, in both shards.
+    // More than one bulk of 30,000 events, in both shards.
     for round in 0..110 {
         world.commit(round % 2, &drafts);
     }
