@@ -45,7 +45,10 @@ pub mod backup;
 
 pub mod service;
 
-pub use answer::{Ask, OversightFindings, QueryError, QueryState, public_part};
+pub use answer::{
+    Ask, OversightFindings, OversightRecipients, OversightTransfers, QueryError, QueryState,
+    public_part,
+};
 pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
 pub use read_model::{
     CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,

@@ -23,7 +23,7 @@ pub(crate) struct Filter {
     pub(crate) last_ns: Option<i64>,
     kinds: HashSet<u8>,
     pub(crate) purposes: Terms,
-    categories: Terms,
+    pub(crate) categories: Terms,
     recipients: HashSet<String>,
     countries: Vec<String>,
     controllers: HashSet<String>,
@@ -105,6 +105,17 @@ impl Filter {
             && free(!self.recipients.is_empty(), Member::Recipients)
             && free(!self.countries.is_empty(), Member::Countries)
             && free(!self.controllers.is_empty(), Member::Controllers)
+    }
+
+    /// Whether anything is asked for but a time and categories.
+    pub(crate) fn asks_for_more_than_categories(&self) -> bool {
+        !self.kinds.is_empty()
+            || !self.purposes.wanted.is_empty()
+            || !self.recipients.is_empty()
+            || !self.countries.is_empty()
+            || !self.controllers.is_empty()
+            || !self.policies.is_empty()
+            || !self.judgements.is_empty()
     }
 
     /// Whether a recipient of this id, which a person does not have, is one of
@@ -196,7 +207,7 @@ impl Terms {
         }
     }
 
-    fn match_any(&mut self, stored: &[String]) -> bool {
+    pub(crate) fn match_any(&mut self, stored: &[String]) -> bool {
         self.wanted.is_empty() || stored.iter().any(|term| self.matches(term))
     }
 

@@ -11,6 +11,7 @@ mod filter;
 mod page;
 mod work;
 
+mod everybody;
 mod flow;
 mod registry;
 mod scope;
@@ -23,6 +24,7 @@ mod finding;
 mod sealed;
 mod table;
 
+mod affected;
 mod checkpoint;
 mod consent;
 mod dry_run;
@@ -32,6 +34,7 @@ mod findings;
 mod oversight;
 mod policies;
 mod recipients;
+mod registers;
 mod summary;
 mod transfers;
 
@@ -41,11 +44,13 @@ use custody_ledger::Ledger;
 use custody_policy::Ruleset;
 use custody_vault::Vault;
 
+pub(crate) use affected::find_affected;
 pub use at_least::Wanted;
 pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub use registers::{OversightRecipients, OversightTransfers};
 pub use work::MAX_ROWS;
 pub(crate) use work::Waiting;
 

@@ -12,16 +12,17 @@ use prost::Message;
 use super::at_least::Wanted;
 use super::entry;
 use super::error::{Faults, QueryError};
+use super::everybody::Everybody;
 use super::filter::Filter;
 use super::finding::{self, FindingFilter};
 use super::findings::Counts;
-use super::flow::Flow;
-use super::judgement::{self, Found};
+use super::judgement::Found;
+use super::moment::AsOf;
 use super::page::{PAGE_BYTES, Page};
 use super::registry::Registry;
 use super::scope::Seen;
 use super::{Ask, QueryState};
-use crate::read_model::{EventRow, FindingKey, FindingRow, FindingsFrom, Place, Visible};
+use crate::read_model::{FindingKey, FindingRow, FindingsFrom, NOBODY, Place, Visible};
 
 /// Asks what the judge found over all persons. Three methods have the same
 /// request message; this says which is meant.
@@ -78,6 +79,7 @@ impl Ask for OversightFindings {
         let mut faults = Faults::default();
         Filter::read(self.0.filter.as_ref(), &mut faults);
         FindingFilter::read(self.0.findings.as_ref(), &mut faults);
+        AsOf::read(self.0.as_of.as_ref(), &mut faults);
         let mut wanted = Wanted::read(self.0.at_least.as_ref(), &mut faults);
         Page::of::<Self, _>(state, &self.0, &mut faults)?.want(&mut wanted);
         faults.or(wanted)
@@ -89,11 +91,12 @@ impl Ask for OversightFindings {
         let mut faults = Faults::default();
         let filter = Filter::read(request.filter.as_ref(), &mut faults);
         let wanted = FindingFilter::read(request.findings.as_ref(), &mut faults);
+        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
         let page = Page::of::<Self, _>(state, &request, &mut faults)?;
         let page = faults.or(page)?;
         let head = page.head(state, &visible)?;
         let after: Option<Cursor> = page.cursor()?;
-        let mut everybody = Everybody::new(state, &head, filter, wanted);
+        let mut everybody = Findings::new(state, &head, as_of, filter, wanted);
 
         let mut findings = Vec::new();
         let (mut bytes, mut last, mut more) = (0, None, false);
@@ -140,6 +143,7 @@ impl Ask for v1::OversightFindingSummaryRequest {
         let mut faults = Faults::default();
         Filter::read(self.filter.as_ref(), &mut faults);
         FindingFilter::read(self.findings.as_ref(), &mut faults);
+        AsOf::read(self.as_of.as_ref(), &mut faults);
         let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
         faults.or(wanted)
     }
@@ -149,9 +153,10 @@ impl Ask for v1::OversightFindingSummaryRequest {
         let mut faults = Faults::default();
         let filter = Filter::read(self.filter.as_ref(), &mut faults);
         let wanted = FindingFilter::read(self.findings.as_ref(), &mut faults);
+        let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
         let wanted = faults.or(wanted)?;
         let mut counts = Counts::default();
-        Everybody::new(state, &visible, filter, wanted).walk(None, |_, _, key, about| {
+        Findings::new(state, &visible, as_of, filter, wanted).walk(None, |_, _, key, about| {
             counts.add(key.place.event_time_ns, about.found);
             Ok(true)
         })?;
@@ -166,26 +171,27 @@ struct About<'a> {
     subject: Option<SubjectReference>,
 }
 
-/// Findings over all persons, up to a head.
-struct Everybody<'a> {
+/// Findings over all persons, up to a head, as of a moment.
+struct Findings<'a> {
     state: &'a QueryState,
-    head: &'a Visible,
-    registry: Registry<'a>,
+    everybody: Everybody<'a>,
+    as_of: AsOf,
     filter: Filter,
     wanted: FindingFilter,
 }
 
-impl<'a> Everybody<'a> {
+impl<'a> Findings<'a> {
     fn new(
         state: &'a QueryState,
         head: &'a Visible,
+        as_of: AsOf,
         filter: Filter,
         wanted: FindingFilter,
     ) -> Self {
         Self {
             state,
-            head,
-            registry: Registry::new(state, head, i64::MAX),
+            everybody: Everybody::new(state, head, as_of),
+            as_of,
             filter,
             wanted,
         }
@@ -203,12 +209,15 @@ impl<'a> Everybody<'a> {
         let Some(last_ns) = self.filter.last_ns else {
             return Ok(());
         };
+        let last_ns = last_ns.min(self.as_of.event_time_ns);
         let model = &self.state.read_model;
+        let mut meter = self.state.work.meter();
         let mut rows = match &after {
             Some(after) => model.findings(FindingsFrom::After(after)),
             None => model.findings(FindingsFrom::Start),
         };
         while let Some(row) = rows.next() {
+            meter.row()?;
             let (key, row) = row?;
             let (code, policy) = (key.code.as_str(), key.policy.as_str());
             let time_ns = key.place.event_time_ns;
@@ -243,7 +252,7 @@ impl<'a> Everybody<'a> {
                 subject: row.subject,
             };
             let shown = self.wanted.shows(found);
-            if !visit(&self.registry, shown, &key, about)? {
+            if !visit(&self.everybody.registry, shown, &key, about)? {
                 break;
             }
         }
@@ -253,76 +262,31 @@ impl<'a> Everybody<'a> {
     /// The entry that a finding is about; `None` where it does not match, was
     /// taken back, or is not below the head.
     fn seen(&mut self, key: &FindingKey, row: &FindingRow) -> Result<Option<Seen>, QueryError> {
-        let (model, head) = (&self.state.read_model, self.head);
-        if key.place.sequence >= head.size(&key.place.shard)
+        let model = &self.state.read_model;
+        if key.place.sequence >= self.everybody.head.size(&key.place.shard)
+            || row.recorded_time_ns > self.as_of.recorded_time_ns
             || !self.wanted.takes_recorded(row.recorded_time_ns)
         {
             return Ok(None);
         }
-        let at = EntryRef {
-            shard: key.place.shard,
-            sequence: key.place.sequence,
-        };
-        let (event, rejudged) = match &row.subject {
-            Some(subject) => {
-                let event = match model.event(subject, &key.place)? {
-                    // A re-judgement that says another time than its entry.
-                    None if key.rejudged.is_some() => model.find_event(subject, &at)?,
-                    event => event,
-                };
-                let Some(event) = event else {
-                    return Ok(None);
-                };
-                (event, model.rejudgements_of(subject, &at, head, i64::MAX)?)
-            }
-            None => match model.entry_of(key, row)? {
-                Some(event) => (event, Vec::new()),
-                None => return Ok(None),
+        let event = match &row.subject {
+            Some(subject) => match model.event(subject, &key.place)? {
+                // A re-judgement that says another time than its entry.
+                None if key.rejudged.is_some() => model.find_event(
+                    subject,
+                    &EntryRef {
+                        shard: key.place.shard,
+                        sequence: key.place.sequence,
+                    },
+                )?,
+                event => event,
             },
+            None => model.entry_of(key, row)?,
         };
-        if !self
-            .filter
-            .matches(&event, judgement::outcome(&event, &rejudged))
-            || self.is_retracted(row.subject.as_ref(), &event)?
-        {
+        let Some(event) = event else {
             return Ok(None);
-        }
-        let flow = Flow::of(&self.registry, &event.entry)?;
-        if !self.filter.matches_destination(&flow) {
-            return Ok(None);
-        }
-        Ok(Some(Seen {
-            row: event,
-            person: 0,
-            retracted: false,
-            flow,
-            rejudged,
-        }))
-    }
-
-    /// What time found is taken back with the event that began the time.
-    fn is_retracted(
-        &self,
-        subject: Option<&SubjectReference>,
-        event: &EventRow,
-    ) -> Result<bool, QueryError> {
-        let model = &self.state.read_model;
-        let Some(subject) = subject else {
-            return Ok(false);
         };
-        let Some(of) = judgement::overdue_of(&event.entry) else {
-            return match &event.entry.event_tag {
-                Some(tag) => Ok(model.is_retracted(subject, tag, self.head, i64::MAX)?),
-                None => Ok(false),
-            };
-        };
-        // The event is looked for only where it may have been taken back.
-        let retracted = model.retracted(subject, self.head, i64::MAX)?;
-        if retracted.is_empty() {
-            return Ok(false);
-        }
-        let began = model.find_event(subject, &of)?;
-        let tag = began.and_then(|began| began.entry.event_tag);
-        Ok(tag.is_some_and(|tag| retracted.contains(&tag)))
+        let subject = row.subject.unwrap_or(NOBODY);
+        self.everybody.seen(&mut self.filter, &subject, event)
     }
 }

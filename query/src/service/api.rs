@@ -84,6 +84,23 @@ impl LineageApi {
         question: Q,
         deadline: Deadline,
     ) -> Result<Q::Answer, QueryError> {
+        let (visible, turn) = self.visible_for(&question, deadline).await?;
+        // Dropped with this future: nobody works for a caller who went away.
+        let (state, _waiting) = self.state.until(deadline.0);
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question.answer(&state, visible)
+        });
+        answer.await.map_err(|_| QueryError::Interrupted)?
+    }
+
+    /// Waits until the read model has come far enough for a question, and for
+    /// the turn to answer it.
+    pub(super) async fn visible_for<Q: Ask>(
+        &self,
+        question: &Q,
+        deadline: Deadline,
+    ) -> Result<(Arc<Visible>, OwnedSemaphorePermit), QueryError> {
         let wanted = question.wanted(&self.state)?;
         let mut watch = self.state.read_model.watch();
         let enough = |visible: &Arc<Visible>| is_settled::<Q>(&wanted, visible);
@@ -97,13 +114,7 @@ impl LineageApi {
             .acquire_owned()
             .await
             .map_err(|_| QueryError::Interrupted)?;
-        // Dropped with this future: nobody works for a caller who went away.
-        let (state, _waiting) = self.state.until(deadline.0);
-        let answer = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            question.answer(&state, visible)
-        });
-        answer.await.map_err(|_| QueryError::Interrupted)?
+        Ok((visible, turn))
     }
 
     /// Whether what is wanted is signed, or else whether there is time left.

@@ -5,6 +5,7 @@ mod deadline;
 pub mod metric;
 mod status;
 
+mod affected;
 mod evidence;
 mod lineage;
 mod operation;

@@ -1,12 +1,12 @@
-//! `OversightService`. What does not exist yet says so.
+//! `OversightService`.
 
 use custody_proto::v1::oversight_service_server::OversightService;
 use custody_proto::v1::*;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::api::{LineageApi, refuse};
-use crate::answer::OversightFindings;
+use super::api::LineageApi;
+use crate::answer::{OversightFindings, OversightRecipients, OversightTransfers};
 
 #[async_trait]
 impl OversightService for LineageApi {
@@ -14,30 +14,30 @@ impl OversightService for LineageApi {
 
     async fn find_affected_subjects(
         &self,
-        _: Request<FindAffectedSubjectsRequest>,
+        request: Request<FindAffectedSubjectsRequest>,
     ) -> Result<Response<Self::FindAffectedSubjectsStream>, Status> {
-        refuse("custody.v1.OversightService/FindAffectedSubjects")
+        self.stream_affected(request).await
     }
 
     async fn get_processing_record(
         &self,
-        _: Request<GetProcessingRecordRequest>,
+        request: Request<GetProcessingRecordRequest>,
     ) -> Result<Response<GetProcessingRecordResponse>, Status> {
-        refuse("custody.v1.OversightService/GetProcessingRecord")
+        self.respond(request).await
     }
 
     async fn list_recipients(
         &self,
-        _: Request<OversightListRequest>,
+        request: Request<OversightListRequest>,
     ) -> Result<Response<ListRecipientsResponse>, Status> {
-        refuse("custody.v1.OversightService/ListRecipients")
+        self.respond(request.map(OversightRecipients)).await
     }
 
     async fn list_transfers(
         &self,
-        _: Request<OversightListRequest>,
+        request: Request<OversightListRequest>,
     ) -> Result<Response<ListTransfersResponse>, Status> {
-        refuse("custody.v1.OversightService/ListTransfers")
+        self.respond(request.map(OversightTransfers)).await
     }
 
     async fn list_findings(
@@ -56,8 +56,8 @@ impl OversightService for LineageApi {
 
     async fn get_statistics(
         &self,
-        _: Request<GetStatisticsRequest>,
+        request: Request<GetStatisticsRequest>,
     ) -> Result<Response<GetStatisticsResponse>, Status> {
-        refuse("custody.v1.OversightService/GetStatistics")
+        self.respond(request).await
     }
 }

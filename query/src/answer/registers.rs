@@ -1,0 +1,370 @@
+//! `ListRecipients`, `ListTransfers`, `GetProcessingRecord` and `GetStatistics`
+//! over all persons: from kept rows where these tell the answer, else from
+//! everybody's entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use custody_ledger::entry::{Kind, Outcome};
+use custody_proto::v1;
+
+use super::at_least::Wanted;
+use super::entry;
+use super::error::{Faults, QueryError};
+use super::everybody::Everybody;
+use super::filter::{Filter, Member};
+use super::flow;
+use super::moment::{AsOf, timestamp};
+use super::page::Page;
+use super::recipients::{self, Received};
+use super::table::Table;
+use super::transfers::{self, Abroad};
+use super::{Ask, QueryState};
+use crate::read_model::{Visible, is_processing, purposes_of};
+
+/// Asks who received what, over all persons.
+#[derive(Clone, Debug, Default)]
+pub struct OversightRecipients(pub v1::OversightListRequest);
+
+/// Asks what went abroad, over all persons.
+#[derive(Clone, Debug, Default)]
+pub struct OversightTransfers(pub v1::OversightListRequest);
+
+fn wanted_of<Q: Ask>(
+    state: &QueryState,
+    request: &v1::OversightListRequest,
+) -> Result<Wanted, QueryError> {
+    let mut faults = Faults::default();
+    Filter::read(request.filter.as_ref(), &mut faults);
+    AsOf::read(request.as_of.as_ref(), &mut faults);
+    let mut wanted = Wanted::read(request.at_least.as_ref(), &mut faults);
+    Page::of::<Q, _>(state, request, &mut faults)?.want(&mut wanted);
+    faults.or(wanted)
+}
+
+impl Ask for OversightRecipients {
+    type Answer = v1::ListRecipientsResponse;
+    const METHOD: &'static str = "custody.v1.OversightService/ListRecipients";
+
+    fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
+        wanted_of::<Self>(state, &self.0)
+    }
+
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        let request = self.0;
+        let mut faults = Faults::default();
+        let mut filter = Filter::read(request.filter.as_ref(), &mut faults);
+        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
+        let page = Page::of::<Self, _>(state, &request, &mut faults)?;
+        let page = faults.or(page)?;
+        let head = page.head(state, &visible)?;
+        let everybody = Everybody::new(state, &head, as_of);
+
+        let table = match kept_received(state, &everybody, &mut filter, &page)? {
+            Some(table) => table,
+            None => {
+                let mut table = Table::new();
+                let mut purposes = filter.purposes.clone();
+                everybody.walk(&mut filter, |seen| {
+                    recipients::add(&mut table, &everybody.registry, &mut purposes, seen)
+                })?;
+                table
+            }
+        };
+        let (recipients, next_page_token) = table.page(state, &page, &head, recipients::row)?;
+        Ok(v1::ListRecipientsResponse {
+            recipients,
+            next_page_token,
+            head: Some(entry::ledger_head(&head)),
+        })
+    }
+}
+
+/// Kept rows from the recipient on that the page before ended in, until there
+/// are more rows than a page has. Rows of one recipient are read to their end:
+/// a registered country stands where the country does not say.
+fn kept_received(
+    state: &QueryState,
+    everybody: &Everybody<'_>,
+    filter: &mut Filter,
+    page: &Page,
+) -> Result<Option<Received>, QueryError> {
+    if !everybody.is_told_by_kept(filter, recipients::TOLD) {
+        return Ok(None);
+    }
+    let last: Option<recipients::Key> = page.cursor()?;
+    let from = last.as_ref().map(|last| last.recipient.clone());
+    let mut meter = state.work.meter();
+    let mut table = Table::new();
+    let mut current = from.clone();
+    for row in everybody.head.all_received(from.as_ref()) {
+        meter.row()?;
+        let (key, cell) = row?;
+        if current.as_ref() != Some(&key.recipient) {
+            if table.len_after(last.as_ref()) > page.size {
+                break;
+            }
+            current = Some(key.recipient.clone());
+        }
+        if !recipients::add_kept(&mut table, &everybody.registry, filter, key, &cell)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(table))
+}
+
+impl Ask for OversightTransfers {
+    type Answer = v1::ListTransfersResponse;
+    const METHOD: &'static str = "custody.v1.OversightService/ListTransfers";
+
+    fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
+        wanted_of::<Self>(state, &self.0)
+    }
+
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        let request = self.0;
+        let mut faults = Faults::default();
+        let mut filter = Filter::read(request.filter.as_ref(), &mut faults);
+        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
+        let page = Page::of::<Self, _>(state, &request, &mut faults)?;
+        let page = faults.or(page)?;
+        let head = page.head(state, &visible)?;
+        let everybody = Everybody::new(state, &head, as_of);
+
+        let table = match kept_abroad(state, &everybody, &filter)? {
+            Some(table) => table,
+            None => {
+                let mut table = Table::new();
+                everybody.walk(&mut filter, |seen| {
+                    transfers::add(&mut table, &everybody.registry, seen)
+                })?;
+                table
+            }
+        };
+        let (transfers, next_page_token) = table.page(state, &page, &head, transfers::row)?;
+        Ok(v1::ListTransfersResponse {
+            transfers,
+            next_page_token,
+            head: Some(entry::ledger_head(&head)),
+        })
+    }
+}
+
+fn kept_abroad(
+    state: &QueryState,
+    everybody: &Everybody<'_>,
+    filter: &Filter,
+) -> Result<Option<Abroad>, QueryError> {
+    if !everybody.is_told_by_kept(filter, transfers::TOLD) {
+        return Ok(None);
+    }
+    let mut meter = state.work.meter();
+    let mut table = Table::new();
+    for row in everybody.head.all_abroad() {
+        meter.row()?;
+        let (key, cell) = row?;
+        if !transfers::add_kept(&mut table, &everybody.registry, filter, key, &cell)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(table))
+}
+
+/// What an activity adds up beside the tally.
+#[derive(Default)]
+struct Activity {
+    recipients: BTreeSet<String>,
+    countries: BTreeSet<String>,
+    safeguards: BTreeSet<String>,
+}
+
+impl Activity {
+    fn add(&mut self, recipient: &str, country: &str) {
+        for (known, said) in [
+            (&mut self.recipients, recipient),
+            (&mut self.countries, country),
+        ] {
+            if !said.is_empty() && !known.contains(said) {
+                known.insert(said.to_owned());
+            }
+        }
+    }
+}
+
+/// Activities by controller and purpose.
+type Record = Table<(String, String), Activity>;
+
+impl Ask for v1::GetProcessingRecordRequest {
+    type Answer = v1::GetProcessingRecordResponse;
+    const METHOD: &'static str = "custody.v1.OversightService/GetProcessingRecord";
+
+    fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
+        let mut faults = Faults::default();
+        Filter::read(self.filter.as_ref(), &mut faults);
+        AsOf::read(self.as_of.as_ref(), &mut faults);
+        let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
+        faults.or(wanted)
+    }
+
+    /// Collections, uses, disclosures and transfers. Entries that were taken
+    /// back are left out.
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        let mut faults = Faults::default();
+        let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
+        let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
+        let as_of = faults.or(as_of)?;
+        let everybody = Everybody::new(state, &visible, as_of);
+        let record = match kept_record(state, &everybody, &mut filter)? {
+            Some(record) => record,
+            None => scanned_record(&everybody, &mut filter)?,
+        };
+        let activities =
+            record.into_rows().map(
+                |((controller, purpose), tally, more)| v1::ProcessingActivity {
+                    controller,
+                    purpose,
+                    count: tally.count,
+                    first_time: timestamp(tally.first_ns()),
+                    last_time: timestamp(tally.last_ns()),
+                    categories: tally.categories.into_iter().collect(),
+                    recipients: more.recipients.into_iter().collect(),
+                    countries: more.countries.into_iter().collect(),
+                    safeguards: more.safeguards.into_iter().collect(),
+                },
+            );
+        Ok(v1::GetProcessingRecordResponse {
+            activities: activities.collect(),
+            head: Some(entry::ledger_head(&visible)),
+        })
+    }
+}
+
+fn kept_record(
+    state: &QueryState,
+    everybody: &Everybody<'_>,
+    filter: &mut Filter,
+) -> Result<Option<Record>, QueryError> {
+    let told = [
+        Member::Purposes,
+        Member::Recipients,
+        Member::Countries,
+        Member::Controllers,
+    ];
+    if !everybody.is_told_by_kept(filter, &told) {
+        return Ok(None);
+    }
+    let mut meter = state.work.meter();
+    let mut record = Record::new();
+    for row in everybody.head.activities() {
+        meter.row()?;
+        let (key, cell) = row?;
+        let nobody = Default::default();
+        let recipient = key.recipient.as_ref().unwrap_or(&nobody);
+        let country = everybody.registry.destination(recipient, key.destination)?;
+        if !filter.matches_controller(&key.controller)
+            || !filter.purposes.matches(&key.purpose)
+            || !filter.matches_recipient(&recipient.id)
+            || !filter.matches_country(&country)
+        {
+            continue;
+        }
+        let key = (key.controller, key.purpose);
+        let Some((more, _)) = record.count_kept(key, &cell, Activity::default) else {
+            return Ok(None);
+        };
+        more.add(&recipient.id, &country);
+        more.safeguards.extend(cell.safeguards.keys().cloned());
+    }
+    Ok(Some(record))
+}
+
+fn scanned_record(everybody: &Everybody<'_>, filter: &mut Filter) -> Result<Record, QueryError> {
+    let mut record = Record::new();
+    let mut purposes = filter.purposes.clone();
+    everybody.walk(filter, |seen| {
+        let entry = &seen.row.entry;
+        if !is_processing(entry) {
+            return Ok(());
+        }
+        for purpose in purposes_of(entry) {
+            if !purposes.matches(purpose) {
+                continue;
+            }
+            let key = (entry.controller.clone(), purpose.to_owned());
+            let (more, _) = record.count(key, seen, Activity::default);
+            let recipient = entry.recipient().map_or("", |party| &party.id);
+            more.add(recipient, &seen.flow.destination);
+            let safeguard = flow::safeguard(entry);
+            if !safeguard.is_empty() {
+                more.safeguards.insert(safeguard.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(record)
+}
+
+impl Ask for v1::GetStatisticsRequest {
+    type Answer = v1::GetStatisticsResponse;
+    const METHOD: &'static str = "custody.v1.OversightService/GetStatistics";
+
+    fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
+        let mut faults = Faults::default();
+        AsOf::read(self.as_of.as_ref(), &mut faults);
+        let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
+        faults.or(wanted)
+    }
+
+    /// All entries of the ledger, those of the house shard too.
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        let mut faults = Faults::default();
+        let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
+        let mut everything = Filter::read(None, &mut faults);
+        let as_of = faults.or(as_of)?;
+        let everybody = Everybody::new(state, &visible, as_of);
+        let mut counts: BTreeMap<(u8, Outcome), u64> = BTreeMap::new();
+        let retracted = if everybody.is_told_by_kept(&everything, &[]) {
+            for row in visible.kinds() {
+                let (kind, cell) = row?;
+                for outcome in Outcome::ALL {
+                    counts.insert((kind, outcome), cell.judged(outcome));
+                }
+            }
+            visible.taken_back()?
+        } else {
+            let mut meter = state.work.meter();
+            let mut retracted = 0;
+            for row in state.read_model.all_events() {
+                meter.row()?;
+                let (subject, row) = row?;
+                if !everybody.is_there(&row) {
+                    continue;
+                }
+                if everybody.is_retracted(&subject, &row)? {
+                    retracted += 1;
+                } else if let Some(seen) = everybody.seen(&mut everything, &subject, row)? {
+                    let key = (seen.row.entry.kind_code, seen.outcome());
+                    *counts.entry(key).or_default() += 1;
+                }
+            }
+            retracted
+        };
+        let mut statistics = v1::GetStatisticsResponse {
+            retracted,
+            head: Some(entry::ledger_head(&visible)),
+            ..v1::GetStatisticsResponse::default()
+        };
+        for ((kind, outcome), count) in counts {
+            if count == 0 {
+                continue;
+            }
+            let kind = Kind::from_code(kind).map_or("", Kind::name);
+            let by = &mut statistics.entries_by_kind;
+            *by.entry(kind.to_owned()).or_default() += count;
+            let by = &mut statistics.entries_by_judgement;
+            *by.entry(outcome.name().to_owned()).or_default() += count;
+            statistics.entries += count;
+        }
+        Ok(statistics)
+    }
+}
