@@ -20,7 +20,7 @@ const FILES: [&str; 9] = [
 
 /// Messages that hold identifiers, free text or what else was sealed:
 /// `src/redacted.rs` gives them a `Debug` that shows nothing of it.
-const REDACTED: [&str; 22] = [
+const REDACTED: [&str; 33] = [
     ".custody.event.v1",
     ".custody.v1.SealedPart",
     ".custody.v1.GetSubjectRequest",
@@ -32,6 +32,7 @@ const REDACTED: [&str; 22] = [
     ".custody.v1.ListFindingsRequest",
     ".custody.v1.GetFindingSummaryRequest",
     ".custody.v1.GetConsentStateRequest",
+    ".custody.v1.WatchSubjectRequest",
     ".custody.v1.GetConsentStateResponse",
     ".custody.v1.ScopeState",
     ".custody.v1.ConsentInForce",
@@ -41,6 +42,16 @@ const REDACTED: [&str; 22] = [
     ".custody.v1.ListRequestsRequest",
     ".custody.v1.EraseSubjectRequest",
     ".custody.v1.ExportSubjectRequest",
+    ".custody.v1.ListRequestsResponse",
+    ".custody.v1.RightsRequestRow",
+    ".custody.v1.EraseSubjectResponse",
+    ".custody.v1.ErasurePreview",
+    ".custody.v1.PlaceHoldRequest",
+    ".custody.v1.LiftHoldRequest",
+    ".custody.v1.ListHoldsRequest",
+    ".custody.v1.LinkSubjectsRequest",
+    ".custody.v1.UnlinkSubjectsRequest",
+    ".custody.v1.ReleaseIdentifierRequest",
     ".custody.v1.JudgeRequest",
     ".custody.v1.JudgedEvent",
 ];

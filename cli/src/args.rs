@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::command;
 use crate::config::{Config, Flag, Loaded, LogFormat};
 use crate::error::{CommandError, Exit};
+use crate::introduction::Caller;
 use crate::telemetry;
 
 /// A chain of custody for personal data: who received what, when, for which
@@ -27,6 +28,8 @@ Examples:
   custody serve --brokers kafka:9092 --data /var/lib/custody
   custody emit events.jsonl --topic custody.events
   custody subject account:1001 recipients
+  custody requests --state overdue,open         what persons asked for
+  custody erase account:1001 --preview          what would go, and what stays
   custody policy judge event.json               is it what the policy says?
   custody verify --data /var/lib/custody
   custody export evidence account:1001 --out evidence.json
@@ -48,6 +51,8 @@ pub struct Global {
     /// The form of log lines on standard error
     #[arg(long, global = true, value_name = "FORMAT", help_heading = "Log")]
     log_format: Option<LogFormat>,
+    #[command(flatten)]
+    caller: Caller,
 }
 
 #[derive(Subcommand)]
@@ -57,7 +62,13 @@ enum Command {
     Emit(command::emit::Args),
     Import(command::import::Args),
     Subject(command::subject::Args),
+    Requests(command::requests::Args),
+    Erase(command::erase::Args),
+    Erasure(command::erasure::Args),
+    Hold(command::hold::Args),
+    Identity(command::identity::Args),
     Findings(command::findings::Args),
+    Watch(command::watch::Args),
     Policy(command::policy::Args),
     Waiver(command::waiver::Args),
     Verify(command::verify::Args),
@@ -68,6 +79,7 @@ enum Command {
     Backup(command::backup::Args),
     Restore(command::restore::Args),
     Keys(command::keys::Args),
+    Root(command::root::Args),
     Shard(command::shard::Args),
     Rebuild(command::rebuild::Args),
     Config(command::config::Args),
@@ -82,13 +94,20 @@ impl Cli {
     /// [`CommandError`] where that is not possible.
     pub fn run(self) -> Result<Exit, CommandError> {
         let global = &self.global;
+        global.caller.introduce();
         match self.command {
             Command::Demo(args) => args.run(global),
             Command::Serve(args) => args.run(global),
             Command::Emit(args) => args.run(global),
             Command::Import(args) => args.run(global),
             Command::Subject(args) => args.run(global),
+            Command::Requests(args) => args.run(global),
+            Command::Erase(args) => args.run(global),
+            Command::Erasure(args) => args.run(global),
+            Command::Hold(args) => args.run(global),
+            Command::Identity(args) => args.run(global),
             Command::Findings(args) => args.run(global),
+            Command::Watch(args) => args.run(global),
             Command::Policy(args) => args.run(global),
             Command::Waiver(args) => args.run(global),
             Command::Verify(args) => args.run(global),
@@ -99,6 +118,7 @@ impl Cli {
             Command::Backup(args) => args.run(global),
             Command::Restore(args) => args.run(global),
             Command::Keys(args) => args.run(global),
+            Command::Root(args) => args.run(global),
             Command::Shard(args) => args.run(global),
             Command::Rebuild(args) => args.run(global),
             Command::Config(args) => args.run(global),

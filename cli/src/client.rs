@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use custody_ledger::Kind;
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::oversight_service_client::OversightServiceClient;
 use custody_proto::v1::policy_service_client::PolicyServiceClient;
@@ -21,6 +22,7 @@ use tonic::codegen::{Bytes, StdError};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::offline::Offline;
+use crate::output::Consultations;
 use crate::reach::{ask_offline, block_on, connect, refused};
 
 /// Where a server listens by default.
@@ -45,6 +47,8 @@ pub enum View {
     Transfers,
     /// What the judge found, with the clauses that it rests on.
     Findings,
+    /// Who looked at it, when, and why.
+    Consultations,
 }
 
 /// A question about a person.
@@ -90,6 +94,8 @@ pub enum AnyAnswer {
     Transfers(ListTransfersResponse),
     /// To [`View::Findings`].
     Findings(ListFindingsResponse),
+    /// To [`View::Consultations`].
+    Consultations(Consultations),
 }
 
 /// Asks a server. `127.0.0.1:7461` is taken as `http://127.0.0.1:7461`.
@@ -238,7 +244,7 @@ where
 /// Asks for page after page: the last one, with the rows of all. `token` is
 /// where a request names its page, `parts` are a page's rows and the token of
 /// the page after it.
-async fn all_pages<Q: Clone, P, R>(
+pub(crate) async fn all_pages<Q: Clone, P, R>(
     mut request: Q,
     token: impl Fn(&mut Q) -> &mut String,
     parts: impl Fn(&mut P) -> (&mut Vec<R>, &mut String),
@@ -272,6 +278,14 @@ pub fn judge(server: &str, request: JudgeRequest) -> Result<JudgeResponse, Comma
     })
 }
 
+/// Who looked, as the entries say that tell it.
+fn consultations(filter: EntryFilter) -> EntryFilter {
+    EntryFilter {
+        kinds: vec![Kind::Consultation.name().to_owned()],
+        ..filter
+    }
+}
+
 /// Asks through a client, whatever carries its calls.
 ///
 /// # Errors
@@ -292,8 +306,8 @@ where
         View::Summary => {
             let request = GetSubjectRequest {
                 subject: question.subject,
-                at_least: None,
                 as_of: question.as_of,
+                ..GetSubjectRequest::default()
             };
             let answer = client.get_subject(request).await?.into_inner();
             Ok(AnyAnswer::Summary(Box::new(answer)))
@@ -303,9 +317,8 @@ where
                 subject: question.subject,
                 filter: Some(question.filter),
                 page_size: PAGE_SIZE,
-                page_token: String::new(),
-                at_least: None,
                 as_of: question.as_of,
+                ..ListRecipientsRequest::default()
             };
             let page = all_pages(
                 request,
@@ -317,13 +330,17 @@ where
             );
             Ok(AnyAnswer::Recipients(page.await?))
         }
-        View::Timeline => {
+        View::Timeline | View::Consultations => {
+            let (filter, of_full) = match view {
+                View::Consultations => (consultations(question.filter), EntryView::Full),
+                _ => (question.filter, question.view),
+            };
             let request = ListEventsRequest {
                 subject: question.subject,
-                filter: Some(question.filter),
+                filter: Some(filter),
                 page_size: PAGE_SIZE,
                 page_token: String::new(),
-                view: question.view.into(),
+                view: of_full.into(),
                 descending: question.newest_first,
                 as_of: question.as_of,
                 with_clauses: true,
@@ -335,7 +352,11 @@ where
                 |page: &mut ListEventsResponse| (&mut page.entries, &mut page.next_page_token),
                 async |request| client.list_events(request).await,
             );
-            Ok(AnyAnswer::Timeline(page.await?))
+            let page = page.await?;
+            Ok(match view {
+                View::Consultations => AnyAnswer::Consultations(Consultations(page)),
+                _ => AnyAnswer::Timeline(page),
+            })
         }
         View::Transfers => {
             let request = ListTransfersRequest {

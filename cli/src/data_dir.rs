@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use custody_ingest::duplicates::DuplicateIndex;
+use custody_ingest::erase::register;
 use custody_ledger::{Ledger, LedgerOptions, NotaryOptions, OnSigned};
 use custody_query::{ReadModel, ReadModelOptions};
-use custody_vault::{Vault, VaultOptions};
+use custody_vault::Vault;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::output::spinner;
+use crate::root_store::open_vault;
 use crate::signing;
 
 const LEDGER: &str = "ledger";
@@ -106,15 +108,11 @@ impl DataDir {
         };
         std::fs::create_dir_all(&dir).map_err(write_error)?;
         let lock = DirLock::take(&dir)?;
-        let vault = Vault::open(
-            &dir.join(VAULT),
-            &config.root_key_path(),
-            VaultOptions {
-                unique_schemes: config.identity.unique_schemes.clone(),
-                ..VaultOptions::default()
-            },
-        )
-        .map_err(CommandError::store("the vault", &dir))?;
+        let is_new = !vault_dir(&dir).is_dir();
+        let vault = open_vault(config)?;
+        if is_new {
+            begin_register(config)?;
+        }
         let keys = vault.clone();
         let options = LedgerOptions {
             // Keys are durable before the blocks that need them.
@@ -150,6 +148,15 @@ impl DataDir {
     pub fn open_existing(config: &Config) -> Result<Self, CommandError> {
         holds_ledger(config)?;
         Self::open(config)
+    }
+
+    /// The same for a process that appends to it: what it appends is signed.
+    ///
+    /// # Errors
+    /// [`CommandError::NoLedger`], else as [`DataDir::open_signing`].
+    pub fn open_existing_signing(config: &Config) -> Result<Self, CommandError> {
+        holds_ledger(config)?;
+        Self::open_signing(config, None)
     }
 
     /// The same, and waits until everything in it is signed.
@@ -242,6 +249,13 @@ impl DataDir {
             .close()
             .map_err(CommandError::store("the vault", &self.dir))
     }
+}
+
+/// The register of erasures of a new vault, so that who restores a backup can
+/// tell a register that is missing from one that names nobody.
+fn begin_register(config: &Config) -> Result<(), CommandError> {
+    let path = config.register_path();
+    register::begin(&path).map_err(CommandError::store("the register", &config.data_dir))
 }
 
 fn holds_ledger(config: &Config) -> Result<(), CommandError> {

@@ -61,7 +61,10 @@ pub fn prove_inclusion(
     place: Place<'_>,
     entry: EntryPosition,
 ) -> Result<ProveInclusionResponse, CommandError> {
-    let request = ProveInclusionRequest { entry: Some(entry) };
+    let request = ProveInclusionRequest {
+        entry: Some(entry),
+        ..ProveInclusionRequest::default()
+    };
     ask!(place, client => client.prove_inclusion(request))
 }
 
@@ -84,7 +87,10 @@ pub fn prove_completeness(
     place: Place<'_>,
     subject: String,
 ) -> Result<ProveCompletenessResponse, CommandError> {
-    let request = ProveCompletenessRequest { subject };
+    let request = ProveCompletenessRequest {
+        subject,
+        ..ProveCompletenessRequest::default()
+    };
     ask!(place, client => client.prove_completeness(request))
 }
 

@@ -35,13 +35,18 @@ mod overdue;
 pub mod public_log;
 
 pub mod client;
+mod custodian;
 pub mod data_dir;
 pub mod evidence;
+mod introduction;
 mod offline;
 pub mod output;
 mod reach;
 pub mod rejudge;
+pub mod rights;
+mod root_store;
 pub mod ruleset;
+pub mod watch;
 
 pub use args::{Cli, Global};
 pub use error::{CommandError, Exit};

@@ -5,16 +5,20 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use custody_ingest::DecodeLimits;
+use custody_ingest::erase::EraseOptions;
 use custody_ingest::kafka::{KafkaDeadLetters, KafkaOptions, KafkaSource};
 use custody_ingest::pipeline::{
     DeadLetters, Pipeline, PipelineOptions, PipelineParts, SourceRules, system_clock,
 };
-use custody_ledger::Ledger;
+use custody_ledger::{Digest, Ledger};
 use custody_policy::Ruleset;
-use custody_query::{Follower, Following, QueryState, ReadModel};
+use custody_query::{
+    ConsultationWriter, Consultations, ErasingOptions, Follower, Following, QueryState, ReadModel,
+};
 
 use crate::admin::{Check, Readiness};
 use crate::config::Config;
+use crate::custodian::Steward;
 use crate::data_dir::DataDir;
 use crate::error::CommandError;
 use crate::overdue::Overdue;
@@ -37,7 +41,9 @@ pub struct Node {
     kafka: Arc<KafkaSource>,
     overdue: Overdue,
     witnesses: Option<Witnesses>,
+    consultations: Option<(Consultations, ConsultationWriter)>,
     rules: &'static Ruleset,
+    erasing: ErasingOptions,
 }
 
 impl Node {
@@ -63,6 +69,12 @@ impl Node {
             .map_err(|error| kafka_error(&error))?;
         let overdue = Overdue::start(&config.kafka, &pipeline, data.ledger.clone())?;
         let witnesses = Witnesses::start(&config.witness, data.path(), post, data.ledger.clone())?;
+        let consultations = config.consultations.options(Digest(rules.digest()));
+        let consultations = consultations
+            .map(|options| {
+                ConsultationWriter::start(data.ledger.clone(), data.vault.clone(), options)
+            })
+            .transpose()?;
         Ok(Self {
             data,
             read_model,
@@ -71,18 +83,28 @@ impl Node {
             kafka: Arc::new(kafka),
             overdue,
             witnesses,
+            consultations,
             rules,
+            erasing: erasing(config),
         })
     }
 
     /// What answers are made from.
     pub fn query_state(&self) -> QueryState {
-        QueryState::new(
+        let state = QueryState::new(
             self.data.ledger.clone(),
             self.data.vault.clone(),
             self.read_model.clone(),
         )
         .with_rules(self.rules)
+        .with_erasing(self.erasing)
+        .with_custodian(Arc::new(Steward::new(Arc::clone(
+            self.pipeline.registrar(),
+        ))));
+        match &self.consultations {
+            Some((kept, _)) => state.with_consultations(kept.clone()),
+            None => state,
+        }
     }
 
     /// Looks at once for duties whose deadline has passed at `now_ns`,
@@ -140,6 +162,7 @@ impl Node {
             data: self.data,
             follower: self.follower,
             witnesses: self.witnesses,
+            consultations: self.consultations.map(|(_, writer)| writer),
         };
         (drained, stopped)
     }
@@ -150,6 +173,7 @@ pub struct Drained {
     data: DataDir,
     follower: Follower,
     witnesses: Option<Witnesses>,
+    consultations: Option<ConsultationWriter>,
 }
 
 impl Drained {
@@ -158,6 +182,11 @@ impl Drained {
     /// # Errors
     /// [`CommandError::Store`].
     pub fn close(self) -> Result<(), CommandError> {
+        // Questions were answered until now; what they leave is the last that
+        // the ledger takes.
+        if let Some(writer) = self.consultations {
+            writer.stop();
+        }
         self.follower.stop();
         if let Some(witnesses) = self.witnesses {
             witnesses.stop();
@@ -267,6 +296,32 @@ pub fn pipeline(
 ) -> Result<Pipeline, CommandError> {
     let clock = system_clock();
     let duplicates = data.duplicates(config.ingest.duplicates_window_days, clock())?;
+    let options = pipeline_options(config, rules)?;
+    Pipeline::start(PipelineParts {
+        ledger: data.ledger.clone(),
+        vault: data.vault.clone(),
+        state_dir: data.state_dir(),
+        duplicates,
+        dead_letters,
+        clock,
+        options,
+    })
+    .map_err(CommandError::store("the stores", data.path()))
+}
+
+/// How the operator wants persons erased.
+pub(crate) fn erasing(config: &Config) -> ErasingOptions {
+    ErasingOptions {
+        mark: config.erasure.mark,
+        escrow_max_age_days: config.erasure.escrow_max_age_days,
+    }
+}
+
+/// How events are taken in and persons erased.
+pub(crate) fn pipeline_options(
+    config: &Config,
+    rules: &Ruleset,
+) -> Result<PipelineOptions, CommandError> {
     // Several patterns of one source are one pattern with alternatives.
     let patterns = config.ingest.sources.iter().map(|(source, topics)| {
         let any: Vec<String> = topics.iter().map(|topic| format!("(?:{topic})")).collect();
@@ -278,29 +333,25 @@ pub fn pipeline(
     let waiver_keys = config.policy.verifying_keys().map_err(|(number, error)| {
         CommandError::Usage(format!("policy.waiver_keys: key {number}: {error}"))
     })?;
-    Pipeline::start(PipelineParts {
-        ledger: data.ledger.clone(),
-        vault: data.vault.clone(),
-        state_dir: data.state_dir(),
-        duplicates,
-        dead_letters,
-        clock,
-        options: PipelineOptions {
-            limits: DecodeLimits {
-                max_message_bytes: config.kafka.max_message_bytes,
-                ..DecodeLimits::default()
-            },
-            linger: Duration::from_millis(config.ingest.linger_ms),
-            max_queued_bytes: config.ingest.queue_bytes,
-            max_blocks_in_flight: config.ingest.blocks_in_flight,
-            sources,
-            ruleset: Arc::new(rules.clone()),
-            retention_days_after_account_closed: config.policy.retention_days_after_account_closed,
-            waiver_keys,
-            ..PipelineOptions::default()
+    Ok(PipelineOptions {
+        limits: DecodeLimits {
+            max_message_bytes: config.kafka.max_message_bytes,
+            ..DecodeLimits::default()
         },
+        linger: Duration::from_millis(config.ingest.linger_ms),
+        max_queued_bytes: config.ingest.queue_bytes,
+        max_blocks_in_flight: config.ingest.blocks_in_flight,
+        sources,
+        ruleset: Arc::new(rules.clone()),
+        retention_days_after_account_closed: config.policy.retention_days_after_account_closed,
+        waiver_keys,
+        erase: EraseOptions {
+            register: Some(config.register_path()),
+            fence_timeout: Duration::from_secs(config.erasure.fence_timeout_s),
+            ..EraseOptions::default()
+        },
+        ..PipelineOptions::default()
     })
-    .map_err(CommandError::store("the stores", data.path()))
 }
 
 /// How Kafka is reached.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::introduction::{Introduced, Introduction};
 use crate::offline::Offline;
 
 /// Asks in this process, and closes the stores whatever the answer is.
@@ -39,7 +40,8 @@ pub(crate) fn block_on<T>(
         .block_on(future)
 }
 
-pub(crate) async fn connect(server: &str) -> Result<Channel, CommandError> {
+/// Connects; every call on it says who asks.
+pub(crate) async fn connect(server: &str) -> Result<Introduced, CommandError> {
     let failed = |error: tonic::transport::Error| CommandError::Connect {
         server: server.to_owned(),
         // The innermost cause says what happened: "Connection refused".
@@ -50,12 +52,13 @@ pub(crate) async fn connect(server: &str) -> Result<Channel, CommandError> {
     } else {
         format!("http://{server}")
     };
-    Endpoint::from_shared(uri)
+    let channel = Endpoint::from_shared(uri)
         .map_err(failed)?
         .connect_timeout(Duration::from_secs(5))
         .connect()
         .await
-        .map_err(failed)
+        .map_err(failed)?;
+    Ok(Introduced::new(channel, Introduction::of_this_process()))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

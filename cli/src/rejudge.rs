@@ -229,6 +229,12 @@ impl Reading<'_> {
                 self.rejudged.insert(at, judgement);
                 continue;
             }
+            if let Act::House(HouseRecord::SuppressionApplied { subject, day }) = entry.act {
+                // Said before the person's first event.
+                let start = SubjectState::erased_on(day);
+                self.states.entry(subject.0).or_default().merge(&start);
+                continue;
+            }
             let Some(reference) = self.whose(&entry) else {
                 continue;
             };

@@ -5,7 +5,7 @@
 //! [`state`], [`project`] (what of it is public) and the seal, and is appended to its shard's block.
 //! [`pipeline`] runs these stages, one thread a shard; [`kafka`] feeds them
 //! from a cluster. Input never stops a shard: what cannot be read becomes a
-//! dead letter with a [`RejectionCode`].
+//! dead letter with a [`RejectionCode`]. [`erase`] takes persons away again.
 //!
 //! This crate writes the ledger and answers nothing; answers are `query`'s.
 //!
@@ -43,6 +43,8 @@ pub mod duplicates;
 pub mod overdue;
 pub mod pipeline;
 pub mod state;
+
+pub mod erase;
 
 pub mod import;
 pub mod kafka;

@@ -27,6 +27,8 @@ pub const REJUDGED: &str = "custody_ingest_rejudged_total";
 pub const OVERDUE: &str = "custody_ingest_overdue_total";
 /// States of persons that could not be read, and were begun again empty.
 pub const STATES_LOST: &str = "custody_ingest_states_lost_total";
+/// Persons whose keys were destroyed.
+pub const ERASED: &str = "custody_ingest_erased_persons_total";
 /// Partitions that are fed.
 pub const PARTITIONS: &str = "custody_ingest_partitions";
 
@@ -65,6 +67,7 @@ pub fn describe() {
         Unit::Count,
         "Duties whose deadline passed, by finding"
     );
+    describe_counter!(ERASED, Unit::Count, "Persons whose keys were destroyed");
     describe_counter!(
         STATES_LOST,
         Unit::Count,
@@ -95,6 +98,10 @@ pub(crate) fn rejudged(entries: u64) {
 
 pub(crate) fn overdue(finding: &'static str) {
     counter!(OVERDUE, "finding" => finding).increment(1);
+}
+
+pub(crate) fn erased(persons: u64) {
+    counter!(ERASED).increment(persons);
 }
 
 pub(crate) fn state_lost() {

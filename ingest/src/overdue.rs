@@ -11,8 +11,10 @@ mod check;
 mod clause;
 mod deadline;
 mod duty;
+mod forget;
 
 pub(crate) use check::{Checker, mark_found};
 pub(crate) use duty::{Duties, DutyChange, asks_for_others, changes};
+pub(crate) use forget::forget;
 
 pub use deadline::{Deadline, Deadlines, Statutory};

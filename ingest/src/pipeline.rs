@@ -14,11 +14,16 @@ mod parties;
 mod ruleset;
 mod states;
 
+mod flight;
 mod shard;
+mod shared;
 mod stage;
 
 mod keeper;
 mod review;
+mod reviews;
+
+mod erasures;
 
 mod feed;
 mod oversight;
@@ -28,6 +33,11 @@ pub use feed::{Lost, Pipeline, PipelineParts, ShardFeed};
 pub use options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions, SourceRules, system_clock};
 pub use states::rebuild_states;
 pub use waivers::SharedWaivers;
+
+pub(crate) use house::HouseLog;
+pub(crate) use parties::house as house_entry;
+pub(crate) use reviews::Reviews;
+pub(crate) use states::open as open_states;
 
 /// What can go wrong with the pipeline as a whole. Input never does.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +97,9 @@ pub enum PipelineError {
     /// The shard's former thread is still at work; try again later.
     #[error("the shard still works off what it was given before; trying again")]
     Busy,
+    /// What was cut short of an erasure could not be looked at.
+    #[error(transparent)]
+    Erase(#[from] crate::erase::EraseError),
     /// It has failed before, and takes nothing more until it is reopened.
     #[error("stopped after a failure: {0}")]
     Failed(String),

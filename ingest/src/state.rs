@@ -6,6 +6,7 @@
 //! far the store is in each shard. So the store is never ahead of the ledger,
 //! and where it is behind, the blocks that are missing are read again.
 
+mod batch;
 mod effect;
 mod session;
 mod store;
@@ -14,15 +15,18 @@ mod table;
 mod recover;
 mod settle;
 
+mod forget;
+
 #[cfg(test)]
 mod tests;
 
+pub(crate) use batch::Batch;
 pub(crate) use effect::{Effect, Origin, Review, is_judged, request_id, request_tag, to_policy};
 pub(crate) use settle::Settled;
-pub(crate) use store::{Batch, JudgedRow, Position, Store, encode_at, from_sortable, sortable};
+pub(crate) use store::{JudgedRow, Position, Store, encode_at, from_sortable, sortable};
 
 pub use store::StateStoreError;
-pub(crate) use table::SubjectStates;
+pub(crate) use table::{Arrival, SubjectStates};
 
 /// A subject reference, as the vault gives it.
 pub(crate) type Reference = [u8; 16];
@@ -51,4 +55,16 @@ pub enum StateError {
     /// An entry in the ledger could not be read.
     #[error("subject states: entry: {0}")]
     Entry(#[from] custody_ledger::DecodeError),
+    /// The vault lacks a key that an entry was sealed with, and nobody erased it.
+    #[error(
+        "the vault has no key for the entry {sequence} of shard {shard}, and the ledger says of \
+         no erasure of that person: the vault is older than the ledger, or another one; restore \
+         both from the same backup"
+    )]
+    KeyLost {
+        /// The shard.
+        shard: custody_ledger::ShardId,
+        /// The entry's sequence number.
+        sequence: u64,
+    },
 }

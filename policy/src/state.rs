@@ -1,7 +1,8 @@
 //! What is known of a person when an event is judged.
 //!
 //! A [`SubjectState`] is made from the person's own events, in the order in
-//! which they arrived, and from nothing else: replaying them makes it again.
+//! which they arrived, and from the mark that the person may start with:
+//! replaying them makes it again.
 //! It holds what was said and when, not what follows from it: what is in
 //! force is asked for a moment, so that an event that arrives late is judged
 //! by its own time on what is known by then.
@@ -19,7 +20,7 @@ use crate::term::Term;
 use crate::verdict::EntryRef;
 use crate::vocabulary::Vocabulary;
 
-pub(crate) use ask::{ConsentAnswer, Focus};
+pub(crate) use ask::{ConsentAnswer, Erased, Focus};
 pub use codec::StateError;
 
 /// The latest collections of which the event's tag is remembered, for
@@ -45,6 +46,8 @@ const CLAIMS: usize = 256;
 
 /// Retractions kept whose event had not come yet.
 const RETRACTED: usize = 64;
+
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
 /// A person's tag of an event: keyed, so that it means nothing to others.
 pub type Tag = [u8; 16];
@@ -133,15 +136,18 @@ pub struct RightsRequestState {
 }
 
 /// What is known of one person: made from the person's own events in the order
-/// in which they arrived, and from nothing else, so that replaying them makes
-/// it again. It holds what was said and when; what is in force is asked for a
-/// moment.
+/// in which they arrived, and from the mark that the person may start
+/// [with](Self::erased_on), so that replaying them makes it again. It holds what
+/// was said and when; what is in force is asked for a moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectState {
     statements: Vec<Statement>,
     restricted: Vec<Moment>,
     unrestricted: Vec<Moment>,
     erasures: Vec<ErasureClaim>,
+    /// From when on the person counts as erased by everybody, because an
+    /// identifier of theirs was somebody's who was erased then.
+    marked_ns: Option<i64>,
     /// Collections from the person: they lift an erasure's mark.
     fresh: Vec<Moment>,
     closed: Vec<Moment>,
@@ -165,6 +171,18 @@ pub struct SubjectState {
 }
 
 impl SubjectState {
+    /// What is known of a person who comes with an identifier of somebody who was
+    /// erased on this day, in days since 1970-01-01 UTC: everybody has erased
+    /// their data, from the day's first moment on. A mark tells no hour, so that
+    /// what happened earlier on that day counts as after it. A collection from
+    /// the person or a consent lifts it, as it does a service's claim.
+    pub fn erased_on(day: i32) -> Self {
+        Self {
+            marked_ns: Some(i64::from(day).saturating_mul(DAY_NS)),
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -314,6 +332,7 @@ impl SubjectState {
             mine.sort_by_key(|moment| moment.time_ns);
         }
         self.erasures.extend_from_slice(&other.erasures);
+        self.marked_ns = self.marked_ns.max(other.marked_ns);
         for first in &other.first {
             self.keep_first(*first);
         }
@@ -422,7 +441,8 @@ impl SubjectState {
     fn collect(&mut self, facts: &Facts<'_>, moment: Moment) {
         if facts.origin == Some(collection::Origin::Subject) {
             let horizon = keep_latest(&mut self.fresh, moment);
-            self.forget_before(horizon.filter(|_| !self.erasures.is_empty()));
+            let is_erased = !self.erasures.is_empty() || self.marked_ns.is_some();
+            self.forget_before(horizon.filter(|_| is_erased));
             let vocabulary = Vocabulary::builtin();
             if facts.purposes.iter().any(|p| vocabulary.is_account(*p)) {
                 let horizon = keep_latest(&mut self.opened, moment);

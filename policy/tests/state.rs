@@ -9,10 +9,14 @@ use custody_policy::{
 const DAY_NS: i64 = 86_400_000_000_000;
 
 fn said(kind: &str, data: &str) -> Said {
+    said_at("2025-07-01T00:00:00Z", kind, data)
+}
+
+fn said_at(time: &str, kind: &str, data: &str) -> Said {
     Said::parse(
         format!(
             r#"{{"specversion": "1.0", "id": "e", "source": "//shop.example",
-                "type": "custody.{kind}.v1", "time": "2025-07-01T00:00:00Z", "data": {data}}}"#
+                "type": "custody.{kind}.v1", "time": "{time}", "data": {data}}}"#
         )
         .as_bytes(),
     )
@@ -209,4 +213,100 @@ fn what_was_taken_back_before_it_came_counts_for_nothing() {
         ),
     );
     assert_eq!(codes(&state, &used, None), []);
+}
+
+/// 2025-07-01.
+const MARKED_DAY: i32 = 20_270;
+
+fn is_after_erasure(state: &SubjectState, time: &str) -> bool {
+    let purposes = r#""purposes": ["orders"], "use": {"operation": "dpv:Analyse"}"#;
+    let used = said_at(time, "use", &format!("{{{}, {purposes}}}", person()));
+    codes(state, &used, None).contains(&FindingCode::AfterErasure)
+}
+
+#[test]
+fn a_mark_holds_from_its_day_on_until_it_is_lifted() {
+    let collected = |origin: &str| {
+        let block = format!(r#""collection": {{"origin": "{origin}"}}"#);
+        said_at(
+            "2025-07-02T12:00:00Z",
+            "collection",
+            &format!("{{{}, {block}}}", person()),
+        )
+    };
+    let consent = r#""consent": {"scope": ["custody:marketing"]}"#;
+    let consented = said_at(
+        "2025-07-02T12:00:00Z",
+        "consent_given",
+        &format!("{{{}, {consent}}}", person()),
+    );
+    let marked = SubjectState::erased_on(MARKED_DAY);
+    let after = |lifts: &[&Said]| {
+        let mut state = marked.clone();
+        for (said, sequence) in lifts.iter().zip(1..) {
+            state.apply(&said.facts().unwrap(), at(sequence));
+        }
+        // It is as good from what is stored as it is in memory.
+        assert_eq!(SubjectState::decode(&state.encode()).unwrap(), state);
+        [
+            "2025-06-30T23:59:59Z",
+            "2025-07-01T00:00:00Z",
+            "2025-07-02T11:59:59Z",
+            "2025-07-02T12:00:01Z",
+        ]
+        .map(|time| is_after_erasure(&state, time))
+    };
+    assert_eq!(after(&[]), [false, true, true, true]);
+    assert_eq!(
+        after(&[&collected("third_party")]),
+        [false, true, true, true]
+    );
+    assert_eq!(after(&[&collected("subject")]), [false, true, true, false]);
+    assert_eq!(after(&[&consented]), [false, true, true, false]);
+    // Somebody who was not marked is not.
+    assert!(!is_after_erasure(
+        &SubjectState::default(),
+        "2025-07-03T00:00:00Z"
+    ));
+}
+
+#[test]
+fn a_mark_goes_with_whom_a_person_is_linked_to_and_is_not_taken_back() {
+    let mut state = SubjectState::default();
+    state.merge(&SubjectState::erased_on(MARKED_DAY));
+    state.merge(&SubjectState::erased_on(MARKED_DAY - 9));
+    assert!(is_after_erasure(&state, "2025-07-03T00:00:00Z"));
+    let retraction = format!(
+        r#"{{{}, "retraction": {{"of": {{"source": "//shop.example", "id": "x"}}}}}}"#,
+        person()
+    );
+    let taken_back = Provenance {
+        retracts: Some([0; 16]),
+        ..at(1)
+    };
+    state.apply(
+        &said("retraction", &retraction).facts().unwrap(),
+        taken_back,
+    );
+    assert!(is_after_erasure(&state, "2025-07-03T00:00:00Z"));
+}
+
+#[test]
+fn of_a_mark_and_a_claim_the_later_one_counts() {
+    let mut state = SubjectState::erased_on(MARKED_DAY);
+    let erased = said_at(
+        "2025-07-04T00:00:00Z",
+        "erasure",
+        &format!(r#"{{{}, "erasure": {{}}}}"#, person()),
+    );
+    let fresh = said_at(
+        "2025-07-03T00:00:00Z",
+        "collection",
+        &format!(r#"{{{}, "collection": {{"origin": "subject"}}}}"#, person()),
+    );
+    state.apply(&fresh.facts().unwrap(), at(1));
+    state.apply(&erased.facts().unwrap(), at(2));
+    assert!(is_after_erasure(&state, "2025-07-02T00:00:00Z"));
+    assert!(!is_after_erasure(&state, "2025-07-03T12:00:00Z"));
+    assert!(is_after_erasure(&state, "2025-07-05T00:00:00Z"));
 }

@@ -6,8 +6,8 @@
 //! [`QueryServer`] answers over gRPC, [`LineageApi`] without a network. Every
 //! answer names the ledger head that it rests on.
 //!
-//! This crate writes nothing to the ledger and judges nothing that is in it:
-//! what it shows was decided when the entry was recorded, or when it was judged
+//! This crate writes to the ledger only that somebody looked
+//! ([`consultation`]), and judges nothing that is in it: what it shows was decided when the entry was recorded, or when it was judged
 //! again. A dry run of the judge (`PolicyService.Judge`) knows what is in the
 //! request and nothing else. The store is named in `read_model/` only.
 //!
@@ -39,17 +39,27 @@
 
 pub mod read_model;
 
+pub mod custodian;
+
 pub mod answer;
+
+pub mod watch;
+
+pub mod consultation;
 
 pub mod backup;
 
 pub mod service;
 
 pub use answer::{
-    Ask, OversightFindings, OversightRecipients, OversightTransfers, QueryError, QueryState,
-    public_part,
+    Ask, Clock, ErasingOptions, OversightFindings, OversightRecipients, OversightTransfers,
+    QueryError, QueryState, out_of_reach, public_part,
 };
 pub use backup::{BackedUp, BackupError, BackupProgress, back_up};
+pub use consultation::{
+    CallerRules, ConsultationMode, ConsultationOptions, ConsultationWriter, Consultations,
+};
+pub use custodian::{Custodian, CustodianError, ErasureOrder};
 pub use read_model::{
     CatchUp, Follower, Following, ReadModel, ReadModelError, ReadModelOptions, Visible,
 };

@@ -73,6 +73,15 @@ fn binary(id: &str, time: &str) -> Raw {
     }
 }
 
+/// An answer without the checkpoint beside its head: what is signed goes on
+/// between two answers.
+fn unsigned(mut answer: serde_json::Value) -> serde_json::Value {
+    if let Some(head) = answer["head"].as_object_mut() {
+        head.remove("checkpoint");
+    }
+    answer
+}
+
 #[test]
 fn typed_json_and_binary_protobuf_land_and_both_clients_agree() {
     let broker = shared();
@@ -179,7 +188,7 @@ fn typed_json_and_binary_protobuf_land_and_both_clients_agree() {
             )
             .expect("JSON"),
         };
-        assert_eq!(cli, wire, "{view}");
+        assert_eq!(unsigned(cli), unsigned(wire), "{view}");
     }
     let transfers = custody_ok(&[
         "subject",

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use custody_proto::v1;
 use custody_proto::v1::evidence_service_client::EvidenceServiceClient;
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
+use custody_proto::v1::rights_service_client::RightsServiceClient;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -102,6 +103,8 @@ impl Service {
                     "false"
                 },
             )
+            // Scenarios count entries; one of them is about who looked.
+            .env("CUSTODY_CONSULTATIONS__MODE", "off")
             .env("RUST_LOG", "info")
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a handle"))
@@ -220,6 +223,20 @@ impl Service {
     ) -> Result<T, tonic::Status> {
         self.runtime.block_on(async {
             call(LineageServiceClient::new(self.channel()))
+                .await
+                .map(tonic::Response::into_inner)
+        })
+    }
+
+    /// Calls the rights service.
+    pub(crate) fn rights<T>(
+        &self,
+        call: impl AsyncFnOnce(
+            RightsServiceClient<Channel>,
+        ) -> Result<tonic::Response<T>, tonic::Status>,
+    ) -> Result<T, tonic::Status> {
+        self.runtime.block_on(async {
+            call(RightsServiceClient::new(self.channel()))
                 .await
                 .map(tonic::Response::into_inner)
         })

@@ -238,8 +238,11 @@ fn a_backup_is_restored_and_says_what_is_missing() {
     assert_eq!(custody(&args).status.code(), Some(2), "not empty");
     verify(&again);
 
-    for key in ["root.key", "signing.key"] {
-        std::fs::copy(ledger.path("data").join(key), again.join(key)).expect("copied");
+    for (from, to) in [
+        ("data.root.key", "again.root.key"),
+        ("data/signing.key", "again/signing.key"),
+    ] {
+        std::fs::copy(ledger.path(from), ledger.path(to)).expect("copied");
     }
     let document = ledger.path("evidence.json");
     custody_ok(&[

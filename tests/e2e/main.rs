@@ -10,10 +10,13 @@ mod kafka;
 
 mod answers;
 mod demo;
+mod erased;
+mod erasing_killed;
 mod evidence;
 mod exactly_once;
 mod judged;
 mod limits;
+mod looked;
 mod malformed;
 mod outages;
 mod outside;

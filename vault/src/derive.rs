@@ -14,6 +14,8 @@ use crate::key::Key;
 
 // From the root key.
 const ROOT_COMMITMENT: &str = "custody 2026 vault: root key commitment v1";
+const ESCROW_CHECK: &str = "custody 2026 vault: root key escrow check v1";
+const SHARE_CHECKSUM: &str = "custody 2026 vault: root key share checksum v1";
 const DIRECTORY_NAMES: &str = "custody 2026 vault: identifier digests v1";
 const PERSON_NAMES: &str = "custody 2026 vault: person row names v1";
 const IDENTIFIER_NAMES: &str = "custody 2026 vault: identifier row names v1";
@@ -58,6 +60,20 @@ pub(crate) fn root_commitment(root: &Key, vault_id: &[u8; 16]) -> [u8; 32] {
         .update(vault_id)
         .finalize()
         .as_bytes()
+}
+
+/// What the shares of a root key say about it, so that a wrong set is refused.
+pub(crate) fn escrow_check(root: &Key, vault_id: &[u8; 16]) -> [u8; 32] {
+    *blake3::Hasher::new_derive_key(ESCROW_CHECK)
+        .update(root.bytes())
+        .update(vault_id)
+        .finalize()
+        .as_bytes()
+}
+
+/// Finds what was not copied right.
+pub(crate) fn share_checksum(body: &[u8]) -> [u8; 32] {
+    blake3::derive_key(SHARE_CHECKSUM, body)
 }
 
 /// The key under which the values of one key space are sealed.

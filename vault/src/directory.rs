@@ -1,23 +1,30 @@
 //! Which identifier is whose.
 //!
-//! A unique identifier has one row: its person. A shared one has one row for
-//! each person that it was seen with, and one more for the person who is known
-//! by shared identifiers only, if there is one of whom it is the primary one.
-//! A link between two persons is two rows, one each way: a graph and no merged
-//! set, so that a link can be taken back.
+//! A unique identifier has one row: its person, or its persons over time
+//! ([`history`]). A shared one has one row for each person that it was seen
+//! with, and one more for the person who is known by shared identifiers only,
+//! if there is one of whom it is the primary one.
+
+mod history;
+mod links;
+mod marks;
 
 use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
+
+pub(crate) use history::History;
+pub(crate) use links::{Relation, delete_relation, linked_set, put_relation, relation, relations};
+pub use marks::{EraseMark, MAX_SCOPE_BYTES};
+pub(crate) use marks::{marked_day, put_mark};
 
 use crate::derive::{Name, Names};
 use crate::error::VaultError;
 use crate::identifier::{Class, Identifier};
 use crate::store::{Batch, Space, StoreError, View};
 
-const CLASS_UNIQUE: u8 = 1;
+pub(crate) const CLASS_UNIQUE: u8 = 1;
 const CLASS_SHARED: u8 = 2;
-const LINK_VERSION: u8 = 1;
 const IDENTIFIER_STEP: usize = 64;
 
 fn damaged(space: Space) -> StoreError {
@@ -46,25 +53,24 @@ fn decode_name(row: &[u8], kind: u8, space: Space) -> Result<Name, StoreError> {
     }
 }
 
-/// Whose the identifier is: of a unique one, its person; of a shared one, the
-/// person who is known by shared ones only.
-pub(crate) fn owner(
+/// Whose the identifier is and was: of a unique one, its persons; of a shared
+/// one, the person who is known by shared ones only.
+pub(crate) fn history(
     view: &View<'_>,
-    identifier: &Identifier<'_>,
-) -> Result<Option<Name>, StoreError> {
-    view.get(Space::Directory, &identifier.digest)?
-        .map(|row| decode_name(&row, class_byte(identifier.class), Space::Directory))
+    identifier: &Name,
+    class: Class,
+) -> Result<Option<History>, StoreError> {
+    view.get(Space::Directory, identifier)?
+        .map(|row| History::decode(&row, class))
         .transpose()
 }
 
-/// Makes `reference` the owner.
-pub(crate) fn put_owner(
+pub(crate) fn put_history(
     batch: &mut Batch<'_>,
-    identifier: &Identifier<'_>,
-    reference: &Name,
+    identifier: &Name,
+    history: &History,
 ) -> Result<(), StoreError> {
-    let row = encode_name(class_byte(identifier.class), reference);
-    batch.put(Space::Directory, &identifier.digest, &row)
+    batch.put(Space::Directory, identifier, &history.encode())
 }
 
 /// Whether a shared identifier points at this person already.
@@ -117,6 +123,31 @@ pub(crate) fn put_identifier(
     batch.put(Space::Identifiers, &name, &row)
 }
 
+pub(crate) fn delete_history(batch: &mut Batch<'_>, identifier: &Name) {
+    batch.delete(Space::Directory, identifier);
+}
+
+pub(crate) fn delete_identifier(
+    names: &Names,
+    batch: &mut Batch<'_>,
+    identifier: &Name,
+    reference: &Name,
+) {
+    batch.delete(
+        Space::Identifiers,
+        &names.identifier_row(reference, identifier),
+    );
+}
+
+pub(crate) fn delete_pointer(
+    names: &Names,
+    batch: &mut Batch<'_>,
+    identifier: &Name,
+    reference: &Name,
+) {
+    batch.delete(Space::Pointers, &names.pointer_row(identifier, reference));
+}
+
 /// A person's identifiers: the unique ones first, then by their bytes.
 pub(crate) fn identifiers(
     names: &Names,
@@ -142,43 +173,6 @@ pub(crate) fn identifiers(
     Ok(found)
 }
 
-pub(crate) fn put_link(
-    names: &Names,
-    batch: &mut Batch<'_>,
-    a: &Name,
-    b: &Name,
-) -> Result<(), StoreError> {
-    batch.put(
-        Space::Links,
-        &names.link_row(a, b),
-        &encode_name(LINK_VERSION, b),
-    )?;
-    batch.put(
-        Space::Links,
-        &names.link_row(b, a),
-        &encode_name(LINK_VERSION, a),
-    )
-}
-
-/// Everybody who can be reached from `reference` by links, itself included.
-pub(crate) fn linked_set(
-    names: &Names,
-    view: &View<'_>,
-    reference: &Name,
-) -> Result<BTreeSet<Name>, StoreError> {
-    let mut set = BTreeSet::from([*reference]);
-    let mut open = vec![*reference];
-    while let Some(person) = open.pop() {
-        for row in view.scan(Space::Links, &names.person(&person)) {
-            let next = decode_name(&row?, LINK_VERSION, Space::Links)?;
-            if set.insert(next) {
-                open.push(next);
-            }
-        }
-    }
-    Ok(set)
-}
-
 /// A look-up hit several persons.
 pub(crate) enum Resolved {
     /// Nobody.
@@ -189,20 +183,37 @@ pub(crate) enum Resolved {
     Ambiguous(usize),
 }
 
-/// Finds the person of an identifier. Counts up to `limit` persons.
+/// Finds the person of an identifier: at a time, or now. Counts up to `limit`
+/// persons.
 pub(crate) fn resolve(
     names: &Names,
     view: &View<'_>,
     identifier: &Identifier<'_>,
+    at_ns: Option<i64>,
     limit: usize,
 ) -> Result<Resolved, VaultError> {
-    let owner = owner(view, identifier)?;
+    let history = history(view, &identifier.digest, identifier.class)?;
+    let owner = history
+        .as_ref()
+        .and_then(|history| history.owner_at(at_ns.unwrap_or(i64::MAX)));
+    let mut sets = Sets {
+        names,
+        view,
+        limit,
+        found: Vec::new(),
+    };
     let mut first = owner;
-    let mut sets: Vec<BTreeSet<Name>> = Vec::new();
     match identifier.class {
+        // Nobody's now, whoever had it once.
+        Class::Unique if owner.is_none() => return Ok(Resolved::Nobody),
         Class::Unique => {
-            if let Some(owner) = &owner {
-                sets.push(linked_set(names, view, owner)?);
+            let owners = match (&history, at_ns) {
+                // Without a time, all whose it ever was are meant.
+                (Some(history), None) => history.owners(),
+                _ => owner.into_iter().collect(),
+            };
+            for owner in owners {
+                sets.add(&owner)?;
             }
         }
         Class::Shared => {
@@ -213,16 +224,13 @@ pub(crate) fn resolve(
                 if owner.is_none() {
                     first = Some(first.map_or(reference, |lowest| lowest.min(reference)));
                 }
-                if sets.iter().any(|set| set.contains(&reference)) {
-                    continue;
-                }
-                if sets.len() == limit {
+                if !sets.add(&reference)? {
                     break;
                 }
-                sets.push(linked_set(names, view, &reference)?);
             }
         }
     }
+    let mut sets = sets.found;
     Ok(match (sets.len(), sets.pop(), first) {
         (0, ..) | (_, None, _) | (_, _, None) => Resolved::Nobody,
         (1, Some(set), Some(first)) => {
@@ -231,4 +239,27 @@ pub(crate) fn resolve(
         }
         (count, ..) => Resolved::Ambiguous(count),
     })
+}
+
+/// Linked sets that a look-up hit so far.
+struct Sets<'a> {
+    names: &'a Names,
+    view: &'a View<'a>,
+    limit: usize,
+    found: Vec<BTreeSet<Name>>,
+}
+
+impl Sets<'_> {
+    /// Whether there is room for more.
+    fn add(&mut self, reference: &Name) -> Result<bool, StoreError> {
+        if self.found.iter().any(|set| set.contains(reference)) {
+            return Ok(true);
+        }
+        if self.found.len() == self.limit {
+            return Ok(false);
+        }
+        self.found
+            .push(linked_set(self.names, self.view, reference)?);
+        Ok(true)
+    }
 }

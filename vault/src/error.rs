@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::entry::SealError;
 use crate::key::RandomnessError;
+use crate::root::EscrowError;
 use crate::store::StoreError;
 
 /// Why the vault did not do what was asked.
@@ -21,15 +22,50 @@ pub enum VaultError {
         #[source]
         source: io::Error,
     },
+    /// The person is being erased: wait ([`crate::Vault::wait_while_erasing`])
+    /// and admit again.
+    #[error("a person of this event is being erased: wait until that is done")]
+    Erasing,
+    /// The root key is of another generation than the vault: an erasure made
+    /// a new one since the vault, or the key, was copied.
+    #[error(
+        "the vault wants a root key of generation {need}, this one has {have}: every erasure          makes a new one and destroys the one before it. Restore vault and key of one time"
+    )]
+    RootKeyOld {
+        /// Generation of the key that was given.
+        have: u64,
+        /// Generation that the vault wants.
+        need: u64,
+    },
+    /// What keeps the root key did not do what was asked.
+    #[error("the store of the root key could not {doing}: {reason}")]
+    RootService {
+        /// What was asked of it.
+        doing: &'static str,
+        /// What it said, without any key.
+        reason: String,
+    },
+    /// The root key is kept under a passphrase, and none was given.
+    #[error("the root key file is sealed under a passphrase: give it")]
+    PassphraseMissing,
+    /// It does not open the root key.
+    #[error("the passphrase does not open the root key file")]
+    PassphraseWrong,
+    /// Shares of the root key.
+    #[error(transparent)]
+    Escrow(#[from] EscrowError),
+    /// An erasure stopped half-way, and it is not known which half: nothing
+    /// is written until the vault is opened again, which finds out.
+    #[error("an erasure was cut off: open the vault again before anything is written")]
+    Interrupted,
     /// There is a vault and no root key.
     #[error(
-        "the vault has no root key at {}: give the path where the key file is, or restore it \
-         from its backup; without it nothing in the vault can be read",
-        path.display()
+        "the vault has no root key at {place}: give the place where it is, or restore it from \
+         its backup; without it nothing in the vault can be read"
     )]
     RootKeyMissing {
         /// Where it was looked for.
-        path: PathBuf,
+        place: String,
     },
     /// Neither slot of the root key file can be read.
     #[error(
@@ -45,14 +81,13 @@ pub enum VaultError {
     },
     /// The root key is whole, and is not this vault's.
     #[error(
-        "the root key at {} (generation {generation}) is not the key of this vault: give the \
-         path of the right one, or restore vault and key from the same backup",
-        path.display()
+        "the root key at {place} (generation {generation}) is not the key of this vault: give \
+         the place of the right one, or restore vault and key from the same backup"
     )]
     RootKeyWrong {
-        /// The file.
-        path: PathBuf,
-        /// Generation of the key in it.
+        /// Where it was found.
+        place: String,
+        /// Generation of the key.
         generation: u64,
     },
     /// Written by a newer version.
@@ -117,8 +152,11 @@ pub enum VaultError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A shared identifier that is several persons'.
-    #[error("the identifier is shared by {count} persons: ask by one that is unique")]
+    /// An identifier that is several persons', or was over time.
+    #[error(
+        "the identifier is, or was, that of {count} persons: ask by one that is unique, or for a \
+         time"
+    )]
     Ambiguous {
         /// How many persons, counted to [`crate::AMBIGUOUS_COUNT_LIMIT`].
         count: usize,
@@ -128,6 +166,20 @@ pub enum VaultError {
         "the vault lacks the key of a person that its directory names: restore it from a backup"
     )]
     PersonKeyMissing,
+    /// No person has this reference.
+    #[error("no person has this reference")]
+    UnknownPerson,
+    /// Only an identifier that is one person's alone can be released.
+    #[error("the identifier is a shared one: it belongs to nobody who could give it up")]
+    SharedIdentifier,
+    /// The scope of a mark is too long.
+    #[error("the scope of a mark has {size} bytes, the limit is {limit}")]
+    ScopeTooLong {
+        /// How many were given.
+        size: usize,
+        /// How many may be.
+        limit: usize,
+    },
     /// The window's key was destroyed; it does not come back.
     #[error("the key of window {window} was destroyed")]
     WindowDestroyed {
@@ -154,6 +206,7 @@ impl VaultError {
                 | Self::TooManyIdentifiers { .. }
                 | Self::InvalidIdentifier { .. }
                 | Self::Ambiguous { .. }
+                | Self::SharedIdentifier
                 | Self::Seal(SealError::TooLarge { .. })
         )
     }

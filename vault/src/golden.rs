@@ -9,7 +9,7 @@ use crate::entry::EntryContext;
 use crate::error::VaultError;
 use crate::key::Key;
 use crate::person::Person;
-use crate::root_key::{RootKey, SLOT_BYTES};
+use crate::root::{RootKey, SLOT_BYTES, decode, encode};
 
 const PLACE: EntryContext = EntryContext {
     ledger: [0xa1; 16],
@@ -208,11 +208,8 @@ fn the_commitment_is_checked_first() {
 
 #[test]
 fn the_root_key_file() {
-    let root = RootKey {
-        generation: 5,
-        key: key(6),
-    };
-    let bytes = root.encode();
+    let root = RootKey::new(5, [6; 32]);
+    let bytes = encode(&root);
     assert_eq!(bytes.len(), 2 * SLOT_BYTES);
     assert_eq!(bytes[..SLOT_BYTES], bytes[SLOT_BYTES..]);
     let mut head = b"CUSTROOT\x01\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0".to_vec();
@@ -229,22 +226,18 @@ fn the_root_key_file() {
 #[test]
 fn a_flipped_byte_of_the_root_key_file() {
     let path = Path::new("root.key");
-    let good = RootKey {
-        generation: 5,
-        key: key(6),
-    }
-    .encode();
+    let good = encode(&RootKey::new(5, [6; 32]));
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 0x10;
-        let root = RootKey::decode(&bad, path).unwrap();
+        let root = decode(&bad, path).unwrap().remove(0);
         assert_eq!(
-            (root.generation, root.key.bytes()),
+            (root.generation(), root.expose()),
             (5, &[6; 32]),
             "byte {at}"
         );
         bad[(at + SLOT_BYTES) % good.len()] ^= 0x10;
-        let error = RootKey::decode(&bad, path).err().unwrap();
+        let error = decode(&bad, path).err().unwrap();
         assert!(
             matches!(error, VaultError::RootKeyDamaged { .. }),
             "byte {at}: {error}"
@@ -256,42 +249,30 @@ fn a_flipped_byte_of_the_root_key_file() {
 #[test]
 fn the_newest_slot_wins() {
     let path = Path::new("root.key");
-    let old = RootKey {
-        generation: 5,
-        key: key(6),
-    }
-    .encode();
-    let new = RootKey {
-        generation: 6,
-        key: key(7),
-    }
-    .encode();
+    let old = encode(&RootKey::new(5, [6; 32]));
+    let new = encode(&RootKey::new(6, [7; 32]));
     for (first, second) in [(&old, &new), (&new, &old)] {
         let mixed = [&first[..SLOT_BYTES], &second[SLOT_BYTES..]].concat();
-        let root = RootKey::decode(&mixed, path).unwrap();
-        assert_eq!((root.generation, root.key.bytes()), (6, &[7; 32]));
+        let root = decode(&mixed, path).unwrap().remove(0);
+        assert_eq!((root.generation(), root.expose()), (6, &[7; 32]));
     }
     // The newest was torn: the one before it.
     let mut torn = [&old[..SLOT_BYTES], &new[SLOT_BYTES..]].concat();
     torn[SLOT_BYTES + 2048] = 1;
-    assert_eq!(RootKey::decode(&torn, path).unwrap().generation, 5);
+    assert_eq!(decode(&torn, path).unwrap()[0].generation(), 5);
 }
 
 #[test]
 fn a_root_key_of_another_version() {
     let path = Path::new("root.key");
     for (version, is_new) in [(2_u16, true), (0, false)] {
-        let mut bytes = RootKey {
-            generation: 5,
-            key: key(6),
-        }
-        .encode();
+        let mut bytes = encode(&RootKey::new(5, [6; 32]));
         for slot in bytes.chunks_mut(SLOT_BYTES) {
             slot[8..10].copy_from_slice(&version.to_le_bytes());
             let checksum = blake3::hash(&slot[..SLOT_BYTES - 32]);
             slot[SLOT_BYTES - 32..].copy_from_slice(checksum.as_bytes());
         }
-        match RootKey::decode(&bytes, path).err().unwrap() {
+        match decode(&bytes, path).err().unwrap() {
             VaultError::TooNew {
                 found: 2, known: 1, ..
             } => assert!(is_new),

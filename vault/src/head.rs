@@ -12,9 +12,9 @@ use subtle::ConstantTimeEq;
 use crate::derive;
 use crate::error::VaultError;
 use crate::identifier::UniqueSchemes;
-use crate::key::{Key, fill_random};
-use crate::root_key::RootKey;
-use crate::store::{Engine, Space, Store};
+use crate::key::fill_random;
+use crate::root::{RootKey, RootStore};
+use crate::store::{Engine, EngineView, Space, Store};
 
 const MAGIC: &[u8; 8] = b"CUSTVALT";
 const VERSION: u16 = 1;
@@ -26,25 +26,32 @@ const HEAD_ROW: &[u8] = b"vault";
 const COMMITMENT_ROW: &[u8] = b"root ";
 const SCHEMES_ROW: &[u8] = b"unique schemes";
 
+/// An open vault's head.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) root: RootKey,
+    pub(crate) vault_id: [u8; 16],
+}
+
 /// Opens the store, or makes it, and checks the root key against it.
 pub(crate) fn open(
     dir: &Path,
-    root_path: &Path,
+    roots: &dyn RootStore,
     cache_bytes: u64,
     schemes: &UniqueSchemes,
-) -> Result<(Store, Key), VaultError> {
+) -> Result<Opened, VaultError> {
     let is_new = is_empty(dir)?;
-    let root = match RootKey::read(root_path)? {
+    let root = match roots.get()?.into_iter().next() {
         Some(root) => root,
         None if is_new => {
-            let root = RootKey::generate()?;
-            root.create(root_path)?;
+            let root = RootKey::generate(1)?;
+            roots.put(&root)?;
             tracing::info!("made a new root key");
             root
         }
         None => {
             return Err(VaultError::RootKeyMissing {
-                path: root_path.into(),
+                place: roots.place(),
             });
         }
     };
@@ -57,10 +64,14 @@ pub(crate) fn open(
     match head {
         Some(head) => {
             let vault_id = decode_head(&head, dir)?;
-            check_root(&engine, &root, root_path, &vault_id)?;
-            let store = Store::new(engine, &root.key);
+            check_root(&engine, &root, roots, &vault_id)?;
+            let store = Store::new(engine, root.key());
             check_schemes(&store, schemes, dir)?;
-            Ok((store, root.key))
+            Ok(Opened {
+                store,
+                root,
+                vault_id,
+            })
         }
         // An engine's files without a first row: the crash came before it.
         None if engine.view().is_empty()? => create(engine, root, schemes),
@@ -81,11 +92,7 @@ pub(crate) fn is_empty(dir: &Path) -> Result<bool, VaultError> {
     }
 }
 
-fn create(
-    engine: Engine,
-    root: RootKey,
-    schemes: &UniqueSchemes,
-) -> Result<(Store, Key), VaultError> {
+fn create(engine: Engine, root: RootKey, schemes: &UniqueSchemes) -> Result<Opened, VaultError> {
     let mut vault_id = [0; 16];
     fill_random(&mut vault_id)?;
     let mut head = Vec::with_capacity(28);
@@ -94,18 +101,22 @@ fn create(
     head.extend_from_slice(&FLAGS.to_le_bytes());
     head.extend_from_slice(&vault_id);
 
-    let store = Store::new(engine, &root.key);
+    let store = Store::new(engine, root.key());
     let mut batch = store.batch();
     batch.put(Space::Secrets, SCHEMES_ROW, schemes.encode().as_bytes())?;
     batch.put_plain(Space::Meta, HEAD_ROW, &head);
     batch.put_plain(
         Space::Meta,
-        &commitment_row(root.generation),
-        &derive::root_commitment(&root.key, &vault_id),
+        &commitment_row(root.generation()),
+        &derive::root_commitment(root.key(), &vault_id),
     );
     batch.commit()?;
     store.flush()?;
-    Ok((store, root.key))
+    Ok(Opened {
+        store,
+        root,
+        vault_id,
+    })
 }
 
 fn commitment_row(generation: u64) -> Vec<u8> {
@@ -130,23 +141,42 @@ fn decode_head(head: &[u8], dir: &Path) -> Result<[u8; 16], VaultError> {
 fn check_root(
     engine: &Engine,
     root: &RootKey,
-    path: &Path,
+    roots: &dyn RootStore,
     vault_id: &[u8; 16],
 ) -> Result<(), VaultError> {
+    let have = root.generation();
     let wrong = || VaultError::RootKeyWrong {
-        path: path.into(),
-        generation: root.generation,
+        place: roots.place(),
+        generation: have,
     };
-    let stored = engine
-        .view()
-        .get(Space::Meta, &commitment_row(root.generation))?
-        .ok_or_else(wrong)?;
-    let commitment = derive::root_commitment(&root.key, vault_id);
+    let view = engine.view();
+    let Some(stored) = view.get(Space::Meta, &commitment_row(have))? else {
+        return Err(match newest_generation(&view)? {
+            Some(need) => VaultError::RootKeyOld { have, need },
+            None => wrong(),
+        });
+    };
+    let commitment = derive::root_commitment(root.key(), vault_id);
     if bool::from(commitment.as_slice().ct_eq(stored.as_ref())) {
         Ok(())
     } else {
         Err(wrong())
     }
+}
+
+/// Of the root keys that the vault names.
+fn newest_generation(view: &EngineView<'_>) -> Result<Option<u64>, VaultError> {
+    let mut newest = None;
+    for row in view.scan(Space::Meta, COMMITMENT_ROW) {
+        let (name, _) = row?;
+        let generation = name
+            .as_ref()
+            .get(COMMITMENT_ROW.len()..)
+            .and_then(|rest| rest.try_into().ok())
+            .map(u64::from_be_bytes);
+        newest = newest.max(generation);
+    }
+    Ok(newest)
 }
 
 fn check_schemes(store: &Store, schemes: &UniqueSchemes, dir: &Path) -> Result<(), VaultError> {

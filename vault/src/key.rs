@@ -1,5 +1,6 @@
 //! A 32-byte secret that wipes itself and never prints itself.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use aws_lc_rs::rand;
@@ -46,3 +47,44 @@ impl fmt::Debug for Key {
         f.write_str("Key(redacted)")
     }
 }
+
+/// A generator for libraries that want one which cannot fail: BLAKE3's output
+/// stream under a random seed.
+pub(crate) struct SeededRandom(blake3::OutputReader);
+
+impl SeededRandom {
+    pub(crate) fn new() -> Result<Self, RandomnessError> {
+        let seed = Key::random()?;
+        let stream = blake3::Hasher::new_keyed(seed.bytes()).finalize_xof();
+        Ok(Self(stream))
+    }
+}
+
+impl Drop for SeededRandom {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl rand_core::TryRng for SeededRandom {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for SeededRandom {}

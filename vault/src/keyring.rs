@@ -16,10 +16,13 @@ use crate::error::VaultError;
 use crate::key::Key;
 use crate::person::Person;
 use crate::store::{Batch, Space, Store, StoreError, View};
+use crate::vault::EscrowInfo;
 
 const PERSON_VERSION: u8 = 1;
 const HOUSE: &[u8] = b"house";
 const WINDOW: &[u8] = b"window";
+const ESCROW: &[u8] = b"escrow";
+const ESCROW_VERSION: u8 = 1;
 
 /// A window's row: its key, or that it had one.
 const WINDOW_ALIVE: u8 = 1;
@@ -77,6 +80,26 @@ impl Keyring {
         })
     }
 
+    /// The last time that shares of a root key were made.
+    pub(crate) fn escrow(&self, store: &Store) -> Result<Option<EscrowInfo>, VaultError> {
+        store
+            .view()
+            .get(Space::Secrets, ESCROW)?
+            .map(|row| decode_escrow(&row).ok_or_else(|| damaged_secret().into()))
+            .transpose()
+    }
+
+    pub(crate) fn put_escrow(&self, store: &Store, info: &EscrowInfo) -> Result<(), VaultError> {
+        let mut row = vec![ESCROW_VERSION];
+        row.extend_from_slice(&info.generation.to_le_bytes());
+        row.extend_from_slice(&info.made_ns.to_le_bytes());
+        row.extend_from_slice(&[info.shares, info.threshold]);
+        let mut batch = store.batch();
+        batch.put(Space::Secrets, ESCROW, &row)?;
+        batch.commit()?;
+        Ok(store.flush()?)
+    }
+
     pub(crate) fn house(&self) -> &Person {
         &self.house
     }
@@ -95,6 +118,20 @@ impl Keyring {
             encode(&key).as_slice(),
         )?;
         Ok(person)
+    }
+
+    /// From memory only.
+    pub(crate) fn cached(&self, reference: &Name) -> Option<Person> {
+        self.persons.get(reference)
+    }
+
+    pub(crate) fn keep(&self, person: &Person) {
+        self.persons.insert(person.reference(), person.clone());
+    }
+
+    /// Lets go of a person that is no more.
+    pub(crate) fn forget(&self, reference: &Name) {
+        self.persons.remove(reference);
     }
 
     /// `None` when there is no such person.
@@ -119,6 +156,10 @@ impl Keyring {
         }
         self.persons.insert(*reference, person.clone());
         Ok(Some(person))
+    }
+
+    pub(crate) fn delete(&self, names: &Names, batch: &mut Batch<'_>, reference: &Name) {
+        batch.delete(Space::Persons, &names.person(reference));
     }
 
     /// The key of a window; makes it, durably, when the window is new.
@@ -159,6 +200,21 @@ impl Keyring {
         windows.remove(&window);
         Ok(())
     }
+}
+
+fn decode_escrow(row: &[u8]) -> Option<EscrowInfo> {
+    let rest = row.strip_prefix(&[ESCROW_VERSION])?;
+    let (generation, rest) = rest.split_first_chunk()?;
+    let (made_ns, rest) = rest.split_first_chunk()?;
+    let &[shares, threshold] = rest else {
+        return None;
+    };
+    Some(EscrowInfo {
+        generation: u64::from_le_bytes(*generation),
+        made_ns: i64::from_le_bytes(*made_ns),
+        shares,
+        threshold,
+    })
 }
 
 fn encode(key: &Key) -> zeroize::Zeroizing<[u8; 33]> {

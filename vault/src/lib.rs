@@ -33,7 +33,7 @@
 //! ```
 
 mod key;
-mod root_key;
+mod root;
 
 mod derive;
 mod store;
@@ -48,16 +48,30 @@ mod entry;
 mod person;
 mod vault;
 
+mod admit;
+mod fence;
+mod identity;
+
+mod erase;
+
+mod check;
+
 mod error;
 
 #[cfg(test)]
 mod golden;
 
+pub use admit::Admission;
+pub use check::{Fault, VaultReport};
+pub use directory::{EraseMark, MAX_SCOPE_BYTES};
 pub use entry::{EntryContext, EntryKey, MAX_PLAIN_BYTES, PADDING_BYTES, SealError};
+pub use erase::{Erased, Erasing};
 pub use error::VaultError;
 pub use identifier::{MAX_IDENTIFIER_BYTES, MAX_IDENTIFIERS};
+pub use identity::{AMBIGUOUS_COUNT_LIMIT, Identity};
 pub use key::RandomnessError;
 pub use keyring::WindowKey;
 pub use person::Person;
+pub use root::{EscrowError, FileRootStore, RootKey, RootStore, Share};
 pub use store::StoreError;
-pub use vault::{AMBIGUOUS_COUNT_LIMIT, Admission, Identity, Vault, VaultOptions};
+pub use vault::{EscrowInfo, RootInfo, Vault, VaultOptions};

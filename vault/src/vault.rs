@@ -3,23 +3,21 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use quick_cache::sync::Cache;
 
-use crate::derive::{Name, Names};
-use crate::directory::{self, Resolved};
+use crate::admit::{Admission, Admitted};
+use crate::derive::{self, Name, Names};
 use crate::error::VaultError;
+use crate::fence::Fence;
 use crate::head;
-use crate::identifier::{Class, Identifier, UniqueSchemes};
+use crate::identifier::{Identifier, UniqueSchemes};
 use crate::keyring::{Keyring, WindowKey};
 use crate::person::Person;
-use crate::store::{Store, View};
-
-/// How far [`VaultError::Ambiguous`] counts: telling 1000 persons from a
-/// million helps nobody, and an address that millions shared must stay cheap
-/// to ask for.
-pub const AMBIGUOUS_COUNT_LIMIT: usize = 1000;
+use crate::root::{self, FileRootStore, RootKey, RootStore, Share};
+use crate::store::Store;
 
 /// How to open a vault.
 #[derive(Debug, Clone)]
@@ -45,34 +43,31 @@ impl Default for VaultOptions {
     }
 }
 
-/// The person of an event.
-#[derive(Debug, Clone)]
-pub struct Admission {
-    /// To whom the event belongs.
-    pub person: Person,
-    /// The person was not known before.
-    pub is_new: bool,
-    /// Pairs of references that this event linked, for the house entries that
-    /// say so.
-    pub linked: Vec<([u8; 16], [u8; 16])>,
+/// The root key that is in force, without the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootInfo {
+    /// From 1. Grows with every erasure.
+    pub generation: u64,
+    /// What the vault stores about the key: it tells the key from any other,
+    /// and says nothing else.
+    pub commitment: [u8; 32],
+    /// Where it is kept: `file`, `command`, `http`.
+    pub kind: &'static str,
+    /// The last time that shares were made.
+    pub escrow: Option<EscrowInfo>,
 }
 
-/// Everything that is known of who somebody is.
-#[derive(Clone)]
-pub struct Identity {
-    /// The linked set: the one looked up first, the others by reference.
-    pub persons: Vec<Person>,
-    /// All their identifiers: unique ones first, then by their bytes.
-    pub identifiers: Vec<String>,
-}
-
-impl std::fmt::Debug for Identity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity")
-            .field("persons", &self.persons.len())
-            .field("identifiers", &self.identifiers.len())
-            .finish()
-    }
+/// When shares of a root key were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EscrowInfo {
+    /// Of which key. Shares of an older one than that in force open nothing.
+    pub generation: u64,
+    /// When, in nanoseconds since 1970, UTC.
+    pub made_ns: i64,
+    /// How many shares.
+    pub shares: u8,
+    /// How many of them give the key back.
+    pub threshold: u8,
 }
 
 /// A vault. A clone is one more handle to the same one; all may be used from
@@ -80,18 +75,29 @@ impl std::fmt::Debug for Identity {
 #[derive(Clone)]
 pub struct Vault(Arc<Inner>);
 
-struct Inner {
-    store: Store,
-    names: Names,
-    keyring: Keyring,
-    schemes: UniqueSchemes,
-    /// Digest of a list of identifiers → its person. A list that was admitted
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) names: Names,
+    pub(crate) keyring: Keyring,
+    pub(crate) schemes: UniqueSchemes,
+    /// Digest of a list of identifiers → whose it is. A list that was admitted
     /// once says nothing new the second time, so that one look-up answers for
     /// all of its identifiers.
-    admitted: Cache<Name, Person>,
+    pub(crate) admitted: Cache<Name, Admitted>,
+    pub(crate) fence: Fence,
+    /// Erasures so far, since the vault was opened.
+    pub(crate) erased: AtomicU64,
+    vault_id: [u8; 16],
+    roots: Box<dyn RootStore>,
+    root: Mutex<Root>,
     /// Held by whoever changes the directory, from the first look to the
     /// commit: two threads that meet the same new identifier make one person.
     changing: Mutex<()>,
+}
+
+struct Root {
+    key: RootKey,
+    escrow: Option<EscrowInfo>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -111,17 +117,42 @@ impl Vault {
     /// [`VaultError::Store`] with [`crate::StoreError::Locked`] when another
     /// process has it open; [`VaultError::TooNew`], [`VaultError::NotAVault`].
     pub fn open(dir: &Path, root_key: &Path, options: VaultOptions) -> Result<Self, VaultError> {
+        Self::open_with(dir, Box::new(FileRootStore::new(root_key)), options)
+    }
+
+    /// As [`Vault::open`], with the root key kept by `roots`.
+    ///
+    /// # Errors
+    /// As [`Vault::open`], and what the store of the root key says.
+    pub fn open_with(
+        dir: &Path,
+        roots: Box<dyn RootStore>,
+        options: VaultOptions,
+    ) -> Result<Self, VaultError> {
         let schemes = UniqueSchemes::new(options.unique_schemes);
-        let (store, root) = head::open(dir, root_key, options.store_cache_bytes, &schemes)?;
-        let keyring = Keyring::open(&store, options.cache_persons)?;
+        let opened = head::open(dir, &*roots, options.store_cache_bytes, &schemes)?;
+        let keyring = Keyring::open(&opened.store, options.cache_persons)?;
+        let escrow = keyring.escrow(&opened.store)?;
         Ok(Self(Arc::new(Inner {
-            store,
-            names: Names::new(&root),
+            names: Names::new(opened.root.key()),
+            store: opened.store,
             keyring,
             schemes,
             admitted: Cache::new(options.cache_persons),
+            fence: Fence::default(),
+            erased: AtomicU64::new(0),
+            vault_id: opened.vault_id,
+            roots,
+            root: Mutex::new(Root {
+                key: opened.root,
+                escrow,
+            }),
             changing: Mutex::new(()),
         })))
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
     }
 
     /// Finds the person of an event by its identifiers, or makes one.
@@ -139,87 +170,76 @@ impl Vault {
     /// What is made here is durable after the next [`Vault::flush`].
     ///
     /// # Errors
-    /// [`VaultError::NoIdentifier`], [`VaultError::InvalidIdentifier`],
+    /// [`VaultError::Erasing`] while somebody whose identifiers these are is
+    /// being erased; [`VaultError::NoIdentifier`], [`VaultError::InvalidIdentifier`],
     /// [`VaultError::TooManyIdentifiers`]; [`VaultError::Store`].
     pub fn admit(&self, ids: &[&str]) -> Result<Admission, VaultError> {
+        self.admit_at(ids, i64::MAX)
+    }
+
+    /// As [`Vault::admit`], of an event of this time (nanoseconds since 1970,
+    /// UTC): an identifier that was given up finds the one whose it was then.
+    ///
+    /// # Errors
+    /// As [`Vault::admit`].
+    pub fn admit_at(&self, ids: &[&str], event_ns: i64) -> Result<Admission, VaultError> {
         let vault = &*self.0;
         let list = vault.names.list(ids);
-        if let Some(person) = vault.admitted.get(&list) {
+        if let Some(known) = vault.admitted.get(&list)
+            && event_ns >= known.from_ns
+            && let Some(person) = vault.keyring.cached(&known.reference)
+        {
+            vault.fence.check(&known.reference)?;
             return Ok(Admission {
                 person,
                 is_new: false,
                 linked: Vec::new(),
+                erased_day: None,
             });
         }
         let ids = Identifier::parse_all(ids, &vault.schemes, &vault.names)?;
-        let admission = {
-            let _changing = vault.changing.lock();
-            vault.admit_slowly(&ids)?
-        };
-        vault.admitted.insert(list, admission.person.clone());
+        let _changing = vault.change()?;
+        let (admission, from_ns) = vault.admit_slowly(&ids, event_ns)?;
+        if event_ns >= from_ns {
+            let reference = admission.person.reference();
+            vault.admitted.insert(list, Admitted { reference, from_ns });
+        }
         Ok(admission)
     }
 
-    /// Finds who somebody is. A shared identifier finds its person when
-    /// everybody whom it points at is linked.
-    ///
-    /// # Errors
-    /// [`VaultError::Ambiguous`]; [`VaultError::InvalidIdentifier`];
-    /// [`VaultError::Store`].
-    pub fn lookup(&self, id: &str) -> Result<Option<Identity>, VaultError> {
-        let vault = &*self.0;
-        let id = Identifier::parse(id, 0, &vault.schemes, &vault.names)?;
-        let view = vault.store.view();
-        match directory::resolve(&vault.names, &view, &id, AMBIGUOUS_COUNT_LIMIT)? {
-            Resolved::Nobody => Ok(None),
-            Resolved::Ambiguous(count) => Err(VaultError::Ambiguous { count }),
-            Resolved::Set(references) => vault.identity(&view, &references).map(Some),
-        }
+    /// The root key in force.
+    pub fn root(&self) -> RootInfo {
+        self.0.root_info()
     }
 
-    /// The person with this reference.
-    ///
-    /// # Errors
-    /// [`VaultError::Store`].
-    pub fn person(&self, reference: &[u8; 16]) -> Result<Option<Person>, VaultError> {
-        let vault = &*self.0;
-        vault
-            .keyring
-            .find(&vault.names, &vault.store.view(), reference)
+    /// Grows with each erasure while the vault is open: who keeps something of
+    /// persons beside it compares.
+    pub fn epoch(&self) -> u64 {
+        self.0.erased.load(Ordering::SeqCst)
     }
 
-    /// Everybody linked with the person of this reference, and their
-    /// identifiers.
+    /// Cuts the root key into `shares` shares of which `threshold` give it
+    /// back, and remembers that it did, durably. `now_ns` is the time in
+    /// nanoseconds since 1970, UTC. The next erasure makes a new root key, and
+    /// these shares then open only backups of before.
     ///
     /// # Errors
+    /// [`VaultError::Escrow`] unless 2 ≤ `threshold` ≤ `shares`;
     /// [`VaultError::Store`].
-    pub fn identity(&self, reference: &[u8; 16]) -> Result<Option<Identity>, VaultError> {
+    pub fn escrow(&self, threshold: u8, shares: u8, now_ns: i64) -> Result<Vec<Share>, VaultError> {
         let vault = &*self.0;
-        let view = vault.store.view();
-        if vault
-            .keyring
-            .find(&vault.names, &view, reference)?
-            .is_none()
-        {
-            return Ok(None);
-        }
-        let set = directory::linked_set(&vault.names, &view, reference)?;
-        let rest = set.into_iter().filter(|other| other != reference);
-        let references: Vec<Name> = std::iter::once(*reference).chain(rest).collect();
-        vault.identity(&view, &references).map(Some)
-    }
-
-    /// The references of everybody linked with the person of this reference,
-    /// itself not included, in their order. No identifier is read for it. Empty
-    /// for a reference that is nobody's.
-    ///
-    /// # Errors
-    /// [`VaultError::Store`].
-    pub fn linked(&self, reference: &[u8; 16]) -> Result<Vec<[u8; 16]>, VaultError> {
-        let vault = &*self.0;
-        let mut set = directory::linked_set(&vault.names, &vault.store.view(), reference)?;
-        set.remove(reference);
-        Ok(set.into_iter().collect())
+        let _changing = vault.change()?;
+        let mut root = vault.root.lock();
+        let made = root::split(&root.key, &vault.vault_id, threshold, shares)?;
+        let info = EscrowInfo {
+            generation: root.key.generation(),
+            made_ns: now_ns,
+            shares,
+            threshold,
+        };
+        vault.keyring.put_escrow(&vault.store, &info)?;
+        root.escrow = Some(info);
+        Ok(made)
     }
 
     /// The keys for entries that are nobody's.
@@ -293,99 +313,18 @@ impl Vault {
 }
 
 impl Inner {
-    /// The caller holds `changing`.
-    fn admit_slowly(&self, ids: &[Identifier<'_>]) -> Result<Admission, VaultError> {
-        let names = &self.names;
-        let view = self.store.view();
-        let mut batch = self.store.batch();
-
-        let mut owners = Vec::with_capacity(ids.len());
-        let unique = ids.iter().any(|id| id.class == Class::Unique);
-        for (position, id) in ids.iter().enumerate() {
-            let finds = match id.class {
-                Class::Unique => true,
-                Class::Shared => !unique && position == 0,
-            };
-            owners.push((
-                id,
-                finds,
-                if finds {
-                    directory::owner(&view, id)?
-                } else {
-                    None
-                },
-            ));
-        }
-
-        let known = owners.iter().find_map(|(_, _, owner)| *owner);
-        let person = match known {
-            Some(reference) => self.known(&view, &reference)?,
-            None => self.keyring.create(names, &mut batch)?,
-        };
-        let reference = person.reference();
-
-        for (id, finds, owner) in &owners {
-            if *finds && owner.is_none() {
-                directory::put_owner(&mut batch, id, &reference)?;
-            }
-            let is_written = match id.class {
-                Class::Unique => owner.is_some(),
-                Class::Shared => {
-                    known.is_some() && directory::points_at(names, &view, id, &reference)?
-                }
-            };
-            if !is_written {
-                directory::put_identifier(names, &mut batch, id, &reference)?;
-                if id.class == Class::Shared {
-                    directory::put_pointer(names, &mut batch, id, &reference)?;
-                }
-            }
-        }
-
-        let mut linked = Vec::new();
-        let mut set = None;
-        for other in owners.iter().filter_map(|(_, _, owner)| *owner) {
-            if other == reference {
-                continue;
-            }
-            let set = match &mut set {
-                Some(set) => set,
-                None => set.insert(directory::linked_set(names, &view, &reference)?),
-            };
-            if !set.contains(&other) {
-                directory::put_link(names, &mut batch, &reference, &other)?;
-                linked.push((reference, other));
-                set.extend(directory::linked_set(names, &view, &other)?);
-            }
-        }
-
-        batch.commit()?;
-        Ok(Admission {
-            person,
-            is_new: known.is_none(),
-            linked,
-        })
+    /// Waits for whoever changes the directory.
+    pub(crate) fn change(&self) -> Result<MutexGuard<'_, ()>, VaultError> {
+        Ok(self.changing.lock())
     }
 
-    fn known(&self, view: &View<'_>, reference: &Name) -> Result<Person, VaultError> {
-        self.keyring
-            .find(&self.names, view, reference)?
-            .ok_or(VaultError::PersonKeyMissing)
-    }
-
-    fn identity(&self, view: &View<'_>, references: &[Name]) -> Result<Identity, VaultError> {
-        let mut persons = Vec::with_capacity(references.len());
-        let mut identifiers = Vec::new();
-        for reference in references {
-            persons.push(self.known(view, reference)?);
-            identifiers.extend(directory::identifiers(&self.names, view, reference)?);
+    pub(crate) fn root_info(&self) -> RootInfo {
+        let root = self.root.lock();
+        RootInfo {
+            generation: root.key.generation(),
+            commitment: derive::root_commitment(root.key.key(), &self.vault_id),
+            kind: self.roots.kind(),
+            escrow: root.escrow,
         }
-        identifiers.sort_unstable();
-        identifiers.dedup();
-        let identifiers = identifiers.into_iter().map(|(_, text)| text).collect();
-        Ok(Identity {
-            persons,
-            identifiers,
-        })
     }
 }

@@ -9,7 +9,7 @@ use crate::args::Global;
 use crate::client;
 use crate::config::{Config, Flag};
 use crate::error::CommandError;
-use crate::output::{Zone, parse_moment};
+use crate::output::{Format, Look, Rendering, Zone, parse_moment};
 
 /// Where to ask.
 #[derive(clap::Args)]
@@ -36,6 +36,28 @@ impl Source {
             value: Some(dir.display().to_string()),
         };
         Ok(Some(global.load(&[flag])?.config))
+    }
+}
+
+/// In which form an answer is written.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Form")]
+pub(super) struct Form {
+    /// table (on a terminal), json (elsewhere), csv
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Times in UTC instead of the local zone
+    #[arg(long)]
+    utc: bool,
+}
+
+impl Form {
+    pub(super) fn rendering(&self) -> Rendering {
+        Rendering {
+            format: Format::or_detected(self.format),
+            look: Look::detected(),
+            zone: if self.utc { Zone::utc() } else { Zone::local() },
+        }
     }
 }
 

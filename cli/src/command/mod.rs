@@ -12,9 +12,16 @@ mod asking;
 pub mod findings;
 pub mod policy;
 pub mod waiver;
+pub mod watch;
 
 pub mod subject;
 pub mod verify;
+
+pub mod erase;
+pub mod erasure;
+pub mod hold;
+pub mod identity;
+pub mod requests;
 
 pub mod check;
 pub mod checkpoint;
@@ -22,6 +29,7 @@ pub mod export;
 pub mod prove;
 
 pub mod keys;
+pub mod root;
 pub mod shard;
 
 pub mod backup;

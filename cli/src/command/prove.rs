@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use custody_proto::v1::{EntryPosition, ProveConsistencyRequest};
+use custody_proto::v1::{EntryPosition, GetErasureRequest, ProveConsistencyRequest};
 
 use crate::args::Global;
 use crate::client::Place;
@@ -11,7 +11,8 @@ use crate::command::asking::Source;
 use crate::command::subject::read_id;
 use crate::error::{CommandError, Exit};
 use crate::evidence;
-use crate::output::{Format, Look, Sheet, count};
+use crate::output::{Format, Look, Sheet, count, counted};
+use crate::rights;
 
 /// Proves one thing about the ledger
 ///
@@ -23,6 +24,7 @@ Examples:
   custody prove inclusion 2f1c9a4e0b7d4c55a8d3e6f7091b2c3d 4711 --out proof.json
   custody prove consistency --from 1200 --out proof.json
   custody prove completeness account:1001 --format table
+  custody prove erasure 1f0c… --out erased.json
 
 `custody checkpoint --format table` lists the shards.")]
 pub struct Args {
@@ -54,6 +56,14 @@ enum What {
         /// The later size; without it, that of the last checkpoint
         #[arg(long, value_name = "M")]
         to: Option<u64>,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// That persons were erased: the certificate of an erasure that is done
+    Erasure {
+        /// The erasure's id: `custody erasure list` has it
+        #[arg(value_name = "ERASURE")]
+        id: String,
         #[command(flatten)]
         form: Form,
     },
@@ -107,6 +117,7 @@ impl Args {
             } => form.prove(global, |place| {
                 consistency(place, shard.unwrap_or_default(), from, to)
             }),
+            What::Erasure { id, form } => form.prove(global, |place| erasure(place, id)),
             What::Completeness { id, form } => {
                 let id = read_id(&id)?;
                 form.prove(global, |place| completeness(place, id))
@@ -201,6 +212,7 @@ fn consistency(
         shard,
         from_size: from,
         to_size: to.unwrap_or_default(),
+        at_least: None,
     };
     let proof = evidence::prove_consistency(place, request)?;
     let mut sheet = Sheet::new(["Log", "From", "To", "Hashes"])
@@ -222,6 +234,39 @@ fn consistency(
             count(from),
             count(proof.to_size),
             count(from),
+        ),
+        sheet,
+    })
+}
+
+fn erasure(place: Place<'_>, id: String) -> Result<Proof, CommandError> {
+    let answer = rights::erasure(place, GetErasureRequest { id })?;
+    let erasure = answer.erasure.unwrap_or_default();
+    if answer.certificate.is_empty() {
+        return Err(match erasure.state.as_str() {
+            "done" => CommandError::Unsigned,
+            state => CommandError::Usage(format!(
+                "the erasure is {state}: there is a certificate when it is done"
+            )),
+        });
+    }
+    let mut sheet = Sheet::new(["Erasure", "Persons", "Recipients", "Generation"])
+        .number(1)
+        .number(2)
+        .number(3);
+    sheet.push([
+        erasure.id,
+        erasure.persons.to_string(),
+        erasure.recipients.len().to_string(),
+        erasure.generation.to_string(),
+    ]);
+    Ok(Proof {
+        document: answer.certificate,
+        says: format!(
+            "The keys of {} were destroyed, under a root key of generation {}: the \
+             ledger holds the entries that say so, under the checkpoint in the document.",
+            counted(erasure.persons, "person"),
+            count(erasure.generation),
         ),
         sheet,
     })

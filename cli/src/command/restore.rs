@@ -5,9 +5,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use custody_ingest::erase::{Replayed, replay_register};
 use custody_ledger::{Progress, VerifyOptions};
 use custody_query::backup::{BACKUP_FILE, BACKUP_FORMAT, BACKUP_PARTS};
-use custody_vault::{Vault, VaultOptions};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::config::{Config, Flag};
 use crate::data_dir::{ledger_dir, vault_dir};
 use crate::error::{CommandError, Exit};
 use crate::output::{Format, Look, Sheet, count, items, sized, spinner, write_json};
+use crate::root_store::{open_vault, root_store};
 
 use super::verify::write_report;
 
@@ -30,17 +31,21 @@ const DERIVED: [&str; 3] = ["read_model", "state", "duplicates"];
 
 /// Puts a backup into a data directory, and verifies it there
 ///
-/// The data directory must be absent or empty, but for the root key and the
-/// signing key, which are in no backup.
+/// The data directory must be absent or empty, but for the root key, the
+/// register of erasures and the signing key, which are in no backup.
+///
+/// Whoever was erased since the backup was made is erased again, from the
+/// register beside the root key, before anything is served.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   custody restore /mnt/backup/custody-1 --data /var/lib/custody
 
 Exit status 1 where what was restored is not whole; each fault is named. Put the
-root key where `root_key` says, or into the data directory as `root.key`, and the
-signing key beside it. Messages since the backup are read again from Kafka while
-they are there.")]
+root key where `root_key` says, or beside the data directory as `DIR.root.key`, and the
+signing key into it. The root key is that of the backup's time: every erasure
+made a new one, and `custody root recover` gives an older one back from its
+shares. Messages since the backup are read again from Kafka while they are there.")]
 pub struct Args {
     /// The backup: a directory that `custody backup` made
     #[arg(value_name = "FROM")]
@@ -48,6 +53,10 @@ pub struct Args {
     /// The data directory to make
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Restores without the register of erasures. Persons who were erased since
+    /// the backup was made are then there again
+    #[arg(long)]
+    no_register: bool,
     /// table (on a terminal), json (elsewhere), csv
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -63,6 +72,11 @@ struct Restored {
     root_key: String,
     /// `missing`, or `opens the vault`.
     root_key_state: &'static str,
+    register: String,
+    /// `missing`, `replayed`, or `to be replayed`: when the node starts.
+    register_state: &'static str,
+    /// Persons who were in the backup and are erased again.
+    erased_again: u64,
     signing_key: String,
     /// `missing`, or `there`.
     signing_key_state: &'static str,
@@ -81,6 +95,9 @@ impl Args {
         let dir = &config.data_dir;
         check_backup(&self.from)?;
         check_place(&config)?;
+        if !self.no_register {
+            check_register(&config)?;
+        }
 
         make_dir(dir)?;
         let [from_ledger, from_vault] = BACKUP_PARTS.map(|part| self.from.join(part));
@@ -95,13 +112,21 @@ impl Args {
             write_report(&report, &mut io::stderr().lock(), Look::detected())?;
             return Ok(Exit::Bad);
         }
+        let (root_key_state, replayed) = replay(&config)?;
         let restored = Restored {
             data_dir: dir.display().to_string(),
             entries: report.entries(),
             blocks: report.blocks(),
             verified: true,
             root_key: config.root_key_path().display().to_string(),
-            root_key_state: root_key_state(&config)?,
+            root_key_state,
+            register: config.register_path().display().to_string(),
+            register_state: match (&replayed, config.register_path().exists()) {
+                (Some(_), _) => "replayed",
+                (None, true) => "to be replayed",
+                (None, false) => MISSING,
+            },
+            erased_again: replayed.map_or(0, |replayed| replayed.persons),
             signing_key: config.signing_key_path().display().to_string(),
             signing_key_state: match config.signing_key_path().exists() {
                 true => "there",
@@ -155,7 +180,12 @@ fn check_place(config: &Config) -> Result<(), CommandError> {
     };
     for entry in found {
         let path = entry.map_err(reading)?.path();
-        if path != config.root_key_path() && path != config.signing_key_path() {
+        let beside = [
+            config.root_key_path(),
+            config.register_path(),
+            config.signing_key_path(),
+        ];
+        if !beside.contains(&path) {
             return Err(CommandError::Usage(format!(
                 "{} is not empty: a backup is restored into a new directory",
                 dir.display()
@@ -269,22 +299,38 @@ fn verify(dir: &Path) -> Result<custody_ledger::VerifyReport, CommandError> {
     Ok(report)
 }
 
-/// A root key that is there must be the right one.
-fn root_key_state(config: &Config) -> Result<&'static str, CommandError> {
-    let key = config.root_key_path();
-    if !key.exists() {
-        return Ok(MISSING);
+/// Without the register nobody can tell who was erased since the backup.
+fn check_register(config: &Config) -> Result<(), CommandError> {
+    let path = config.register_path();
+    if path.is_file() {
+        return Ok(());
     }
-    let options = VaultOptions {
-        unique_schemes: config.identity.unique_schemes.clone(),
-        ..VaultOptions::default()
-    };
-    let vault = Vault::open(&vault_dir(&config.data_dir), &key, options)
-        .map_err(CommandError::store("the vault", &config.data_dir))?;
+    Err(CommandError::Usage(format!(
+        "the register of erasures is not at {}: put it there, as it was beside the root key; or, \
+         where nobody was ever erased, say --no-register",
+        path.display()
+    )))
+}
+
+/// A root key that is there must be the right one. Whoever the register names
+/// is then erased again; without a root key that is done when the node starts.
+fn replay(config: &Config) -> Result<(&'static str, Option<Replayed>), CommandError> {
+    let failed = |error| CommandError::store("the root key", &config.data_dir)(error);
+    let keys = root_store(config)?.get().map_err(failed)?;
+    if keys.is_empty() {
+        return Ok((MISSING, None));
+    }
+    let vault = open_vault(config)?;
+    let register = config.register_path();
+    let replayed = register
+        .is_file()
+        .then(|| replay_register(&vault, &register))
+        .transpose()
+        .map_err(CommandError::store("the register", &config.data_dir));
     vault
         .close()
         .map_err(CommandError::store("the vault", &config.data_dir))?;
-    Ok("opens the vault")
+    Ok(("opens the vault", replayed?))
 }
 
 impl Restored {
@@ -319,6 +365,26 @@ impl Restored {
         } else {
             writeln!(out, "The root key at {} opens the vault.", self.root_key)?;
         }
+        match self.register_state {
+            "replayed" => writeln!(
+                out,
+                "{} persons who were erased since this backup are erased again, from the \
+                 register at {}.",
+                count(self.erased_again),
+                self.register
+            )?,
+            MISSING => writeln!(
+                out,
+                "Without a register of erasures, persons who were erased since this backup are \
+                 there again."
+            )?,
+            _ => writeln!(
+                out,
+                "Whoever the register at {} names is erased again when the node starts, before \
+                 it answers.",
+                self.register
+            )?,
+        }
         if self.signing_key_state == MISSING {
             writeln!(
                 out,
@@ -345,6 +411,18 @@ mod tests {
             data_dir,
             ..Config::default()
         }
+    }
+
+    #[test]
+    fn a_register_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path().join("data"));
+        let error = check_register(&config).unwrap_err();
+        assert!(error.to_string().contains("--no-register"), "{error}");
+        fs::create_dir(&config.data_dir).unwrap();
+        fs::write(config.register_path(), "custody.erasures/v1\n").unwrap();
+        check_register(&config).unwrap();
+        check_place(&config).unwrap();
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub struct Args {
     /// How many days after an account is closed its data may be used
     #[arg(long, value_name = "DAYS")]
     retention_days: Option<u32>,
+    /// Whether it is written down who looked: off, best_effort, durable
+    #[arg(long, value_name = "MODE")]
+    consultations: Option<String>,
     /// Where questions are answered, over gRPC
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -93,6 +96,7 @@ impl Args {
                 "policy.retention_days_after_account_closed",
                 self.retention_days.map(|days| days.to_string()),
             ),
+            flag("--consultations", "consultations.mode", self.consultations),
             flag("--listen", "listen.grpc", self.listen),
             flag("--admin", "listen.admin", self.admin),
             flag("--log-listen", "listen.log", self.log_listen),
@@ -154,6 +158,7 @@ pub(super) fn serve(
         stopped.clone(),
     ));
     let mut server = QueryServer::new(node.query_state())
+        .watchers_at_most(config.watch.limit)
         .drain_timeout(Duration::from_secs(config.shutdown_deadline_s));
     if !config.backup.dir.as_os_str().is_empty() {
         server = server.backups(&config.backup.dir);

@@ -21,6 +21,7 @@ Examples:
   custody subject account:1001
   custody subject account:1001 recipients --from 2025-01-01 --purpose marketing
   custody subject account:1001 findings --class violation
+  custody subject account:1001 consultations --reason 'request no. 17'
   custody subject @id.txt timeline --view full --format json
   echo email:a@example.com | custody subject - transfers --data /var/lib/custody
 
@@ -123,6 +124,7 @@ impl Args {
             client::AnyAnswer::Timeline(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Transfers(answer) => write(&answer, &mut out, &rendering)?,
             client::AnyAnswer::Findings(answer) => write(&answer, &mut out, &rendering)?,
+            client::AnyAnswer::Consultations(answer) => write(&answer, &mut out, &rendering)?,
         }
         Ok(Exit::Done)
     }

@@ -17,6 +17,7 @@ use crate::signing::{KeyFile, origin};
 mod checkpoint;
 mod json;
 mod kafka;
+mod vault;
 
 use checkpoint::Checkpoints;
 use json::ReportJson;
@@ -24,8 +25,10 @@ use kafka::Comparison;
 
 /// Recomputes the ledger from its stored bytes and names what is wrong
 ///
-/// Reads files only and changes none. No server may have the data directory
-/// open; verify a copy where one must go on running.
+/// The ledger's files are read, and none is changed. The vault is opened where
+/// its root key is at hand, which finishes what an interrupted erasure left to
+/// do. No server may have the data directory open; verify a copy where one must
+/// go on running.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -53,6 +56,9 @@ pub struct Args {
     /// names
     #[arg(long, value_name = "PATTERN", requires = "against_kafka")]
     topics: Option<String>,
+    /// Leaves the vault out
+    #[arg(long)]
+    no_vault: bool,
     /// table (on a terminal), json (elsewhere), csv
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -104,16 +110,26 @@ impl Args {
             .against_kafka
             .then(|| kafka::compare_with_brokers(&config, &report))
             .transpose()?;
-        let ok = report.ok() && kafka.as_ref().is_none_or(Comparison::ok);
+        let vault = (!self.no_vault)
+            .then(|| vault::check(&config))
+            .transpose()?;
+        let vault_ok = vault.as_ref().is_none_or(|vault| vault.ok);
+        let ok = report.ok() && vault_ok && kafka.as_ref().is_none_or(Comparison::ok);
         let mut out = io::stdout().lock();
         match Format::or_detected(self.format) {
             Format::Table => {
                 write_report(&report, &mut out, Look::detected())?;
+                if let Some(vault) = &vault {
+                    vault.write(&mut out)?;
+                }
                 if let Some(kafka) = &kafka {
                     kafka.write(&mut out, Look::detected())?;
                 }
             }
-            Format::Json => write_json(&mut out, &ReportJson::of(&report, kafka.as_ref()))?,
+            Format::Json => write_json(
+                &mut out,
+                &ReportJson::of(&report, vault.as_ref(), kafka.as_ref()),
+            )?,
             Format::Csv => match &kafka {
                 Some(kafka) => kafka.sheet().write_csv(&mut out)?,
                 None => shards(&report).write_csv(&mut out)?,

@@ -201,7 +201,7 @@ fn secrets_are_not_shown() {
     }
     assert!(texts[0].contains("/etc/key.pem"));
     assert!(
-        texts[0].contains("root_key = \"data/root.key\""),
+        texts[0].contains("root_key = \"data.root.key\""),
         "{}",
         texts[0]
     );

@@ -4,11 +4,15 @@
 //! flags. Every key is known by name; one that is not is an error that says
 //! where it stands.
 
+mod erasure;
+mod consultations;
 mod layers;
 mod ledger;
 mod show;
 mod validate;
 
+pub use erasure::Erasure;
+pub use consultations::{Consultations, Keeping, Watch};
 pub use ledger::{Backup, Ledger, Signing, Witness, WitnessAt};
 
 pub use layers::{ConfigError, Flag, Loaded, Origin};
@@ -19,6 +23,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use custody_ingest::erase::register;
 use custody_policy::{KeyError, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +35,8 @@ use crate::ruleset::PackSources;
 pub struct Config {
     /// Where the ledger, the vault and the derived stores live. Default `data`.
     pub data_dir: PathBuf,
-    /// The vault's root key file. Empty: `root.key` in the data directory.
+    /// The vault's root key file. Empty: beside the data directory, under its
+    /// name with `.root.key` behind it.
     pub root_key: PathBuf,
     /// How long a stop may take, in seconds. Default 30.
     pub shutdown_deadline_s: u64,
@@ -38,6 +44,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// How persons are told apart.
     pub identity: Identity,
+    /// How persons are erased.
+    pub erasure: Erasure,
     /// How events are taken in.
     pub ingest: Ingest,
     /// What events are judged by.
@@ -50,6 +58,10 @@ pub struct Config {
     pub witness: Witness,
     /// Where backups of a running node go.
     pub backup: Backup,
+    /// What is written down of who looked.
+    pub consultations: Consultations,
+    /// Who may watch.
+    pub watch: Watch,
     /// Where Custody listens.
     pub listen: Listen,
     /// What is logged, and how.
@@ -229,12 +241,30 @@ impl LogFormat {
 }
 
 impl Config {
-    /// The vault's root key file.
+    /// The vault's root key file. Not in the data directory: whoever keeps
+    /// copies of that directory must not keep the keys with them that an
+    /// erasure destroys. One that lies there from before goes on being used.
     pub fn root_key_path(&self) -> PathBuf {
-        if self.root_key.as_os_str().is_empty() {
-            self.data_dir.join("root.key")
+        if !self.root_key.as_os_str().is_empty() {
+            return self.root_key.clone();
+        }
+        let inside = self.data_dir.join("root.key");
+        match self.data_dir.file_name() {
+            Some(name) if !inside.exists() => {
+                let mut name = name.to_owned();
+                name.push(".root.key");
+                self.data_dir.with_file_name(name)
+            }
+            _ => inside,
+        }
+    }
+
+    /// The register of erasures.
+    pub fn register_path(&self) -> PathBuf {
+        if self.erasure.register.as_os_str().is_empty() {
+            register::path_beside(&self.root_key_path())
         } else {
-            self.root_key.clone()
+            self.erasure.register.clone()
         }
     }
 
@@ -256,12 +286,15 @@ impl Default for Config {
             shutdown_deadline_s: 30,
             kafka: Kafka::default(),
             identity: Identity::default(),
+            erasure: Erasure::default(),
             ingest: Ingest::default(),
             policy: Policy::default(),
             ledger: Ledger::default(),
             signing: Signing::default(),
             witness: Witness::default(),
             backup: Backup::default(),
+            consultations: Consultations::default(),
+            watch: Watch::default(),
             listen: Listen::default(),
             log: Log::default(),
         }

@@ -29,6 +29,7 @@ fn redacted(config: &Config) -> Config {
     let mut shown = config.clone();
     shown.root_key = config.root_key_path();
     shown.signing.key = config.signing_key_path();
+    shown.erasure.register = config.register_path();
     for (name, value) in &mut shown.kafka.properties.0 {
         if KafkaProperties::is_secret(name) {
             *value = REDACTED.to_owned();

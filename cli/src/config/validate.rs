@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use custody_ingest::pipeline::MAX_MESSAGE_BYTES;
 use custody_proof::cosignature::CosignerKey;
+use custody_query::consultation::MAX_ROLE_BYTES;
 use regex::Regex;
 
 use super::{Config, Ledger, Listen, Witness};
@@ -23,10 +24,12 @@ impl Config {
             return Err(("policy.waiver_keys", format!("key {number}: {error}")));
         }
         positive("shutdown_deadline_s", self.shutdown_deadline_s)?;
+        positive("erasure.fence_timeout_s", self.erasure.fence_timeout_s)?;
         if self.data_dir.as_os_str().is_empty() {
             return Err(("data_dir", "is empty; name a directory".to_owned()));
         }
         self.validate_ledger()?;
+        self.validate_consultations()?;
         self.validate_listen()?;
         if self.identity.unique_schemes.iter().any(|s| !is_scheme(s)) {
             let problem = "a scheme is what stands before the colon of an identifier, such as \
@@ -74,6 +77,22 @@ impl Config {
             return Err(("signing.origin", problem.to_owned()));
         }
         self.validate_witness()
+    }
+
+    fn validate_consultations(&self) -> Result<(), Problem> {
+        if !(1..=1_000_000).contains(&self.consultations.queue) {
+            let problem = "must be between 1 and 1000000";
+            return Err(("consultations.queue", problem.to_owned()));
+        }
+        if self.consultations.default_role.len() > MAX_ROLE_BYTES {
+            let problem = format!("must not be longer than {MAX_ROLE_BYTES} bytes");
+            return Err(("consultations.default_role", problem));
+        }
+        if !(1..=100_000).contains(&self.watch.limit) {
+            let problem = "must be between 1 and 100000";
+            return Err(("watch.limit", problem.to_owned()));
+        }
+        Ok(())
     }
 
     fn validate_witness(&self) -> Result<(), Problem> {

@@ -34,7 +34,7 @@ pub fn country(code: &str) -> String {
 }
 
 /// An organisation's registered name, or its id where none is known.
-pub(super) fn party(party: Option<&Counterparty>) -> String {
+pub(crate) fn party(party: Option<&Counterparty>) -> String {
     match party {
         None => String::new(),
         Some(party) if !party.name.is_empty() => party.name.clone(),
@@ -78,6 +78,12 @@ pub fn count(number: u64) -> String {
     shown
 }
 
+/// A number and what there are so many of: `1 person`, `2 persons`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// A size in bytes, KiB, MiB or GiB.
 pub fn bytes(number: u64) -> String {
     indicatif::BinaryBytes(number).to_string()
@@ -91,6 +97,12 @@ mod tests {
     fn numbers_have_commas() {
         let shown = [0, 999, 1_000, 1_234_567].map(count);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        let shown = [0, 1, 2_000].map(|n| counted(n, "person"));
+        assert_eq!(shown, ["0 persons", "1 person", "2,000 persons"]);
     }
 
     #[test]

@@ -1,24 +1,33 @@
 //! What people and programs read on standard output.
 
 mod answer;
+mod consultations;
+mod erasure;
 mod findings;
 mod labels;
 mod moment;
 mod progress;
 mod recipients;
+mod requests;
 mod summary;
 mod table;
 mod timeline;
 mod transfers;
+mod watched;
+mod words;
 
 pub use answer::{Answer, Rendering, write_answer};
-pub(crate) use labels::words;
-pub use labels::{bytes, count, country, term};
+pub use consultations::Consultations;
+pub(crate) use erasure::{write_erasure, write_out_of_reach};
+pub use labels::{bytes, count, counted, country, term};
+pub(crate) use labels::{party, words};
 pub use moment::{Zone, parse_moment};
 pub use progress::{items, sized, spinner};
 pub(crate) use table::paint_outcome;
 pub use table::{Look, Sheet};
 pub(crate) use timeline::what;
+pub use watched::write_line as write_watched;
+pub(crate) use words::write_words;
 
 use std::io::{self, IsTerminal, Write};
 

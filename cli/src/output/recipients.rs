@@ -155,6 +155,7 @@ mod tests {
                     recorded_time: time("2025-04-01T09:30:01Z"),
                     ..Default::default()
                 }],
+                ..Default::default()
             }),
             ..Default::default()
         }

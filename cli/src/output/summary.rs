@@ -24,7 +24,11 @@ impl Answer for GetSubjectResponse {
             }
         };
         say("Known as", self.identifiers.join(", "));
-        say("Entries", count(self.entries));
+        let looks = match self.consultations {
+            0 => String::new(),
+            looks => format!(", {} of them that somebody looked", count(looks)),
+        };
+        say("Entries", format!("{}{looks}", count(self.entries)));
         say("By kind", counts(&self.entries_by_kind));
         say("Judged", counts(&self.entries_by_judgement));
         if self.retracted > 0 {
@@ -67,6 +71,7 @@ impl Answer for GetSubjectResponse {
                 number.to_string(),
             );
         }
+        say("consultations".to_owned(), self.consultations.to_string());
         say("retracted".to_owned(), self.retracted.to_string());
         say(
             "first_event_time".to_owned(),

@@ -190,7 +190,7 @@ pub(crate) fn paint_outcome(text: &str, look: Look) -> String {
 
 fn colour_of(text: &str) -> Option<Color> {
     match text.split([' ', ':', '\n']).next()? {
-        "violation" | "forbidden" => Some(Color::Red),
+        "violation" | "forbidden" | "overdue" => Some(Color::Red),
         "gap" | "stricter" => Some(Color::Yellow),
         "conforms" | "permitted" => Some(Color::Green),
         "suppressed" => Some(Color::Cyan),

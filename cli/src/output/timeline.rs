@@ -154,7 +154,7 @@ fn judged(entry: &Entry) -> String {
 }
 
 /// Where data went, or lies.
-fn place(entry: &Entry) -> String {
+pub(super) fn place(entry: &Entry) -> String {
     match (entry.from_country.as_str(), entry.to_country.as_str()) {
         ("", "") if !entry.location.is_empty() => country(&entry.location),
         // Of a disclosure that does not say: where the recipient is.

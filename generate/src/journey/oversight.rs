@@ -94,6 +94,7 @@ pub(super) fn consultation(scene: &mut Scene<'_>) {
         role: "support".to_owned(),
         reason: "question of the customer".to_owned(),
         query: "recipients".to_owned(),
+        count: 0,
     }));
     scene.say(App::Support, "consultation", event);
 }

@@ -14,8 +14,9 @@ const READ_BYTES: usize = 4 << 20;
 /// Takes in what the ledger holds beyond the index, as far back as the window
 /// before `now_ns` goes.
 ///
-/// An entry that cannot be opened (its person was erased) is left out: the
-/// same event delivered again is then new, as it should be.
+/// An entry that cannot be opened (its person was erased) is left out: the index
+/// is made durable before anybody is erased, so that this is so only where it was
+/// lost, and the same event delivered again within the window is then new.
 ///
 /// # Errors
 /// [`DuplicatesError`] where the ledger, the vault or the store fails.

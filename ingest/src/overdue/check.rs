@@ -4,9 +4,9 @@ use custody_ledger::{Act, Entry, HouseRecord, Kind, SubjectReference};
 use custody_policy::Ruleset;
 
 use super::deadline::Deadlines;
-use super::duty::{Began, DueKey, Duty, DutyKey, Owed, named};
+use super::duty::{Began, DueKey, Duty, DutyKey, Owed, found_key, named};
 use crate::metric;
-use crate::state::{Batch, StateError, SubjectStates, encode_at};
+use crate::state::{Batch, StateError, SubjectStates};
 
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
@@ -198,12 +198,6 @@ impl Checker<'_> {
 
 fn period_ns(days: u32) -> i64 {
     i64::from(days).saturating_mul(DAY_NS)
-}
-
-fn found_key(owed: Owed, of: custody_ledger::EntryRef) -> Vec<u8> {
-    let mut key = vec![owed as u8];
-    key.extend_from_slice(&encode_at(of));
-    key
 }
 
 /// Remembers what the house shard says was found.

@@ -8,7 +8,9 @@ use custody_vault::{Person, Vault};
 
 use super::deadline::Deadlines;
 use crate::normalise::NormalisedEvent;
-use crate::state::{Batch, Reference, Settled, StateError, Store, from_sortable, sortable};
+use crate::state::{
+    Batch, Reference, Settled, StateError, Store, encode_at, from_sortable, sortable,
+};
 
 /// As numbered in `custody.event.v1.RightsResponse.Outcome`.
 const OUTCOME_EXTENDED: u8 = 4;
@@ -140,11 +142,14 @@ impl Duty {
         let Some(row) = store.duty(&key.to_bytes())? else {
             return Ok(Self::default());
         };
-        let bad = StateError::Malformed { place: "duties" };
+        Self::decode(row.as_ref())
+    }
+
+    pub(super) fn decode(row: &[u8]) -> Result<Self, StateError> {
         let config = bincode::config::legacy().with_limit::<MAX_DUTY_BYTES>();
-        match bincode::decode_from_slice(row.as_ref(), config) {
-            Ok((duty, read)) if read == row.as_ref().len() => Ok(duty),
-            _ => Err(bad),
+        match bincode::decode_from_slice(row, config) {
+            Ok((duty, read)) if read == row.len() => Ok(duty),
+            _ => Err(StateError::Malformed { place: "duties" }),
         }
     }
 
@@ -293,6 +298,13 @@ pub(crate) fn changes(
         },
     }
     Ok(out)
+}
+
+/// Names what was found of a duty that an entry began.
+pub(super) fn found_key(owed: Owed, of: EntryRef) -> Vec<u8> {
+    let mut key = vec![owed as u8];
+    key.extend_from_slice(&encode_at(of));
+    key
 }
 
 /// Stands for a public name; zeros where there is none.

@@ -9,24 +9,24 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use custody_ledger::{Ledger, ShardDescriptor, ShardId};
+use custody_ledger::{Digest, Ledger, ShardDescriptor, ShardId};
 use custody_vault::Vault;
 use parking_lot::Mutex;
-use tracing::{error, info};
+use tracing::info;
 
 use super::PipelineError;
 use super::dead_letter::{DeadLetters, StopSignal};
 use super::house::HouseLog;
 use super::keeper::{self, Keeper, KeeperQueue};
 use super::options::{Clock, MAX_MESSAGE_BYTES, PipelineOptions};
-use super::parties::Parties;
-use super::review::{self, Reviews};
-use super::ruleset;
+use super::reviews::Reviews;
 use super::shard::ShardWorker;
+use super::shared::Shared;
 use super::states;
+use super::{erasures, review, ruleset};
 use crate::duplicates::{self, DuplicateIndex};
+use crate::erase::{Desk, Registrar};
 use crate::message::RawMessage;
-use crate::state::SubjectStates;
 
 /// What a pipeline works with.
 pub struct PipelineParts {
@@ -46,61 +46,6 @@ pub struct PipelineParts {
     pub options: PipelineOptions,
 }
 
-/// What all shards share.
-pub(super) struct Shared {
-    pub(super) ledger: Ledger,
-    pub(super) vault: Vault,
-    pub(super) states: SubjectStates,
-    pub(super) duplicates: DuplicateIndex,
-    pub(super) dead_letters: Arc<dyn DeadLetters>,
-    pub(super) clock: Clock,
-    pub(super) options: PipelineOptions,
-    pub(super) parties: Parties,
-    pub(super) keeper: Keeper,
-    pub(super) reviews: Reviews,
-    /// The house shard's entries on start.
-    pub(super) house_size: u64,
-    /// Ends long waits once the deadline of a stop has passed.
-    pub(super) abort: StopSignal,
-    failure: Mutex<Option<String>>,
-}
-
-impl Shared {
-    /// Keeps the first failure and ends every wait: one failed shard stops
-    /// the whole, because all shards share the ledger.
-    pub(super) fn fail(&self, error: &PipelineError) {
-        let mut failure = self.failure.lock();
-        if failure.is_none() {
-            error!(%error, "ingest stops");
-            *failure = Some(error.to_string());
-            self.abort.stop();
-        }
-    }
-
-    pub(super) fn failure(&self) -> Option<String> {
-        self.failure.lock().clone()
-    }
-
-    /// Starts a thread that works for all shards. Where it fails or panics the
-    /// pipeline does.
-    pub(super) fn helper(
-        self: Arc<Self>,
-        name: &'static str,
-        work: impl FnOnce() -> Result<(), PipelineError> + Send + 'static,
-    ) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || match catch_unwind(AssertUnwindSafe(work)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => self.fail(&error),
-                Err(_) => {
-                    let reason = format!("the {name} thread panicked");
-                    self.fail(&PipelineError::Failed(reason));
-                }
-            })
-    }
-}
-
 /// Takes raw messages to durable blocks.
 pub struct Pipeline {
     pub(super) shared: Arc<Shared>,
@@ -108,6 +53,7 @@ pub struct Pipeline {
     feeds: AtomicUsize,
     /// Each ends when its sender is dropped.
     helpers: Mutex<Vec<(Sender<()>, JoinHandle<()>)>>,
+    registrar: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Offsets that Kafka had dropped before they could be read.
@@ -169,14 +115,29 @@ impl Pipeline {
         let most = &mut options.limits.max_message_bytes;
         *most = (*most).min(MAX_MESSAGE_BYTES);
         duplicates::catch_up(&duplicates, &ledger, &vault, clock())?;
-        let log = HouseLog::load(&ledger)?;
+        let log = HouseLog::load(&ledger, options.erase.register.as_deref())?;
         for (recorded_ns, record) in &log.waivers {
             let keys = &options.waiver_keys;
             options.waivers.take(keys, *recorded_ns, record);
         }
         ruleset::adopt(&ledger, &options.ruleset, log.ruleset, clock())?;
-        let states = states::open(&state_dir, &ledger, &vault, &options)?;
-        let reviews = Reviews::load(states.store())?;
+        let states = states::open(&state_dir, &ledger, &vault, &log.records, &options)?;
+        let states = Arc::new(states);
+        let reviews = Arc::new(Reviews::load(states.store())?);
+        let duplicates = Arc::new(duplicates);
+        let desk = Desk {
+            ledger: ledger.clone(),
+            vault: vault.clone(),
+            states: Arc::clone(&states),
+            duplicates: Arc::clone(&duplicates),
+            reviews: Arc::clone(&reviews),
+            clock: Arc::clone(&clock),
+            ruleset: Digest(options.ruleset.digest()),
+            deadlines: Arc::clone(&options.deadlines),
+            options: options.erase.clone(),
+        };
+        // What was cut short is finished before anything new comes in.
+        let registrar = Arc::new(Registrar::new(desk, log.records, true)?);
         let (keeper, kept) = Keeper::new();
         let shared = Arc::new(Shared {
             ledger,
@@ -189,6 +150,7 @@ impl Pipeline {
             parties: log.parties,
             keeper,
             reviews,
+            registrar,
             house_size: log.size,
             abort: StopSignal::default(),
             failure: Mutex::new(None),
@@ -198,6 +160,7 @@ impl Pipeline {
             threads: Mutex::default(),
             feeds: AtomicUsize::new(0),
             helpers: Mutex::default(),
+            registrar: Mutex::default(),
             shared,
         };
         pipeline.help(kept)?;
@@ -213,10 +176,23 @@ impl Pipeline {
         let (stop, stopped) = bounded(0);
         let review = review::start(Arc::clone(&self.shared), stopped)?;
         helpers.push((stop, review));
+        let registrar = erasures::start(Arc::clone(&self.shared))?;
+        *self.registrar.get_mut() = Some(registrar);
         Ok(())
     }
 
+    /// Erasing, the operator's holds, and who is who by their word.
+    pub fn registrar(&self) -> &Arc<Registrar> {
+        &self.shared.registrar
+    }
+
     fn end_helpers(&self) {
+        // It may wait for the others.
+        self.shared.registrar.close();
+        if let Some(registrar) = self.registrar.lock().take() {
+            let _ = registrar.join();
+        }
+        self.shared.registrar.ended();
         let helpers = std::mem::take(&mut *self.helpers.lock());
         let (stops, threads): (Vec<_>, Vec<_>) = helpers.into_iter().unzip();
         self.shared.keeper.end();

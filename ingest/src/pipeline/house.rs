@@ -1,28 +1,41 @@
 //! What the house shard says: read as a whole on start, then followed.
 
+use std::path::Path;
+
 use custody_ledger::{Act, Digest, EntryRef, HouseRecord, Ledger, LedgerError, ShardDescriptor};
 
+use super::PipelineError;
 use super::parties::Parties;
+use crate::erase::{EraseError, Records};
 use crate::overdue;
-use crate::state::{Position, StateError, SubjectStates};
+use crate::state::{Batch, Position, StateError, SubjectStates};
 
 /// Bytes of blocks read at a time.
 const READ_BYTES: usize = 4 << 20;
 
 /// What the house shard has said so far.
 #[derive(Default)]
-pub(super) struct HouseLog {
+pub(crate) struct HouseLog {
     pub(super) parties: Parties,
     /// Given and revoked, in order, each with when it was recorded.
     pub(super) waivers: Vec<(i64, HouseRecord)>,
     /// The ruleset that was adopted last.
     pub(super) ruleset: Option<Digest>,
+    /// Erasures and holds.
+    pub(crate) records: Records,
     /// How many entries that is.
     pub(super) size: u64,
 }
 
 impl HouseLog {
-    pub(super) fn load(ledger: &Ledger) -> Result<Self, LedgerError> {
+    /// Reads the house shard, and whom the register of erasures names beside it.
+    pub(crate) fn load(ledger: &Ledger, register: Option<&Path>) -> Result<Self, PipelineError> {
+        let mut log = Self::read(ledger)?;
+        log.records.add_gone(register).map_err(EraseError::from)?;
+        Ok(log)
+    }
+
+    fn read(ledger: &Ledger) -> Result<Self, LedgerError> {
         let mut log = Self::default();
         let house = ShardDescriptor::house().id();
         let mut height = 0;
@@ -36,10 +49,13 @@ impl HouseLog {
                 for entry in block.entries() {
                     let (sequence, entry) = entry.map_err(LedgerError::Malformed)?;
                     log.size = sequence + 1;
+                    let recorded_ns = block.header.recorded_time_ns;
+                    log.records.take(sequence, recorded_ns, &entry);
                     if let Act::House(record) = entry.act {
-                        log.take(record, block.header.recorded_time_ns);
+                        log.take(record, recorded_ns);
                     }
                 }
+                log.records.read(height);
             }
         }
     }
@@ -56,8 +72,12 @@ impl HouseLog {
 }
 
 /// Takes what is new in the house shard into the states' store: what was
-/// judged again, and what was found overdue. `each` sees every new record, with
-/// its sequence and when it was recorded.
+/// judged again, what was found overdue, who was linked, and who started as
+/// erased. `each` sees every new record, with its sequence and when it was
+/// recorded.
+///
+/// What is said of somebody whose key is gone is left out, as it was dropped when
+/// they were erased.
 pub(super) fn follow(
     states: &SubjectStates,
     ledger: &Ledger,
@@ -78,19 +98,13 @@ pub(super) fn follow(
                 let Act::House(record) = &entry.act else {
                     continue;
                 };
-                if let HouseRecord::Rejudged {
-                    shard,
-                    sequence: of,
-                    ..
-                } = record
-                {
-                    let at = EntryRef {
-                        shard: *shard,
-                        sequence: *of,
-                    };
-                    batch.rejudged(at, block.header.height, sequence);
+                let is_gone = match &entry.subject {
+                    Some(subject) => !states.knows(&subject.0)?,
+                    None => false,
+                };
+                if !is_gone {
+                    take(states, &mut batch, block.header.height, sequence, record)?;
                 }
-                overdue::mark_found(&mut batch, record);
                 each(sequence, block.header.recorded_time_ns, record);
             }
         }
@@ -98,4 +112,37 @@ pub(super) fn follow(
         batch.commit()?;
         height = last.header.height + 1;
     }
+}
+
+fn take(
+    states: &SubjectStates,
+    batch: &mut Batch<'_>,
+    height: u64,
+    sequence: u64,
+    record: &HouseRecord,
+) -> Result<(), StateError> {
+    match record {
+        HouseRecord::Rejudged {
+            shard,
+            sequence: of,
+            ..
+        } => {
+            let at = EntryRef {
+                shard: *shard,
+                sequence: *of,
+            };
+            batch.rejudged(at, height, sequence);
+        }
+        HouseRecord::IdentityLinked { a, b, .. } | HouseRecord::IdentityJoined { a, b, .. } => {
+            if states.knows(&a.0)? && states.knows(&b.0)? {
+                batch.link(&a.0, &b.0);
+            }
+        }
+        HouseRecord::IdentityUnlinked { a, b } | HouseRecord::IdentityParted { a, b, .. } => {
+            batch.unlink(&a.0, &b.0);
+        }
+        HouseRecord::SuppressionApplied { subject, day } => batch.marked(&subject.0, *day),
+        record => overdue::mark_found(batch, record),
+    }
+    Ok(())
 }

@@ -13,8 +13,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use custody_ledger::Head;
 
 use super::PipelineError;
-use super::feed::Shared;
-use super::shard::Flight;
+use super::flight::Flight;
+use super::shared::Shared;
 use crate::overdue::Duties;
 use crate::state::{Effect, Settled};
 

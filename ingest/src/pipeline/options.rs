@@ -10,6 +10,7 @@ use regex::Regex;
 
 use super::waivers::SharedWaivers;
 use crate::DecodeLimits;
+use crate::erase::EraseOptions;
 use crate::overdue::{Deadlines, Statutory};
 use crate::state::to_policy;
 
@@ -62,6 +63,8 @@ pub struct PipelineOptions {
     pub waiver_keys: Vec<VerifyingKey>,
     /// Statutory deadlines. By default those of the policy room.
     pub deadlines: Arc<dyn Deadlines>,
+    /// How persons are erased.
+    pub erase: EraseOptions,
 }
 
 impl PipelineOptions {
@@ -99,6 +102,7 @@ impl Default for PipelineOptions {
             waivers: SharedWaivers::default(),
             waiver_keys: Vec::new(),
             deadlines: Arc::new(Statutory::default()),
+            erase: EraseOptions::default(),
         }
     }
 }

@@ -14,10 +14,8 @@
 //! removed when the house entries that it brought are durable. One that is done
 //! twice finds nothing the second time.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use custody_ledger::{
@@ -25,17 +23,16 @@ use custody_ledger::{
 };
 use custody_policy::{FindingCode, Revocation, SubjectState, Tag, Waiver, judge};
 use custody_vault::{EntryContext, Person};
-use parking_lot::{Condvar, Mutex};
 use tracing::debug;
 
 use super::PipelineError;
-use super::feed::Shared;
+use super::shared::Shared;
 use super::{house, parties};
 use crate::metric;
 use crate::overdue::Checker;
 use crate::project::judgement;
 use crate::reread;
-use crate::state::{JudgedRow, Reference, Review, StateError, Store};
+use crate::state::{JudgedRow, Reference, Review};
 
 /// Blocks kept in memory, 64 KiB each for the most part.
 const RECENT: usize = 32;
@@ -45,99 +42,6 @@ const APPEND: usize = 256;
 const ROWS: usize = 4_096;
 /// Duties looked at at a time.
 const LOOK: usize = 1_000;
-/// How long something that is on its way to the disk may take.
-const SOON: Duration = Duration::from_millis(5);
-/// How often the thread looks without being told.
-const IDLE: Duration = Duration::from_millis(200);
-
-/// Reviews that are to be done.
-#[derive(Default)]
-pub(super) struct Reviews {
-    queue: Mutex<Queue>,
-    added: Condvar,
-    /// Held by whoever works on reviews or on duties.
-    working: Mutex<()>,
-    /// Blocks that were read last, the newest at the end.
-    recent: Mutex<Vec<Arc<Block>>>,
-}
-
-/// Of a person with many late events the entries are read once.
-#[derive(Default)]
-struct Queue {
-    /// Whoever has waited longest comes first.
-    subjects: VecDeque<Reference>,
-    /// The causes of each of them.
-    causes: HashMap<Reference, Vec<Review>>,
-    /// Those above and those at work.
-    pending: usize,
-}
-
-impl Queue {
-    fn add(&mut self, reviews: impl IntoIterator<Item = Review>) {
-        for review in reviews {
-            self.pending += 1;
-            self.push(review);
-        }
-    }
-
-    fn push(&mut self, review: Review) {
-        let causes = self.causes.entry(review.subject).or_default();
-        if causes.is_empty() {
-            self.subjects.push_back(review.subject);
-        }
-        causes.push(review);
-    }
-
-    /// Everything of one person. It counts as pending until it is done.
-    fn take(&mut self) -> Option<Vec<Review>> {
-        let subject = self.subjects.pop_front()?;
-        self.causes.remove(&subject)
-    }
-}
-
-impl Reviews {
-    /// Those that were not done when the process ended. All entries that were
-    /// judged are in the store by now.
-    pub(super) fn load(store: &Store) -> Result<Self, StateError> {
-        let rows = store.reviews()?.into_iter().map(|row| Review {
-            cause: row.cause,
-            subject: row.subject,
-            from_ns: row.from_ns,
-            wait: BTreeMap::new(),
-        });
-        let mut queue = Queue::default();
-        queue.add(rows);
-        Ok(Self {
-            queue: Mutex::new(queue),
-            ..Self::default()
-        })
-    }
-
-    pub(super) fn add(&self, reviews: Vec<Review>) {
-        if !reviews.is_empty() {
-            self.queue.lock().add(reviews);
-            self.added.notify_all();
-        }
-    }
-
-    /// How many are not done yet.
-    pub(super) fn pending(&self) -> usize {
-        self.queue.lock().pending
-    }
-
-    /// Ends a wait early.
-    pub(super) fn wake(&self) {
-        self.added.notify_all();
-    }
-
-    fn wait(&self) {
-        let mut queue = self.queue.lock();
-        // What is not ready will be in a moment.
-        let most = if queue.pending == 0 { IDLE } else { SOON };
-        self.added.wait_for(&mut queue, most);
-    }
-}
-
 /// Starts the thread, which ends after the review at hand when `stop` does.
 pub(super) fn start(shared: Arc<Shared>, stop: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
     shared.clone().helper("review", move || {

@@ -9,16 +9,18 @@ use custody_ledger::{
     BlockBuilder, BuildError, BuiltBlock, Digest, Entry, GapCause, Head, HouseRecord, Kind,
     ShardDescriptor, ShardId,
 };
-use parking_lot::{Condvar, Mutex};
 use tracing::error;
 
 use super::PipelineError;
 use super::dead_letter::DeadLetter;
-use super::feed::{Item, Lost, Progress, Shared};
+use super::feed::{Item, Lost, Progress};
+use super::flight::{Flight, InFlight};
 use super::keeper::Kept;
 use super::parties::house;
+use super::shared::Shared;
 use super::stage::{Prepared, Stage};
 use crate::duplicates::Digests;
+use crate::erase::Ticket;
 use crate::message::RawMessage;
 use crate::metric;
 use crate::state::Effect;
@@ -28,6 +30,10 @@ const BATCH_MESSAGES: usize = 8_192;
 
 /// How often an idle shard looks whether it is to stop.
 const IDLE: Duration = Duration::from_millis(200);
+
+/// How long an event waits at most before it is asked again whether its person is
+/// still being erased.
+const FENCED: Duration = Duration::from_millis(20);
 
 /// The thread of one shard.
 pub(super) struct ShardWorker {
@@ -58,6 +64,8 @@ struct Open {
     counted: Vec<(u8, u8)>,
     /// When the first of its messages came in.
     since: Option<Instant>,
+    /// Taken before anybody is admitted for the block.
+    ticket: Option<Ticket>,
 }
 
 struct Ready {
@@ -66,13 +74,7 @@ struct Ready {
     effects: Vec<Effect>,
     counted: Vec<(u8, u8)>,
     since: Option<Instant>,
-}
-
-/// Counts the blocks on their way to the disk.
-#[derive(Default)]
-struct InFlight {
-    count: Mutex<usize>,
-    fell: Condvar,
+    ticket: Option<Ticket>,
 }
 
 impl ShardWorker {
@@ -101,6 +103,7 @@ impl ShardWorker {
                 effects: Vec::new(),
                 counted: Vec::new(),
                 since: None,
+                ticket: None,
             },
             ready: Vec::new(),
             house: Vec::new(),
@@ -191,9 +194,22 @@ impl ShardWorker {
         if self.open.builder.is_full() {
             self.cut()?;
         }
-        self.open.since.get_or_insert(since);
+        self.begin(since);
         let sequence = self.open.builder.next_sequence();
-        match self.stage.prepare(&message, sequence, &mut self.house)? {
+        let mut prepared = self.stage.prepare(&message, sequence, &mut self.house)?;
+        while let Prepared::Fenced(seen) = prepared {
+            self.let_through()?;
+            if self.shared.abort.is_stopped() {
+                // It comes again from its source.
+                return Ok(());
+            }
+            self.begin(since);
+            let sequence = self.open.builder.next_sequence();
+            prepared = self
+                .stage
+                .proceed(&message, seen, sequence, &mut self.house)?;
+        }
+        match prepared {
             Prepared::Entry {
                 entry,
                 digests,
@@ -204,8 +220,10 @@ impl ShardWorker {
                     // Too long for what is left of this block; the next one
                     // begins at the same sequence, so the seal still fits.
                     Err(BuildError::BlockFull { .. }) => {
+                        let ticket = self.open.ticket.as_ref().map(Ticket::again);
                         self.cut()?;
                         self.open.since = Some(since);
+                        self.open.ticket = ticket;
                         self.open.builder.push(&entry)?;
                     }
                     pushed => {
@@ -225,8 +243,29 @@ impl ShardWorker {
                 metric::rejected(rejection.code());
                 self.letters.push(DeadLetter { message, rejection });
             }
+            // It went on above.
+            Prepared::Fenced(_) => return Ok(()),
         }
         self.next_offset = offset + 1;
+        Ok(())
+    }
+
+    /// Notes that something comes into the open block.
+    fn begin(&mut self, since: Instant) {
+        self.open.since.get_or_insert(since);
+        let (fence, shard) = (self.shared.registrar.fence(), self.shard);
+        self.open.ticket.get_or_insert_with(|| fence.enter(shard));
+    }
+
+    /// Somebody is being erased who has an event here, which waits until that is
+    /// done; that waits for what was admitted before, so this is handed over first.
+    fn let_through(&mut self) -> Result<(), PipelineError> {
+        self.cut()?;
+        self.open.ticket = None;
+        self.hand_over()?;
+        // Others may be erased without a pause; whether it is still this person is
+        // seen by asking.
+        self.shared.vault.wait_while_erasing(FENCED);
         Ok(())
     }
 
@@ -281,6 +320,7 @@ impl ShardWorker {
             effects,
             counted,
             since,
+            ticket,
         } = &mut self.open;
         // Put a builder for the next block in place only once its head is known.
         let full = std::mem::replace(builder, BlockBuilder::new(shared.ledger.id(), &self.head));
@@ -293,6 +333,7 @@ impl ShardWorker {
             effects: std::mem::take(effects),
             counted: std::mem::take(counted),
             since: since.take(),
+            ticket: ticket.take(),
         });
         Ok(())
     }
@@ -320,7 +361,6 @@ impl ShardWorker {
         for ready in self.ready.drain(..) {
             self.in_flight
                 .wait_until_at_most(self.shared.options.max_blocks_in_flight.saturating_sub(1));
-            let flight = Flight::start(&self.in_flight);
             let shared = Arc::clone(&self.shared);
             let progress = Arc::clone(&self.progress);
             let Ready {
@@ -329,7 +369,9 @@ impl ShardWorker {
                 effects,
                 counted,
                 since,
+                ticket,
             } = ready;
+            let flight = Flight::start(&self.in_flight, ticket);
             self.shared.ledger.submit(block, move |result| {
                 let done = result.map_err(PipelineError::from).and_then(|head| {
                     progress
@@ -355,32 +397,6 @@ impl ShardWorker {
             });
         }
         Ok(())
-    }
-}
-
-/// One block on its way; counted off however its way ends.
-pub(super) struct Flight(Arc<InFlight>);
-
-impl Flight {
-    fn start(in_flight: &Arc<InFlight>) -> Self {
-        *in_flight.count.lock() += 1;
-        Self(Arc::clone(in_flight))
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        *self.0.count.lock() -= 1;
-        self.0.fell.notify_all();
-    }
-}
-
-impl InFlight {
-    fn wait_until_at_most(&self, most: usize) {
-        let mut count = self.count.lock();
-        while *count > most {
-            self.fell.wait(&mut count);
-        }
     }
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use custody_ledger::{
-    Entry, EntryRef, EventTag, HouseRecord, Judgement, Kind, ShardId, SubjectReference,
+    Digest, Entry, EntryRef, EventTag, HouseRecord, Judgement, Kind, ShardId, SubjectReference,
 };
 use custody_policy::{Facts, SubjectState, judge};
-use custody_vault::{Admission, EntryContext};
+use custody_vault::{Admission, EntryContext, VaultError};
 use tracing::info_span;
 
 use super::PipelineError;
-use super::feed::Shared;
 use super::parties::house;
+use super::shared::Shared;
 use crate::decode::decode;
 use crate::duplicates::{Digests, Sighting};
 use crate::message::RawMessage;
@@ -19,7 +19,7 @@ use crate::normalise::{NormalisedEvent, normalise};
 use crate::overdue;
 use crate::project::{judgement, project, seal_record};
 use crate::rejection::{Rejection, RejectionCode};
-use crate::state::{Effect, Origin, is_judged};
+use crate::state::{Arrival, Effect, Origin, Reference, is_judged};
 
 /// What became of a message.
 pub(super) enum Prepared {
@@ -36,6 +36,16 @@ pub(super) enum Prepared {
     Duplicate,
     /// It cannot be stored.
     Rejected(Rejection),
+    /// Its person is being erased. What is on its way must become durable before
+    /// it can [go on](Stage::proceed), as somebody new.
+    Fenced(Box<Seen>),
+}
+
+/// An event that was read and not seen before.
+pub(super) struct Seen {
+    event: NormalisedEvent,
+    digests: Digests,
+    now_ns: i64,
 }
 
 /// Prepares the messages of one shard.
@@ -69,18 +79,6 @@ impl Stage {
             Ok(event) => event,
             Err(rejection) => return Ok(Prepared::Rejected(rejection)),
         };
-        let span = event.traceparent().map(|parent| {
-            info_span!(
-                "ingest",
-                trace_id = %parent.trace_id(),
-                parent_span_id = %parent.parent_id(),
-                shard = %self.shard,
-                sequence,
-                offset = message.offset,
-            )
-        });
-        let _entered = span.as_ref().map(|span| span.enter());
-
         let digests = Digests::new(event.source(), event.id(), event.content_digest());
         match shared.duplicates.see(&digests, now_ns)? {
             Sighting::Fresh => {}
@@ -93,7 +91,45 @@ impl Stage {
             }
         }
 
-        let admission = self.admit(&event, message.offset, now_ns, house_entries)?;
+        let seen = Box::new(Seen {
+            event,
+            digests,
+            now_ns,
+        });
+        self.proceed(message, seen, sequence, house_entries)
+    }
+
+    /// Takes an event that was not seen before from its person on; see
+    /// [`prepare`](Self::prepare).
+    pub(super) fn proceed(
+        &self,
+        message: &RawMessage,
+        seen: Box<Seen>,
+        sequence: u64,
+        house_entries: &mut Vec<Entry>,
+    ) -> Result<Prepared, PipelineError> {
+        let shared = &*self.shared;
+        let span = seen.event.traceparent().map(|parent| {
+            info_span!(
+                "ingest",
+                trace_id = %parent.trace_id(),
+                parent_span_id = %parent.parent_id(),
+                shard = %self.shard,
+                sequence,
+                offset = message.offset,
+            )
+        });
+        let _entered = span.as_ref().map(|span| span.enter());
+
+        let admission = match self.admit(&seen.event, message.offset, seen.now_ns, house_entries) {
+            Err(PipelineError::Vault(VaultError::Erasing)) => return Ok(Prepared::Fenced(seen)),
+            admission => admission?,
+        };
+        let Seen {
+            event,
+            digests,
+            now_ns,
+        } = *seen;
         let person = &admission.person;
         for party in event.parties() {
             shared
@@ -114,7 +150,7 @@ impl Stage {
             sequence,
         };
         entry.sealed = person.seal(&context, &seal_record(message))?;
-        let effect = self.judge(event, &mut entry, sequence, &admission)?;
+        let effect = self.judge(event, &mut entry, sequence, &admission, house_entries)?;
         Ok(Prepared::Entry {
             entry: Box::new(entry),
             digests,
@@ -129,6 +165,7 @@ impl Stage {
         entry: &mut Entry,
         sequence: u64,
         admission: &Admission,
+        house_entries: &mut Vec<Entry>,
     ) -> Result<Option<Effect>, PipelineError> {
         let person = &admission.person;
         let at = EntryRef {
@@ -149,6 +186,7 @@ impl Stage {
                 changes: false,
                 review: None,
                 duties,
+                marked_day: None,
             };
             return Ok(effect.does_something().then_some(effect));
         };
@@ -156,10 +194,21 @@ impl Stage {
         let is_judged = is_judged(event.kind());
         // Held until the event is applied: another shard that has an event of
         // this person waits.
-        let mut session =
-            self.shared
-                .states
-                .enter(subject.0, admission.is_new, !admission.linked.is_empty())?;
+        let marked_day = admission.erased_day.filter(|_| admission.is_new);
+        let arrival = if admission.is_new {
+            Arrival::New(marked_day)
+        } else {
+            Arrival::Known
+        };
+        let linked = &admission.linked;
+        let mut session = self
+            .shared
+            .states
+            .enter(subject.0, arrival, !linked.is_empty())?;
+        let offset = entry.offset.unwrap_or_default();
+        for other in session.unsaid(linked)? {
+            house_entries.push(self.linked(subject.0, other, offset));
+        }
         if is_judged {
             entry.judgement = self.judgement(&facts, session.state(), &origin);
         }
@@ -173,7 +222,7 @@ impl Stage {
             session.others(),
         )?;
         session.apply(&facts, &origin);
-        let mut effect = session.conclude(event, origin, is_judged);
+        let mut effect = session.conclude(event, origin, is_judged, marked_day);
         effect.duties = duties;
         Ok(effect.does_something().then_some(effect))
     }
@@ -213,22 +262,37 @@ impl Stage {
                 person: self.shared.vault.house(),
                 is_new: false,
                 linked: Vec::new(),
+                erased_day: None,
             });
         }
         let ids: Vec<&str> = event.ids().iter().map(String::as_str).collect();
-        let admission = self.shared.vault.admit(&ids)?;
+        let admission = self.shared.vault.admit_at(&ids, event.time_ns())?;
         for &(a, b) in &admission.linked {
-            house_entries.push(house(
-                Kind::IdentityLinked,
-                now_ns,
-                HouseRecord::IdentityLinked {
-                    a: SubjectReference(a),
-                    b: SubjectReference(b),
-                    shard: self.shard,
-                    offset,
-                },
-            ));
+            house_entries.push(self.linked(a, b, offset));
+        }
+        if let Some(day) = admission.erased_day.filter(|_| admission.is_new) {
+            let subject = SubjectReference(admission.person.reference());
+            let record = HouseRecord::SuppressionApplied { subject, day };
+            let mut marked = house(Kind::SuppressionApplied, now_ns, record);
+            marked.subject = Some(subject);
+            // At once: the vault tells it of a new person only, and the person may
+            // become durable with the next block of any shard.
+            let ruleset = Digest(self.shared.options.ruleset.digest());
+            self.shared
+                .ledger
+                .append_house(vec![marked], now_ns, ruleset)?;
         }
         Ok(admission)
+    }
+
+    /// Says that two persons turned out to be one.
+    fn linked(&self, a: Reference, b: Reference, offset: i64) -> Entry {
+        let record = HouseRecord::IdentityLinked {
+            a: SubjectReference(a),
+            b: SubjectReference(b),
+            shard: self.shard,
+            offset,
+        };
+        house(Kind::IdentityLinked, (self.shared.clock)(), record)
     }
 }

@@ -6,21 +6,31 @@ use std::path::Path;
 use custody_ledger::{Digest, Ledger};
 use custody_vault::Vault;
 
+use super::house::{self, HouseLog};
 use super::{PipelineError, PipelineOptions};
+use crate::erase::Records;
 use crate::overdue::Duties;
 use crate::state::SubjectStates;
 
-/// Opens the states and takes in what the ledger has beyond them.
-pub(super) fn open(
+/// Opens the states and takes in what the ledger has beyond them. `records` say
+/// who was erased.
+pub(crate) fn open(
     dir: &Path,
     ledger: &Ledger,
     vault: &Vault,
+    records: &Records,
     options: &PipelineOptions,
 ) -> Result<SubjectStates, PipelineError> {
     let states = SubjectStates::open(dir, ledger, vault.clone(), options.cache_states)?;
+    // The house shard first: whoever starts as erased does so before the first of
+    // their events.
+    house::follow(&states, ledger, |_, _, _| {})?;
     let duties = Duties::new(states.store(), &*options.deadlines);
     let ruleset = Digest(options.ruleset.digest());
-    states.catch_up(ledger, ruleset, |batch, blocks| duties.take(batch, blocks))?;
+    let is_gone = |reference: &_| records.is_gone(reference);
+    states.catch_up(ledger, ruleset, &is_gone, |batch, blocks| {
+        duties.take(batch, blocks)
+    })?;
     Ok(states)
 }
 
@@ -42,5 +52,6 @@ pub fn rebuild_states(
         }
         _ => {}
     }
-    Ok(open(dir, ledger, vault, options)?.persist()?)
+    let records = HouseLog::load(ledger, options.erase.register.as_deref())?.records;
+    Ok(open(dir, ledger, vault, &records, options)?.persist()?)
 }

@@ -184,12 +184,19 @@ pub(crate) struct Effect {
     pub(crate) review: Option<Review>,
     /// What it begins or ends.
     pub(crate) duties: Vec<DutyChange>,
+    /// On which day the person starts as erased: it is the person's first.
+    pub(crate) marked_day: Option<i32>,
 }
 
 impl Effect {
     /// Whether there is anything to be written.
     pub(crate) fn does_something(&self) -> bool {
-        self.judged || self.changes || !self.duties.is_empty()
+        self.is_the_states() || !self.duties.is_empty()
+    }
+
+    /// Whether the person is at work until it is written.
+    pub(super) fn is_the_states(&self) -> bool {
+        self.judged || self.changes || self.marked_day.is_some()
     }
 }
 

@@ -12,8 +12,8 @@ use tracing::{info, warn};
 
 use super::effect::{Effect, Origin, Review, apply, changes, is_judged};
 use super::settle::Settled;
-use super::store::{Batch, Store};
-use super::{Reference, StateError, SubjectStates};
+use super::store::Store;
+use super::{Batch, Reference, StateError, SubjectStates};
 use crate::overdue;
 use crate::reread;
 
@@ -51,6 +51,7 @@ struct Replay<'a> {
     bytes: usize,
     unreadable: u64,
     ruleset: Digest,
+    is_gone: &'a dyn Fn(&Reference) -> bool,
 }
 
 /// A shard that is behind.
@@ -85,10 +86,16 @@ impl SubjectStates {
     /// those of blocks that were judged by other rules than `ruleset` are left
     /// out, because they were done long ago, and doing them by today's rules
     /// would judge the past by these.
+    ///
+    /// `is_gone` says of whom the vault may have no key, because they were erased.
+    ///
+    /// # Errors
+    /// [`StateError::KeyLost`] where it has none of somebody else's.
     pub(crate) fn catch_up(
         &self,
         ledger: &Ledger,
         ruleset: Digest,
+        is_gone: &dyn Fn(&Reference) -> bool,
         mut more: impl FnMut(&mut Batch<'_>, &[Settled]) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         let from_nothing = self.store.is_from_nothing()?;
@@ -116,6 +123,7 @@ impl SubjectStates {
             bytes: 0,
             unreadable: 0,
             ruleset,
+            is_gone,
         };
         let bytes = (READ_BYTES / behind.len().max(1)).max(64 << 10);
         loop {
@@ -215,15 +223,24 @@ impl Replay<'_> {
             changes: false,
             review: None,
             duties: Vec::new(),
+            marked_day: None,
         };
         let person = match effect.subject {
             Some(reference) => self.states.vault.person(&reference)?,
             None => Some(self.states.vault.house()),
         };
-        // Of an erased person nothing but the public part is left.
         let Some(person) = person else {
-            effect.subject = None;
-            return Ok(None);
+            // Of an erased person nothing but the public part is left.
+            if effect
+                .subject
+                .is_none_or(|subject| (self.is_gone)(&subject))
+            {
+                return Ok(None);
+            }
+            return Err(StateError::KeyLost {
+                shard: at.shard,
+                sequence,
+            });
         };
         self.open(entry, kind, &person, &mut effect)?;
         Ok(Some(effect))

@@ -1,14 +1,14 @@
 //! One person, held by who judges an event of theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use custody_policy::{Facts, SubjectState};
 use parking_lot::MutexGuard;
 
-use super::Reference;
 use super::effect::{self, Applied, Effect, Op, Origin, Review};
 use super::table::{Known, NEVER, Part, Slot, SubjectStates, index};
+use super::{Reference, StateError};
 use crate::normalise::NormalisedEvent;
 
 /// What is known of somebody of whom nothing is.
@@ -89,6 +89,58 @@ impl<'a> Session<'a> {
         self.others.as_deref().unwrap_or_default()
     }
 
+    /// Those of the others of whom neither the house shard nor `linked` says that
+    /// they are the same person: the process ended between the vault and the house
+    /// shard. Told once.
+    pub(crate) fn unsaid(
+        &mut self,
+        linked: &[(Reference, Reference)],
+    ) -> Result<Vec<Reference>, StateError> {
+        let Some(others) = self.others.clone() else {
+            return Ok(Vec::new());
+        };
+        let slot = self.guards.slot(&self.reference);
+        if slot.is_none_or(|slot| slot.known.links_are_said) {
+            return Ok(Vec::new());
+        }
+        let mut said = BTreeSet::new();
+        let mut unsaid = Vec::new();
+        self.reach(self.reference, linked, &mut said)?;
+        for other in others.iter() {
+            if !said.contains(other) {
+                unsaid.push(*other);
+                self.reach(*other, linked, &mut said)?;
+            }
+        }
+        for member in std::iter::once(&self.reference).chain(others.iter()) {
+            if let Some(slot) = self.guards.slot(member) {
+                slot.known.links_are_said = true;
+            }
+        }
+        Ok(unsaid)
+    }
+
+    /// Everybody whom links that are said lead to.
+    fn reach(
+        &self,
+        from: Reference,
+        linked: &[(Reference, Reference)],
+        said: &mut BTreeSet<Reference>,
+    ) -> Result<(), StateError> {
+        let mut next = vec![from];
+        while let Some(member) = next.pop() {
+            if !said.insert(member) {
+                continue;
+            }
+            next.extend(self.states.store.links(&member)?);
+            for (a, b) in linked {
+                next.extend((*a == member).then_some(*b));
+                next.extend((*b == member).then_some(*a));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether an event of this time comes after a later one was judged. Known
     /// from the rows of judged entries and not from the state, which would have
     /// to be sealed anew for every event that is judged.
@@ -115,6 +167,7 @@ impl<'a> Session<'a> {
         event: NormalisedEvent,
         origin: Origin,
         judged: bool,
+        marked_day: Option<i32>,
     ) -> Effect {
         let time_ns = event.time_ns();
         let at = origin.at;
@@ -127,9 +180,6 @@ impl<'a> Session<'a> {
             if self.applied.changed {
                 slot.ops.push(Op::new(event, origin));
             }
-            if judged || self.applied.changed {
-                slot.waiting += 1;
-            }
         }
         let effect = Effect {
             at,
@@ -139,7 +189,13 @@ impl<'a> Session<'a> {
             changes: self.applied.changed,
             review,
             duties: Vec::new(),
+            marked_day,
         };
+        if effect.is_the_states()
+            && let Some(slot) = self.guards.slot(&self.reference)
+        {
+            slot.waiting += 1;
+        }
         self.leave();
         effect
     }

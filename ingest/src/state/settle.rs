@@ -9,8 +9,8 @@ use custody_policy::SubjectState;
 use custody_vault::SealError;
 
 use super::effect::{Effect, Review};
-use super::store::{Batch, JudgedRow, Position};
-use super::{Reference, StateError, SubjectStates};
+use super::store::{JudgedRow, Position};
+use super::{Batch, Reference, StateError, SubjectStates};
 
 /// The effects of blocks of a shard that are durable.
 pub(crate) struct Settled {
@@ -47,6 +47,9 @@ impl Settled {
             if let Some(review) = &effect.review {
                 batch.review(&review.row());
             }
+            if let Some(day) = effect.marked_day {
+                batch.marked(subject, day);
+            }
         }
         batch.position(self.head.shard, &Position::of(&self.head));
     }
@@ -77,7 +80,7 @@ impl SubjectStates {
                 let Some(subject) = effect.subject else {
                     continue;
                 };
-                if !effect.judged && !effect.changes {
+                if !effect.is_the_states() {
                     continue;
                 }
                 let of = persons.entry(subject).or_default();

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use custody_ledger::{Digest, EntryRef, Head, LedgerId, ShardId};
 use custody_policy::SubjectState;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use tracing::warn;
 
-use super::{Reference, StateError};
+use super::{Batch, Reference, StateError};
 
 /// The storage engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ impl From<fjall::Error> for StateError {
     }
 }
 
-const FORMAT: &str = "custody state 3";
+const FORMAT: &str = "custody state 4";
 
 /// In `meta`: the store is to be made anew when it is opened again.
 const MAKE_AGAIN: &str = "make-again";
@@ -75,17 +75,22 @@ pub(crate) struct ReviewRow {
     pub(crate) from_ns: i64,
 }
 
+/// A key and what is stored under it.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 pub(crate) struct Store {
-    database: Database,
-    meta: Keyspace,
-    states: Keyspace,
-    judged: Keyspace,
-    reviews: Keyspace,
-    rejudged: Keyspace,
-    duties: Keyspace,
-    due: Keyspace,
-    found: Keyspace,
-    positions: Keyspace,
+    pub(super) database: Database,
+    pub(super) meta: Keyspace,
+    pub(super) states: Keyspace,
+    pub(super) judged: Keyspace,
+    pub(super) reviews: Keyspace,
+    pub(super) rejudged: Keyspace,
+    pub(super) duties: Keyspace,
+    pub(super) due: Keyspace,
+    pub(super) found: Keyspace,
+    pub(super) marked: Keyspace,
+    pub(super) links: Keyspace,
+    pub(super) positions: Keyspace,
 }
 
 impl Store {
@@ -133,6 +138,8 @@ impl Store {
             duties: open("duties")?,
             due: open("due")?,
             found: open("found")?,
+            marked: open("marked")?,
+            links: open("links")?,
             positions: open("positions")?,
             database,
         })
@@ -166,10 +173,7 @@ impl Store {
     }
 
     pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch {
-            store: self,
-            rows: self.database.batch(),
-        }
+        Batch::of(self)
     }
 
     pub(crate) fn persist(&self) -> Result<(), StateError> {
@@ -280,72 +284,33 @@ impl Store {
         rows.map(|row| Ok(row.key()?.to_vec())).collect()
     }
 
+    /// Every duty of a kind that a person has: its key and what is stored.
+    pub(crate) fn duties_of(&self, key: &[u8]) -> Result<Vec<Row>, StateError> {
+        let rows = self.duties.prefix(key).map(|row| {
+            let (key, value) = row.into_inner()?;
+            Ok((key.to_vec(), value.to_vec()))
+        });
+        rows.collect()
+    }
+
+    /// On which day the person starts as erased, days since 1970-01-01 UTC.
+    pub(crate) fn marked(&self, subject: &Reference) -> Result<Option<i32>, StateError> {
+        let row = self.marked.get(subject)?;
+        row.map(|row| Ok(i32::from_be_bytes(array(&row, "marked")?)))
+            .transpose()
+    }
+
+    /// With whom the house shard has linked a person.
+    pub(crate) fn links(&self, subject: &Reference) -> Result<Vec<Reference>, StateError> {
+        let rows = self.links.prefix(subject).map(|row| {
+            let key = row.key()?;
+            array(key.get(16..).unwrap_or_default(), "links")
+        });
+        rows.collect()
+    }
+
     pub(crate) fn is_found(&self, key: &[u8]) -> Result<bool, StateError> {
         Ok(self.found.contains_key(key)?)
-    }
-}
-
-/// Rows that are written together.
-pub(crate) struct Batch<'a> {
-    store: &'a Store,
-    rows: OwnedWriteBatch,
-}
-
-impl Batch<'_> {
-    pub(crate) fn state(&mut self, subject: &Reference, sealed: Vec<u8>) {
-        self.rows.insert(&self.store.states, *subject, sealed);
-    }
-
-    pub(crate) fn judged(&mut self, subject: &Reference, row: &JudgedRow) {
-        let mut key = [0; 48];
-        key[..16].copy_from_slice(subject);
-        key[16..24].copy_from_slice(&sortable(row.time_ns));
-        key[24..].copy_from_slice(&encode_at(row.at));
-        self.rows
-            .insert(&self.store.judged, key, row.height.to_be_bytes());
-    }
-
-    pub(crate) fn review(&mut self, row: &ReviewRow) {
-        let mut value = [0; 24];
-        value[..16].copy_from_slice(&row.subject);
-        value[16..].copy_from_slice(&row.from_ns.to_be_bytes());
-        self.rows
-            .insert(&self.store.reviews, encode_at(row.cause), value);
-    }
-
-    pub(crate) fn rejudged(&mut self, at: EntryRef, height: u64, sequence: u64) {
-        let mut value = [0; 16];
-        value[..8].copy_from_slice(&height.to_be_bytes());
-        value[8..].copy_from_slice(&sequence.to_be_bytes());
-        self.rows.insert(&self.store.rejudged, encode_at(at), value);
-    }
-
-    pub(crate) fn duty(&mut self, key: &[u8], value: Vec<u8>) {
-        self.rows.insert(&self.store.duties, key, value);
-    }
-
-    pub(crate) fn due(&mut self, key: &[u8]) {
-        self.rows.insert(&self.store.due, key, []);
-    }
-
-    pub(crate) fn no_longer_due(&mut self, key: &[u8]) {
-        self.rows.remove(&self.store.due, key);
-    }
-
-    pub(crate) fn found(&mut self, key: &[u8]) {
-        self.rows.insert(&self.store.found, key, []);
-    }
-
-    pub(crate) fn position(&mut self, shard: ShardId, position: &Position) {
-        let mut value = [0; 48];
-        value[..8].copy_from_slice(&position.blocks.to_be_bytes());
-        value[8..16].copy_from_slice(&position.size.to_be_bytes());
-        value[16..].copy_from_slice(&position.block.0);
-        self.rows.insert(&self.store.positions, shard.0, value);
-    }
-
-    pub(crate) fn commit(self) -> Result<(), StateError> {
-        Ok(self.rows.commit()?)
     }
 }
 
@@ -375,7 +340,7 @@ fn decode_at(bytes: &[u8], place: &'static str) -> Result<EntryRef, StateError> 
     })
 }
 
-fn decode_judged(key: &[u8], height: u64) -> Result<JudgedRow, StateError> {
+pub(super) fn decode_judged(key: &[u8], height: u64) -> Result<JudgedRow, StateError> {
     let bad = StateError::Malformed { place: "judged" };
     let (time, at) = match key.get(16..).and_then(|rest| rest.split_first_chunk()) {
         Some(split) => split,

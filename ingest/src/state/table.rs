@@ -39,12 +39,22 @@ pub(crate) struct SubjectStates {
     pub(super) ledger: [u8; 16],
     pub(super) store: Store,
     pub(super) parts: Box<[Mutex<Part>]>,
-    idle: Cache<Reference, Arc<Known>>,
+    pub(super) idle: Cache<Reference, Arc<Known>>,
     pub(super) settling: Mutex<()>,
     /// Persons of whom something is not known that was: their stored state could
     /// not be read. It is made again on the next start.
-    lost: Mutex<HashSet<Reference>>,
+    pub(super) lost: Mutex<HashSet<Reference>>,
     has_lost: AtomicBool,
+}
+
+/// How a person comes to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Known before.
+    Known,
+    /// For the first time; as erased on that day, in days since 1970-01-01 UTC,
+    /// where there is one.
+    New(Option<i32>),
 }
 
 pub(super) type Part = HashMap<Reference, Slot>;
@@ -55,6 +65,8 @@ pub(super) struct Known {
     pub(super) state: Arc<SubjectState>,
     /// References of the same person; `None` where there is no other.
     pub(super) linked: Option<Arc<[Reference]>>,
+    /// Whether the house shard was found to say so.
+    pub(super) links_are_said: bool,
     /// The latest event time of a judged entry, durable or not.
     pub(super) latest_judged_ns: i64,
 }
@@ -64,6 +76,7 @@ impl Default for Known {
         Self {
             state: Arc::default(),
             linked: None,
+            links_are_said: false,
             latest_judged_ns: NEVER,
         }
     }
@@ -121,19 +134,19 @@ impl SubjectStates {
         self.store.persist()
     }
 
-    /// Holds a person until the event is applied. `is_new` says that the person
-    /// was not known a moment ago; `linked` that somebody was linked with them.
+    /// Holds a person until the event is applied. `linked` says that somebody was
+    /// linked with them a moment ago.
     pub(crate) fn enter(
         &self,
         reference: Reference,
-        is_new: bool,
+        arrival: Arrival,
         linked: bool,
     ) -> Result<Session<'_>, StateError> {
         if linked {
             self.relink(&reference)?;
         }
         let mut guard = self.part(&reference).lock();
-        let others = self.wake(&mut guard, &reference, is_new)?;
+        let others = self.wake(&mut guard, &reference, arrival)?;
         let Some(others) = others else {
             return Ok(Session::new(self, Guards::One(guard), reference, None));
         };
@@ -147,7 +160,7 @@ impl SubjectStates {
         &self,
         reference: Reference,
     ) -> Result<(SubjectState, Vec<Reference>), StateError> {
-        let session = self.enter(reference, false, false)?;
+        let session = self.enter(reference, Arrival::Known, false)?;
         let state = session.state().clone();
         let mut all = vec![reference];
         all.extend(session.others());
@@ -160,15 +173,19 @@ impl SubjectStates {
         &self,
         part: &mut Part,
         reference: &Reference,
-        is_new: bool,
+        arrival: Arrival,
     ) -> Result<Option<Arc<[Reference]>>, StateError> {
         if let Some(slot) = part.get(reference) {
             return Ok(slot.known.linked.clone());
         }
-        let known = match self.idle.get(reference) {
-            Some(known) => Known::clone(&known),
-            None if is_new => Known::default(),
-            None => self.load(reference)?,
+        let known = match (self.idle.get(reference), arrival) {
+            (Some(known), _) => Known::clone(&known),
+            (None, Arrival::New(None)) => Known::default(),
+            (None, Arrival::New(Some(day))) => Known {
+                state: Arc::new(SubjectState::erased_on(day)),
+                ..Known::default()
+            },
+            (None, Arrival::Known) => self.load(reference)?,
         };
         let linked = known.linked.clone();
         let slot = Slot {
@@ -187,15 +204,23 @@ impl SubjectStates {
         Ok(Known {
             state: Arc::new(self.stored(reference)?),
             linked: (!others.is_empty()).then(|| others.into()),
+            links_are_said: false,
             latest_judged_ns: self.store.latest_judged(reference)?.unwrap_or(NEVER),
         })
     }
 
-    /// The state in the store; an empty one where there is none, where the
-    /// person's key is gone, or where it cannot be read.
+    /// Whether the vault has the person's key.
+    pub(crate) fn knows(&self, reference: &Reference) -> Result<bool, StateError> {
+        Ok(self.vault.person(reference)?.is_some())
+    }
+
+    /// The state in the store. Where there is none, the one that the person
+    /// started with; an empty one where the person's key is gone, or where it
+    /// cannot be read.
     pub(super) fn stored(&self, reference: &Reference) -> Result<SubjectState, StateError> {
         let Some(sealed) = self.store.state(reference)? else {
-            return Ok(SubjectState::default());
+            let marked = self.store.marked(reference)?;
+            return Ok(marked.map(SubjectState::erased_on).unwrap_or_default());
         };
         let Some(person) = self.vault.person(reference)? else {
             return Ok(SubjectState::default());
@@ -246,7 +271,7 @@ impl SubjectStates {
             for member in std::iter::once(reference).chain(others.iter()) {
                 let part = guards.of(member);
                 if let Some(part) = part {
-                    self.wake(part, member, false)?;
+                    self.wake(part, member, Arrival::Known)?;
                 }
             }
             // It may have been linked with more while nothing was held.
@@ -275,7 +300,7 @@ impl SubjectStates {
     }
 
     /// Tells all of a linked set whom they are linked with.
-    fn relink(&self, reference: &Reference) -> Result<(), StateError> {
+    pub(crate) fn relink(&self, reference: &Reference) -> Result<(), StateError> {
         let mut set = self.vault.linked(reference)?;
         loop {
             let mut guards = self.lock_parts(reference, &set);
@@ -288,14 +313,14 @@ impl SubjectStates {
             }
             set.push(*reference);
             for member in &set {
-                let others: Arc<[Reference]> =
-                    set.iter().copied().filter(|o| o != member).collect();
+                let others: Vec<Reference> = set.iter().copied().filter(|o| o != member).collect();
+                let others = (!others.is_empty()).then(|| Arc::from(others));
                 if let Some(slot) = guards.slot(member) {
-                    slot.known.linked = Some(Arc::clone(&others));
+                    slot.known.linked.clone_from(&others);
                 }
                 if let Some(known) = self.idle.get(member) {
                     let mut known = Known::clone(&known);
-                    known.linked = Some(others);
+                    known.linked = others;
                     self.idle.insert(*member, Arc::new(known));
                 }
             }

@@ -9,9 +9,11 @@ use custody_vault::{Person, Vault, VaultOptions};
 use proptest::prelude::*;
 
 use super::effect::changes;
-use super::{Effect, Origin, Reference, Settled, SubjectStates};
+use super::{Arrival, Effect, Origin, Reference, Settled, SubjectStates};
 use crate::normalise::{NormalisedEvent, normalise};
 use crate::{DecodeLimits, RawMessage, decode, project};
+
+mod forget;
 
 const NOW_NS: i64 = 1_750_000_000_000_000_000;
 
@@ -53,9 +55,12 @@ impl World {
     /// Judges and applies an event as a shard does, and tells its effect.
     fn apply(&self, person: &Person, said: &Said) -> Effect {
         let (event, origin) = said.of(person);
-        let mut session = self.states.enter(person.reference(), false, false).unwrap();
+        let mut session = self
+            .states
+            .enter(person.reference(), Arrival::Known, false)
+            .unwrap();
         session.apply(&event.facts().unwrap(), &origin);
-        session.conclude(event, origin, said.is_judged)
+        session.conclude(event, origin, said.is_judged, None)
     }
 
     fn settle(&self, effects: Vec<Effect>) {
@@ -224,7 +229,11 @@ fn threads_that_meet_one_person_lose_nothing() {
     let linked = world.vault.admit(&["account:1", "account:2"]).unwrap();
     assert_eq!(linked.linked.len(), 1);
     let reference = linked.person.reference();
-    world.states.enter(reference, false, true).unwrap().leave();
+    world
+        .states
+        .enter(reference, Arrival::Known, true)
+        .unwrap()
+        .leave();
     let persons = [
         world.person(&["account:1"]),
         world.person(&["account:2"]),
@@ -350,7 +359,9 @@ fn a_store_of_an_earlier_format_is_made_again() {
         assert!(states.store.is_from_nothing().unwrap());
     }
     let ruleset = Digest([0; 32]);
-    open().catch_up(&ledger, ruleset, |_, _| Ok(())).unwrap();
+    open()
+        .catch_up(&ledger, ruleset, &|_| false, |_, _| Ok(()))
+        .unwrap();
     assert!(!open().store.is_from_nothing().unwrap());
 }
 
@@ -395,7 +406,7 @@ proptest! {
                     };
                     next += 1;
                     let reference = persons[person].reference();
-                    let session = world.states.enter(reference, false, false).unwrap();
+                    let session = world.states.enter(reference, Arrival::Known, false).unwrap();
                     let before = plain(&persons[person], &applied[person]);
                     prop_assert_eq!(known(session.state()), before);
                     let time = said.of(&persons[person]).0.time_ns();

@@ -62,6 +62,21 @@ impl House {
         options: PipelineOptions,
         tick: impl Fn() + Send + Sync + 'static,
     ) -> Self {
+        let letters = Arc::new(Letters::default());
+        let given = Arc::clone(&letters) as Arc<dyn DeadLetters>;
+        let mut house = Self::start(data, now_ns, options, given, tick).unwrap();
+        house.letters = letters;
+        house
+    }
+
+    /// With dead letters going elsewhere, and whatever stands against the start.
+    pub(crate) fn start(
+        data: &Path,
+        now_ns: i64,
+        options: PipelineOptions,
+        dead_letters: Arc<dyn DeadLetters>,
+        tick: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, PipelineError> {
         let vault = Vault::open(
             &data.join("vault"),
             &data.join("root.key"),
@@ -80,11 +95,10 @@ impl House {
         .unwrap();
         let now = Arc::new(AtomicI64::new(now_ns));
         let clock = Arc::clone(&now);
-        let letters = Arc::new(Letters::default());
         let pipeline = Pipeline::start(PipelineParts {
             duplicates: DuplicateIndex::open(&data.join("duplicates"), vault.clone(), 7, now_ns)
                 .unwrap(),
-            dead_letters: Arc::clone(&letters) as Arc<dyn DeadLetters>,
+            dead_letters,
             state_dir: data.join("state"),
             clock: Arc::new(move || {
                 tick();
@@ -93,15 +107,14 @@ impl House {
             ledger: ledger.clone(),
             options,
             vault: vault.clone(),
-        })
-        .unwrap();
-        Self {
+        })?;
+        Ok(Self {
             ledger,
             vault,
             pipeline,
-            letters,
+            letters: Arc::default(),
             now,
-        }
+        })
     }
 
     /// Lets everything go as a process does that is killed: what was not

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod erase;
 mod failure;
 mod house;
 mod late;

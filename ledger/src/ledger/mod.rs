@@ -183,6 +183,31 @@ impl Ledger {
         })
     }
 
+    /// Appends to the house shard what `make` makes, together or not at all,
+    /// and waits until it is durable. `make` is told the sequence of the first
+    /// entry: what is sealed is bound to its place, and several threads append.
+    ///
+    /// It is called once, on the writer thread, and not where the ledger takes
+    /// no more blocks. It should be quick, and must not append. `bytes` is about
+    /// how long the entries are; it counts in [`LedgerOptions::queue_bytes`].
+    ///
+    /// # Errors
+    /// As [`Ledger::append_house`]; a panic of `make` counts as no entry.
+    pub fn append_house_made(
+        &self,
+        make: impl FnOnce(u64) -> Vec<Entry> + Send + 'static,
+        bytes: usize,
+        recorded_time_ns: i64,
+        ruleset: Digest,
+    ) -> Result<Head, LedgerError> {
+        self.wait(Work::HouseMade {
+            make: Box::new(make),
+            bytes,
+            recorded_time_ns,
+            ruleset,
+        })
+    }
+
     fn put(&self, job: Job) {
         if let Err(done) = self.shared().queue.put(job) {
             done(Err(LedgerError::Closed));

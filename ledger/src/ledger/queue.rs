@@ -22,12 +22,23 @@ pub(crate) struct Job {
     pub(crate) done: Done,
 }
 
+/// Makes house entries, told the sequence of the first.
+pub(crate) type Make = Box<dyn FnOnce(u64) -> Vec<Entry> + Send>;
+
 pub(crate) enum Work {
     Block(BuiltBlock),
     /// The first block of a greater epoch.
     Resumption(BuiltBlock),
     House {
         entries: Vec<Entry>,
+        recorded_time_ns: i64,
+        ruleset: Digest,
+    },
+    /// The same with entries that are made when their place is known.
+    HouseMade {
+        make: Make,
+        /// About how long they are.
+        bytes: usize,
         recorded_time_ns: i64,
         ruleset: Digest,
     },
@@ -48,6 +59,7 @@ impl Work {
                     .iter()
                     .map(|entry| JOB_BYTES + entry.sealed.len())
                     .sum(),
+                Self::HouseMade { bytes, .. } => *bytes,
                 Self::OpenShard(_) | Self::Rotate => 0,
             }
     }

@@ -15,7 +15,7 @@ use crate::error::{BuildError, LedgerError, Step};
 use crate::id::{Digest, ShardId};
 use crate::ledger::fill::Fill;
 use crate::ledger::options::LedgerOptions;
-use crate::ledger::queue::{Done, Job, Work};
+use crate::ledger::queue::{Done, Job, Make, Work};
 use crate::ledger::shared::{OpenShard, Shared, alone};
 use crate::ledger::steps::Steps;
 use crate::lock::Lock;
@@ -106,6 +106,18 @@ impl Writer {
                 recorded_time_ns,
                 ruleset,
             } => self.plan_house(plan, &entries, recorded_time_ns, ruleset),
+            Work::HouseMade {
+                make,
+                recorded_time_ns,
+                ruleset,
+                ..
+            } => {
+                let shard = ShardDescriptor::house().id();
+                let house = self.shard(plan, shard);
+                let house = house.ok_or(LedgerError::UnknownShard { shard })?;
+                let entries = made(make, house.head.size);
+                self.plan_house(plan, &entries, recorded_time_ns, ruleset)
+            }
             Work::OpenShard(descriptor) => self.plan_shard(plan, descriptor),
             Work::Rotate => Err(LedgerError::Closed),
         }
@@ -334,6 +346,14 @@ fn run(barrier: &(dyn Fn() -> io::Result<()> + Send + Sync)) -> io::Result<()> {
             "it panicked: {}",
             message(&*payload)
         )))
+    })
+}
+
+/// Makes house entries. A panic makes none, and is not the writer's end.
+fn made(make: Make, first: u64) -> Vec<Entry> {
+    panic::catch_unwind(AssertUnwindSafe(|| make(first))).unwrap_or_else(|payload| {
+        tracing::error!(panic = message(&*payload), "making house entries panicked");
+        Vec::new()
     })
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use custody_proof::entry::Outline;
 use custody_proof::evidence::{
-    ConsistencyFormat, ConsistencyProof, EntryEvidence, Evidence, EvidenceFormat, InclusionFormat,
-    InclusionProof, ShardEvidence, SubjectEvidence,
+    ConsistencyFormat, ConsistencyProof, EntryEvidence, ErasureCertificate, ErasureFormat,
+    Evidence, EvidenceFormat, InclusionFormat, InclusionProof, ShardEvidence, SubjectEvidence,
 };
 use custody_proof::map::{Record, ShardMapProof};
 use custody_proof::tree::Hash;
@@ -17,6 +17,7 @@ use crate::notary::ProveError;
 use crate::notary::leaves::LogLeaves;
 use crate::notary::logs::ShardReader;
 use crate::notary::published::{Published, PublishedShard};
+use crate::shard::ShardDescriptor;
 use crate::tree::{Leaves as _, Prover, StoredLeaves, TILE_WIDTH, TreeError};
 
 /// What every shard holds of some references, proved against one checkpoint.
@@ -119,6 +120,55 @@ impl Ledger {
             previous: linked.previous,
             entry: linked.bytes,
             path,
+        })
+    }
+
+    /// That an erasure was requested, begun and done: these entries of the house
+    /// shard, all under one checkpoint. What they say is not looked at
+    /// here; whoever verifies the certificate does.
+    ///
+    /// # Errors
+    /// [`ProveError`].
+    pub fn certify_erasure(
+        &self,
+        requested: &[u64],
+        started: u64,
+        done: u64,
+    ) -> Result<ErasureCertificate, ProveError> {
+        let _one_checkpoint = self.shared().logs.seal.read();
+        let published = self.published().ok_or(ProveError::NoCheckpoint)?;
+        let shard = ShardDescriptor::house().id();
+        let signed = shard_of(&published, shard)?;
+        let size = signed.checkpoint.checkpoint.size;
+        let evidence = |sequence: u64| {
+            if sequence >= size {
+                return Err(ProveError::NotCovered {
+                    asked: sequence,
+                    signed: size,
+                });
+            }
+            let path = self.shard_prover(shard, size, |prover| prover.inclusion(sequence))?;
+            let linked = LogLeaves::new(self.shared(), shard).entry(sequence)?;
+            Ok(EntryEvidence {
+                sequence,
+                previous: linked.previous,
+                entry: linked.bytes,
+                path: Some(path),
+            })
+        };
+        Ok(ErasureCertificate {
+            format: ErasureFormat::V1,
+            requested: requested
+                .iter()
+                .map(|sequence| evidence(*sequence))
+                .collect::<Result<_, _>>()?,
+            started: evidence(started)?,
+            done: evidence(done)?,
+            manifest_path: self.manifest_path(&published)?,
+            ledger_checkpoint: published.note.clone(),
+            manifest: published.manifest_text.clone(),
+            checkpoint: signed.note.clone(),
+            shard,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::identity::Identity;
 use crate::shard::ShardDescriptor;
 use crate::stamp::Stamp;
 use crate::tests::{
-    LEDGER, blocks, disclosure, house_block, house_entry, judged_late, kafka_shard,
+    LEDGER, blocks, disclosure, house, house_block, house_entry, judged_late, kafka_shard,
     new_house_entries, origin,
 };
 
@@ -55,6 +55,9 @@ fn entries_are_stored_as_they_were() {
     ];
     for entry in new_house_entries() {
         entries.push((format!("entry_{}_v2", entry.kind().unwrap()), entry));
+    }
+    for entry in house::entries() {
+        entries.push((format!("entry_{}_v3", entry.kind().unwrap()), entry));
     }
     for (name, entry) in entries {
         let bytes = entry.encode().unwrap();
@@ -115,6 +118,35 @@ fn version_1_has_nothing_that_came_later() {
     // sealed part.
     let late = bytes.len() - 9;
     bytes.remove(late);
+    let refused = Entry::decode(&bytes).unwrap_err();
+    assert!(refused.to_string().contains("came later"), "{refused}");
+}
+
+#[test]
+fn each_entry_is_of_the_first_version_that_has_what_is_in_it() {
+    let older = new_house_entries().into_iter().chain([disclosure(10)]);
+    let each = older.map(|entry| (entry, 2, 3));
+    for (entry, version, other) in each.chain(house::entries().into_iter().map(|e| (e, 3, 2))) {
+        let mut bytes = entry.encode().unwrap();
+        assert_eq!(bytes[0], version);
+        bytes[0] = other;
+        let refused = Entry::decode(&bytes).unwrap_err();
+        assert!(
+            refused.to_string().contains("of what is written"),
+            "{refused}"
+        );
+    }
+    // The number of a kind alone, and a record alone.
+    let mut kind = house_entry();
+    kind.kind_code = Kind::RootEscrowed.code();
+    assert_eq!(kind.encode().unwrap()[0], 3);
+    let mut record = house::entries().remove(0);
+    record.kind_code = Kind::OffsetsLost.code();
+    assert_eq!(record.encode().unwrap()[0], 3);
+    // Version 1 has none of it either. `late` stands before the sealed part.
+    let mut bytes = record.encode().unwrap();
+    bytes[0] = 1;
+    bytes.remove(bytes.len() - 9);
     let refused = Entry::decode(&bytes).unwrap_err();
     assert!(refused.to_string().contains("came later"), "{refused}");
 }

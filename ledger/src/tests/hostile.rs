@@ -8,8 +8,8 @@ use crate::fuzz;
 use crate::identity::Identity;
 use crate::stamp::Stamp;
 use crate::tests::{
-    LEDGER, blocks, disclosure, house_block, house_entry, judged_late, kafka_shard, manifest,
-    new_house_entries, origin, segment_header,
+    LEDGER, blocks, disclosure, house, house_block, house_entry, judged_late, kafka_shard,
+    manifest, new_house_entries, origin, segment_header,
 };
 use crate::verify::check_block;
 
@@ -46,7 +46,8 @@ fn valid() -> Vec<Vec<u8>> {
         segment_header().encode().unwrap(),
     ];
     valid.push(judged_late(3).encode().unwrap());
-    valid.extend(new_house_entries().map(|entry| entry.encode().unwrap()));
+    let house = new_house_entries().into_iter().chain(house::entries());
+    valid.extend(house.map(|entry| entry.encode().unwrap()));
     for old in [
         include_str!("../../tests/golden/entry_disclosure_v1.hex"),
         include_str!("../../tests/golden/entry_house_v1.hex"),

@@ -5,6 +5,7 @@ mod flips;
 mod forge;
 mod golden;
 mod hostile;
+mod house;
 mod segment;
 mod tamper;
 

@@ -339,9 +339,38 @@ fn house_entries_of_several_threads_all_arrive() {
         Err(LedgerError::Build(BuildError::Offset))
     ));
     assert_eq!(ledger.head(house.id()).unwrap().size, 80);
+    // Made when their place is known, while others append.
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| ledger.append_house(vec![entry(None, 5)], TIME, RULESET));
+            scope.spawn(|| {
+                let made = ledger.append_house_made(
+                    |first| {
+                        let mut made = vec![entry(None, 5), entry(None, 6)];
+                        made[0].event_time_ns = i64::try_from(first).unwrap();
+                        made
+                    },
+                    100,
+                    TIME,
+                    RULESET,
+                );
+                made.unwrap();
+            });
+        }
+    });
+    let read = ledger.read_blocks(house.id(), 0, usize::MAX).unwrap();
+    let entries = read.iter().flat_map(Block::entries);
+    let late = entries.map(|read| read.unwrap()).filter(|(at, _)| *at >= 80);
+    let placed = late.filter(|(at, entry)| entry.event_time_ns == i64::try_from(*at).unwrap());
+    assert_eq!(placed.count(), 2);
+    assert!(matches!(
+        ledger.append_house_made(|_| panic!("no"), 0, TIME, RULESET),
+        Err(LedgerError::Build(BuildError::Empty))
+    ));
+    assert_eq!(ledger.head(house.id()).unwrap().size, 86);
     // More than one block.
     let many = (0..3).map(|_| entry(None, 400_000)).collect();
-    assert_eq!(ledger.append_house(many, TIME, RULESET).unwrap().size, 83);
+    assert_eq!(ledger.append_house(many, TIME, RULESET).unwrap().size, 89);
     assert_eq!(ledger.shards().len(), 1);
     ledger.close().unwrap();
     assert_whole(dir.path());

@@ -1,6 +1,6 @@
 //! What is in force at a moment.
 
-use super::{AsOf, Moment, Statement, StatementKind, SubjectState, Tag, latest};
+use super::{AsOf, ErasureClaim, Moment, Statement, StatementKind, SubjectState, Tag, latest};
 use crate::facts::{Facts, ScopeTerm};
 use crate::term::Term;
 use crate::verdict::EntryRef;
@@ -39,6 +39,16 @@ pub(crate) struct Stop {
     pub(crate) at: EntryRef,
     /// When it was said.
     pub(crate) time_ns: i64,
+}
+
+/// Why data counts as erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Erased {
+    /// The service said so, in this entry.
+    Claimed(EntryRef),
+    /// The person came with an identifier of somebody who was erased. The house
+    /// shard says so of the person; the mark itself names no entry.
+    Marked,
 }
 
 /// Whether a local code of a scope means a term, as the policy in force uses
@@ -145,17 +155,44 @@ impl SubjectState {
             .then_some((set.at, set.time_ns))
     }
 
-    /// The claim of this service that it erased one of these categories,
-    /// unless the person gave data or a consent afterwards.
+    /// Whether the data was erased that an event is about: the mark that the
+    /// person started with, or the claim of this service that it erased one of
+    /// these categories, whichever is later; unless the person gave data or a
+    /// consent afterwards.
     pub(crate) fn erasure(
         &self,
         asked: AsOf,
         facts: &Facts<'_>,
         meaning: Meaning<'_>,
-    ) -> Option<EntryRef> {
+    ) -> Option<Erased> {
+        let claim = self.claimed(asked, facts, meaning);
+        let claimed_ns = claim.map(|claim| claim.moment.time_ns);
+        let marked_ns = self.marked_ns.filter(|since| *since <= facts.time_ns);
+        // What lifts the later one lifts the earlier one too.
+        let since = claimed_ns.max(marked_ns)?;
+        let lifted = |time_ns: i64| since <= time_ns && time_ns <= facts.time_ns;
+        let fresh = self.fresh.iter().any(|moment| lifted(moment.time_ns));
+        let consented = self
+            .statements
+            .iter()
+            .any(|statement| statement.kind == StatementKind::Given && lifted(statement.time_ns));
+        if fresh || consented {
+            return None;
+        }
+        Some(match claim {
+            Some(claim) if claimed_ns == Some(since) => Erased::Claimed(claim.moment.at),
+            _ => Erased::Marked,
+        })
+    }
+
+    fn claimed(
+        &self,
+        asked: AsOf,
+        facts: &Facts<'_>,
+        meaning: Meaning<'_>,
+    ) -> Option<&ErasureClaim> {
         let vocabulary = Vocabulary::builtin();
-        let claim = self
-            .erasures
+        self.erasures
             .iter()
             .filter(|claim| asked.knows(claim.moment.time_ns, claim.moment.at))
             .filter(|claim| claim.service.is_empty() || claim.service == facts.service)
@@ -174,15 +211,7 @@ impl SubjectState {
                         })
                     })
             })
-            .max_by_key(|claim| claim.moment.time_ns)?;
-        let since = claim.moment.time_ns;
-        let lifted = |time_ns: i64| since <= time_ns && time_ns <= facts.time_ns;
-        let fresh = self.fresh.iter().any(|moment| lifted(moment.time_ns));
-        let consented = self
-            .statements
-            .iter()
-            .any(|statement| statement.kind == StatementKind::Given && lifted(statement.time_ns));
-        (!fresh && !consented).then_some(claim.moment.at)
+            .max_by_key(|claim| claim.moment.time_ns)
     }
 
     /// Since when the person is known to be under 18, if it still holds.

@@ -18,7 +18,7 @@ use crate::verdict::EntryRef;
 use crate::vocabulary::Vocabulary;
 
 /// The version that is written.
-const STATE_VERSION: u8 = 2;
+const STATE_VERSION: u8 = 3;
 
 /// The longest state that is read: 1 MiB.
 const MAX_STATE_BYTES: usize = 1 << 20;
@@ -78,6 +78,7 @@ struct Stored {
     retracted: Vec<Tag>,
     latest_ns: Option<i64>,
     known_since_ns: Option<i64>,
+    marked_ns: Option<i64>,
 }
 
 impl SubjectState {
@@ -118,6 +119,7 @@ impl SubjectState {
             retracted: self.retracted.clone(),
             latest_ns: self.latest_ns,
             known_since_ns: self.known_since_ns,
+            marked_ns: self.marked_ns,
         };
         let mut bytes = vec![STATE_VERSION];
         // Encoding to a growing vector fails for nothing that is in here; an
@@ -171,6 +173,7 @@ impl SubjectState {
             retracted: stored.retracted,
             latest_ns: stored.latest_ns,
             known_since_ns: stored.known_since_ns,
+            marked_ns: stored.marked_ns,
         })
     }
 }

@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use custody_ledger::entry::{EntryRef, Kind};
 use custody_policy::{Field, Term, Vocabulary};
@@ -65,7 +64,7 @@ impl Ask for v1::GetConsentStateRequest {
         let moment_ns = if is_asked {
             as_of.event_time_ns
         } else {
-            now_ns()
+            state.now_ns()
         };
         let scope = Scope::open(state, &self.subject, &visible, as_of)?;
 
@@ -89,14 +88,6 @@ impl Ask for v1::GetConsentStateRequest {
         answer.head = Some(entry::ledger_head(&visible));
         Ok(answer)
     }
-}
-
-/// Nanoseconds since 1970.
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    })
 }
 
 /// A term of a scope: what it means in each of the three fields that a scope

@@ -208,6 +208,7 @@ pub(crate) fn ledger_head(visible: &Visible) -> v1::LedgerHead {
         .map(|VisibleShard { descriptor, head }| shard_head(descriptor, head));
     v1::LedgerHead {
         shards: shards.collect(),
+        checkpoint: Vec::new(),
     }
 }
 
@@ -245,6 +246,7 @@ pub(crate) fn checkpoint(
         ledger: ledger.to_string(),
         head: Some(v1::LedgerHead {
             shards: shards.collect(),
+            checkpoint: Vec::new(),
         }),
         visible: Some(ledger_head(visible)),
         checkpoint: signed

@@ -6,6 +6,7 @@ use custody_ledger::{DecodeError, LedgerError};
 use custody_vault::VaultError;
 
 use crate::backup::BackupError;
+use crate::custodian::CustodianError;
 use crate::read_model::ReadModelError;
 
 /// A field of a request that is not as it must be.
@@ -131,6 +132,24 @@ pub enum QueryError {
     /// A backup was not made.
     #[error(transparent)]
     Backup(BackupError),
+    /// This node takes no events in, and so changes nothing either.
+    #[error(
+        "this node does not take events in, and only one that does erases, holds and links: ask \
+         there"
+    )]
+    NoPipeline,
+    /// An erasure without its preview.
+    #[error("ask with `preview` first, and confirm with the token that it gives")]
+    NotPreviewed,
+    /// Something is otherwise than in the preview.
+    #[error(
+        "what would be erased has changed since the preview, or something else is asked for: \
+         look again"
+    )]
+    PreviewOutdated,
+    /// What was to be done was not done.
+    #[error(transparent)]
+    Custodian(#[from] CustodianError),
     /// The method does not exist yet.
     #[error("{0} is not implemented yet")]
     Unimplemented(&'static str),
@@ -162,6 +181,10 @@ pub enum QueryError {
     /// The vault failed.
     #[error(transparent)]
     Vault(VaultError),
+    /// Where a trace was to start there is no event of this person, or none
+    /// that others could have come from.
+    #[error("there is no event of this person where the trace is to start")]
+    StartNotFound,
     /// The question needs more rows to be read than one may.
     #[error(
         "more than {rows} rows would have to be read; ask for less: a shorter time, a recipient"
@@ -173,6 +196,25 @@ pub enum QueryError {
     /// The deadline came before the answer.
     #[error("the deadline came before the answer; ask for less, or wait longer")]
     Late,
+    /// That somebody looked could not be written down, and this node gives no
+    /// answer without that.
+    #[error("the consultation could not be kept, and there is no answer without it")]
+    NotConsulted,
+    /// The token to go on with is damaged, or of another request or ledger.
+    #[error("the resume token does not belong to this request")]
+    ResumeToken,
+    /// As many watch already as this node lets.
+    #[error("{limit} watch already, and this node lets no more")]
+    TooManyWatchers {
+        /// How many.
+        limit: usize,
+    },
+    /// A watcher took nothing for too long.
+    #[error("the watcher took nothing for too long; its last resume token goes on from there")]
+    WatcherTooSlow,
+    /// The server is being stopped.
+    #[error("the server is being stopped; the last resume token goes on with another")]
+    Stopping,
     /// The answer was not worked out to its end.
     #[error("the answer was interrupted")]
     Interrupted,

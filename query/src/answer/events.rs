@@ -15,7 +15,7 @@ use super::moment::AsOf;
 use super::page::{PAGE_BYTES, Page};
 use super::scope::{Course, Scope};
 use super::sealed::Opener;
-use super::{Ask, QueryState, subject};
+use super::{Ask, QueryState, proved, subject};
 use crate::read_model::{Place, Visible};
 
 /// The last entry of a page.
@@ -29,6 +29,15 @@ struct Cursor {
 impl Ask for v1::ListEventsRequest {
     type Answer = v1::ListEventsResponse;
     const METHOD: &'static str = "custody.v1.LineageService/ListEvents";
+
+    fn proof_of(&self) -> Option<&str> {
+        (self.with_proof && self.page_token.is_empty()).then_some(self.subject.as_str())
+    }
+
+    fn add_proof(answer: &mut Self::Answer, proof: v1::ProveCompletenessResponse) {
+        proved::name_checkpoint(&mut answer.head, &proof);
+        answer.proof = Some(proof);
+    }
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
@@ -97,6 +106,7 @@ impl Ask for v1::ListEventsRequest {
             entries,
             next_page_token,
             head: Some(entry::ledger_head(&head)),
+            proof: None,
         })
     }
 }

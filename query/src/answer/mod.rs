@@ -27,21 +27,27 @@ mod table;
 mod affected;
 mod checkpoint;
 mod consent;
+mod cycle;
 mod dry_run;
 mod events;
 mod evidence;
 mod findings;
 mod oversight;
 mod policies;
+mod proved;
 mod recipients;
 mod registers;
+mod rights;
 mod summary;
+mod trace;
 mod transfers;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use custody_ledger::Ledger;
 use custody_policy::Ruleset;
+use custody_proto::v1;
 use custody_vault::Vault;
 
 pub(crate) use affected::find_affected;
@@ -50,14 +56,63 @@ pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
+pub(crate) use proved::work_out;
 pub use registers::{OversightRecipients, OversightTransfers};
+pub use rights::out_of_reach;
 pub use work::MAX_ROWS;
 pub(crate) use work::Waiting;
 
+/// What watching has in common with answers.
+pub(crate) mod watched {
+    pub(crate) use super::entry::{shard_head, show};
+    pub(crate) use super::error::Faults;
+    pub(crate) use super::filter::Filter;
+    pub(crate) use super::finding::{FindingFilter, row};
+    pub(crate) use super::flow::Flow;
+    pub(crate) use super::judgement::overdue_of;
+    pub(crate) use super::registry::Registry;
+    pub(crate) use super::scope::Seen;
+    pub(crate) use super::sealed::Opener;
+    pub(crate) use super::subject::{Subject, check as check_subject};
+}
+
+use crate::consultation::Consultations;
+use crate::custodian::Custodian;
 use crate::read_model::{ReadModel, Visible};
+use crate::watch::Blocks;
 use clause::Rulebook;
 use page::TokenKey;
 use work::Work;
+
+/// Tells the time, in nanoseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How the operator wants persons erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasingOptions {
+    /// Whether identifiers are marked where a request does not say. Default:
+    /// they are.
+    pub mark: bool,
+    /// How old shares of a root key become, in days, before they are destroyed.
+    /// Default: 30.
+    pub escrow_max_age_days: u32,
+}
+
+impl Default for ErasingOptions {
+    fn default() -> Self {
+        Self {
+            mark: true,
+            escrow_max_age_days: 30,
+        }
+    }
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
 
 /// Everything that answers are made from; clones share it.
 #[derive(Clone)]
@@ -68,6 +123,12 @@ pub struct QueryState {
     pub(crate) tokens: TokenKey,
     pub(crate) rulebook: Rulebook,
     pub(crate) work: Work,
+    clock: Clock,
+    custodian: Option<Arc<dyn Custodian>>,
+    pub(crate) erasing: ErasingOptions,
+    pub(crate) consultations: Option<Consultations>,
+    /// Blocks that watchers read lately.
+    pub(crate) blocks: Arc<Blocks>,
 }
 
 impl QueryState {
@@ -81,6 +142,11 @@ impl QueryState {
             tokens: TokenKey::new(&secret),
             rulebook: Rulebook::new(Ruleset::builtin()),
             work: Work::default(),
+            clock: Arc::new(now_ns),
+            custodian: None,
+            erasing: ErasingOptions::default(),
+            consultations: None,
+            blocks: Arc::default(),
         }
     }
 
@@ -103,12 +169,49 @@ impl QueryState {
         (state, waiting)
     }
 
+    /// Writes down who asks over gRPC. Without it nothing is written.
+    #[must_use]
+    pub fn with_consultations(mut self, consultations: Consultations) -> Self {
+        self.consultations = Some(consultations);
+        self
+    }
+
     /// Other rules than the compiled ones: clauses are looked up in them, and
     /// dry runs are judged by them. What is stored keeps its judgement.
     #[must_use]
     pub fn with_rules(mut self, rules: &'static Ruleset) -> Self {
         self.rulebook = Rulebook::new(rules);
         self
+    }
+
+    /// Another clock than the system's: by it, deadlines have passed or not.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Who erases, holds and links. Without one, all of that is refused.
+    #[must_use]
+    pub fn with_custodian(mut self, custodian: Arc<dyn Custodian>) -> Self {
+        self.custodian = Some(custodian);
+        self
+    }
+
+    /// How the operator wants persons erased.
+    #[must_use]
+    pub fn with_erasing(mut self, erasing: ErasingOptions) -> Self {
+        self.erasing = erasing;
+        self
+    }
+
+    pub(crate) fn custodian(&self) -> Result<&Arc<dyn Custodian>, QueryError> {
+        self.custodian.as_ref().ok_or(QueryError::NoPipeline)
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn now_ns(&self) -> i64 {
+        (self.clock)()
     }
 
     /// The read model that answers come from.
@@ -143,4 +246,12 @@ pub trait Ask: Sized + Send + 'static {
     /// # Errors
     /// Why there is none.
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError>;
+
+    /// The person about whom a completeness proof is to come with the answer.
+    fn proof_of(&self) -> Option<&str> {
+        None
+    }
+
+    /// Adds the proof that [`Ask::proof_of`] asked for.
+    fn add_proof(_answer: &mut Self::Answer, _proof: v1::ProveCompletenessResponse) {}
 }

@@ -47,6 +47,13 @@ impl TokenKey {
         blake3::keyed_hash(&self.0, version_and_payload)
     }
 
+    /// The code of a preview that was shown: another key than that of tokens,
+    /// so that neither is ever taken for the other.
+    pub(crate) fn confirmation(&self, seen: &[u8]) -> blake3::Hash {
+        let key = blake3::derive_key("custody erasure preview v1", &self.0);
+        blake3::keyed_hash(&key, seen)
+    }
+
     /// What a token is bound to: the method and the request without its page.
     fn request(&self, method: &str, request: &[u8]) -> [u8; DIGEST_BYTES] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
@@ -117,7 +124,17 @@ paged!(
     v1::ListTransfersRequest,
     v1::ListFindingsRequest,
     v1::OversightListRequest,
+    v1::ListRequestsRequest,
 );
+
+impl Paged for v1::ListErasuresRequest {
+    fn take_page(&mut self) -> (i32, String) {
+        (
+            std::mem::take(&mut self.page_size),
+            std::mem::take(&mut self.page_token),
+        )
+    }
+}
 
 impl Page {
     /// The page that a request asks for. Its token fits the method and the

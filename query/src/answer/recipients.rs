@@ -17,7 +17,7 @@ use super::page::Page;
 use super::registry::Registry;
 use super::scope::{Course, Scope, Seen};
 use super::table::{Table, Tally};
-use super::{Ask, QueryState, subject};
+use super::{Ask, QueryState, proved, subject};
 use crate::read_model::{Cell, ReceivedKey, Visible, purposes_of};
 
 /// What makes a row, in the order of the rows.
@@ -46,6 +46,15 @@ pub(crate) const TOLD: &[Member] = &[Member::Purposes, Member::Recipients, Membe
 impl Ask for v1::ListRecipientsRequest {
     type Answer = v1::ListRecipientsResponse;
     const METHOD: &'static str = "custody.v1.LineageService/ListRecipients";
+
+    fn proof_of(&self) -> Option<&str> {
+        (self.with_proof && self.page_token.is_empty()).then_some(self.subject.as_str())
+    }
+
+    fn add_proof(answer: &mut Self::Answer, proof: v1::ProveCompletenessResponse) {
+        proved::name_checkpoint(&mut answer.head, &proof);
+        answer.proof = Some(proof);
+    }
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
@@ -77,6 +86,7 @@ impl Ask for v1::ListRecipientsRequest {
             recipients,
             next_page_token,
             head: Some(entry::ledger_head(&head)),
+            proof: None,
         })
     }
 }

@@ -76,6 +76,7 @@ impl Ask for OversightRecipients {
             recipients,
             next_page_token,
             head: Some(entry::ledger_head(&head)),
+            proof: None,
         })
     }
 }

@@ -125,17 +125,10 @@ impl<'a> Scope<'a> {
         let mut meter = self.state.work.meter();
         while let Some((person, row)) = next_of(&mut streams, course.descending)? {
             meter.row()?;
-            if (course.after == Some(row.place) && !course.again)
-                || row.place.sequence >= self.head.size(&row.place.shard)
-                || row.recorded_time_ns > self.as_of.recorded_time_ns
-            {
+            if (course.after == Some(row.place) && !course.again) || !self.is_there(&row) {
                 continue;
             }
-            let at = EntryRef {
-                shard: row.place.shard,
-                sequence: row.place.sequence,
-            };
-            let rejudged = self.rejudged.get(&at).map_or(&[][..], Vec::as_slice);
+            let rejudged = self.rejudged(&row);
             if !filter.matches(&row, judgement::outcome(&row, rejudged)) {
                 continue;
             }
@@ -159,6 +152,45 @@ impl<'a> Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Whether an entry is below the head, and was there at the moment.
+    fn is_there(&self, row: &EventRow) -> bool {
+        row.place.sequence < self.head.size(&row.place.shard)
+            && row.place.event_time_ns <= self.as_of.event_time_ns
+            && row.recorded_time_ns <= self.as_of.recorded_time_ns
+    }
+
+    /// An entry's later judgements, oldest first, as known at the moment.
+    fn rejudged(&self, row: &EventRow) -> &[Rejudgement] {
+        let at = EntryRef {
+            shard: row.place.shard,
+            sequence: row.place.sequence,
+        };
+        self.rejudged.get(&at).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// The entry of a person at a place, where it was there at the moment.
+    pub(crate) fn at(&self, person: usize, place: &Place) -> Result<Option<Seen>, QueryError> {
+        let reference = SubjectReference(self.subject.persons[person].reference());
+        let row = self.state.read_model.event(&reference, place)?;
+        let Some(row) = row.filter(|row| self.is_there(row)) else {
+            return Ok(None);
+        };
+        Ok(Some(Seen {
+            retracted: self.is_retracted(person, &row)?,
+            rejudged: self.rejudged(&row).to_vec(),
+            flow: Flow::of(&self.registry, &row.entry)?,
+            row,
+            person,
+        }))
+    }
+
+    /// Whether there was an entry of a person at a place at the moment.
+    pub(crate) fn was_there(&self, person: usize, place: &Place) -> Result<bool, QueryError> {
+        let reference = SubjectReference(self.subject.persons[person].reference());
+        let row = self.state.read_model.event(&reference, place)?;
+        Ok(row.is_some_and(|row| self.is_there(&row)))
+    }
+
     /// Whether an event was taken back. What time found is taken back with the
     /// event that began the time.
     fn is_retracted(&self, person: usize, row: &EventRow) -> Result<bool, QueryError> {

@@ -6,10 +6,12 @@ use custody_ledger::Block;
 use custody_ledger::id::ShardId;
 use custody_proto::sealed::SealedMessage;
 use custody_proto::v1;
-use custody_vault::EntryContext;
+use custody_vault::{EntryContext, Person};
 
+use super::QueryState;
 use super::error::QueryError;
 use super::scope::{Scope, Seen};
+use crate::read_model::EventRow;
 
 /// How many blocks are kept at hand: a person's entries often share one.
 const KEPT_BLOCKS: usize = 16;
@@ -27,21 +29,31 @@ impl Opener {
         scope: &Scope<'_>,
         seen: &Seen,
     ) -> Result<Option<v1::SealedPart>, QueryError> {
-        if !seen.row.has_sealed {
+        let person = &scope.subject.persons[seen.person];
+        self.open_row(scope.state, person, &seen.row)
+    }
+
+    /// The same of a row whose person is at hand.
+    pub(crate) fn open_row(
+        &mut self,
+        state: &QueryState,
+        person: &Person,
+        row: &EventRow,
+    ) -> Result<Option<v1::SealedPart>, QueryError> {
+        if !row.has_sealed {
             return Ok(None);
         }
-        let place = seen.row.place;
+        let place = row.place;
         let unreadable = || QueryError::Sealed {
             shard: place.shard,
             sequence: place.sequence,
         };
-        let sealed = self.sealed_bytes(scope, seen)?;
+        let sealed = self.sealed_bytes(state, row)?;
         let context = EntryContext {
-            ledger: scope.state.ledger.id().0,
+            ledger: state.ledger.id().0,
             shard: place.shard.0,
             sequence: place.sequence,
         };
-        let person = &scope.subject.persons[seen.person];
         // Neither error says more: what does not open may hold anything.
         let plain = person.open(&context, &sealed).map_err(|_| unreadable())?;
         let message = SealedMessage::from_bytes(&plain).map_err(|_| unreadable())?;
@@ -49,9 +61,9 @@ impl Opener {
         Ok(Some(event.into()))
     }
 
-    fn sealed_bytes(&mut self, scope: &Scope<'_>, seen: &Seen) -> Result<Vec<u8>, QueryError> {
-        let place = seen.row.place;
-        let block = self.block(scope, place.shard, seen.row.height)?;
+    fn sealed_bytes(&mut self, state: &QueryState, row: &EventRow) -> Result<Vec<u8>, QueryError> {
+        let place = row.place;
+        let block = self.block(state, place.shard, row.height)?;
         let missing = QueryError::EntryMissing {
             shard: place.shard,
             sequence: place.sequence,
@@ -66,7 +78,7 @@ impl Opener {
 
     fn block(
         &mut self,
-        scope: &Scope<'_>,
+        state: &QueryState,
         shard: ShardId,
         height: u64,
     ) -> Result<&Block, QueryError> {
@@ -77,7 +89,7 @@ impl Opener {
         let index = match kept {
             Some(index) => index,
             None => {
-                let block = scope.state.ledger.read_block(shard, height)?;
+                let block = state.ledger.read_block(shard, height)?;
                 let block = block
                     .ok_or(crate::read_model::ReadModelError::MissingBlock { shard, height })?;
                 if self.blocks.len() == KEPT_BLOCKS {

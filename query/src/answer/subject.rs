@@ -15,14 +15,19 @@ pub(crate) struct Subject {
 /// Says what is wrong with an identifier, by the vault's own rule; never which
 /// one it is.
 pub(crate) fn check(identifier: &str, faults: &mut Faults) {
+    check_field("subject", identifier, faults);
+}
+
+/// The same of a field of another name.
+pub(crate) fn check_field(field: &str, identifier: &str, faults: &mut Faults) {
     let parts = identifier.split_once(':');
     if parts.is_none_or(|(scheme, value)| scheme.is_empty() || value.is_empty()) {
         faults.push(
-            "subject",
+            field,
             "must be `scheme:value`, such as `account:` and an account's id",
         );
     } else if identifier.len() > MAX_IDENTIFIER_BYTES {
-        faults.push("subject", "must not be longer than 1,024 bytes");
+        faults.push(field, "must not be longer than 1,024 bytes");
     }
 }
 

@@ -13,12 +13,21 @@ use super::filter::Filter;
 use super::flow::Recipient;
 use super::moment::{AsOf, timestamp};
 use super::scope::{Course, Scope};
-use super::{Ask, QueryState, subject};
+use super::{Ask, QueryState, proved, subject};
 use crate::read_model::Visible;
 
 impl Ask for v1::GetSubjectRequest {
     type Answer = v1::GetSubjectResponse;
     const METHOD: &'static str = "custody.v1.LineageService/GetSubject";
+
+    fn proof_of(&self) -> Option<&str> {
+        self.with_proof.then_some(self.subject.as_str())
+    }
+
+    fn add_proof(answer: &mut Self::Answer, proof: v1::ProveCompletenessResponse) {
+        proved::name_checkpoint(&mut answer.head, &proof);
+        answer.proof = Some(proof);
+    }
 
     fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
@@ -87,6 +96,8 @@ impl Ask for v1::GetSubjectRequest {
                 .map(|(name, count)| (name.to_owned(), count))
                 .collect()
         };
+        let consultations = by_kind.get(Kind::Consultation.name());
+        summary.consultations = consultations.copied().unwrap_or_default();
         summary.entries_by_kind = owned(by_kind);
         summary.entries_by_judgement = owned(by_judgement);
         summary.recipients = recipients.len() as u64;

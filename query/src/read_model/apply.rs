@@ -13,6 +13,7 @@ use super::key::{
     self, EVENT_KEY_BYTES, Place, REJUDGEMENT_KEY_BYTES, RETRACTION_KEY_BYTES, RetractionKey,
 };
 use super::link;
+use super::rights;
 use super::row::{self, PartyRow};
 use super::settle::Round;
 
@@ -36,6 +37,7 @@ pub(super) struct Rows {
     pub(super) held: Vec<(Vec<u8>, Vec<u8>)>,
     /// What kept rows are changed by.
     pub(super) round: Round,
+    pub(super) rights: Vec<[u8; EVENT_KEY_BYTES]>,
     /// The newest head of every shard that moved. One a shard: the store gives
     /// no order to two values of a key in a batch.
     pub(super) heads: HashMap<ShardId, Head>,
@@ -161,6 +163,10 @@ impl Rows {
             if last.2 < again.2 {
                 *last = again;
             }
+        }
+        if rights::is_of_request(entry) {
+            self.bytes += EVENT_KEY_BYTES;
+            self.rights.push(key::event_key(&subject, &place));
         }
         Ok(())
     }

@@ -19,6 +19,7 @@
 
 mod error;
 mod key;
+mod rights;
 mod row;
 
 mod finding;
@@ -56,6 +57,7 @@ pub use kept::{AbroadKey, ActivityKey, Destination, ReceivedKey, Recipient};
 pub(crate) use kept::{is_abroad, is_processing, purposes_of, safeguard};
 pub use key::Place;
 pub use link::{Held, HeldRow, Holder, Tie};
+pub use rights::RightsRows;
 pub use row::EventRow;
 pub use store::{AllEvents, EventRows, FindingRows, HeldRows};
 pub use visible::{Following, Visible, VisibleShard};
@@ -315,6 +317,12 @@ impl ReadModel {
     /// taken in.
     pub fn may_be_rejudged(&self, of: &EntryRef) -> bool {
         self.inner.touched.may_be_rejudged(of)
+    }
+
+    /// Where requests, their answers and what was found overdue of them stand:
+    /// of one person, or of everybody.
+    pub fn rights(&self, subject: Option<&SubjectReference>) -> RightsRows {
+        self.inner.store.rights(subject)
     }
 
     /// Findings over all persons, in the order of their keys.

@@ -15,13 +15,14 @@ use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, Re
 use super::kept::{RowKey, Table};
 use super::key::{self, Place, RetractionKey};
 use super::link::{self, HeldRow, Holder, Tie};
+use super::rights::RightsRows;
 use super::row::{self, EventRow, PartyRow, PositionRow};
 use super::settle::Touched;
 use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
 
 /// Rises whenever a key or a value changes; any other one is rebuilt.
-pub(super) const READ_MODEL_VERSION: u32 = 4;
+pub(super) const READ_MODEL_VERSION: u32 = 5;
 
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
@@ -36,6 +37,7 @@ pub(super) struct Store {
     pub(super) parties: Keyspace,
     pub(super) findings: Keyspace,
     pub(super) rejudgements: Keyspace,
+    pub(super) rights: Keyspace,
     pub(super) ties: Keyspace,
     pub(super) about: Keyspace,
     pub(super) held: Keyspace,
@@ -121,6 +123,7 @@ impl Store {
             about: keyspace("about")?,
             held: keyspace("held")?,
             kept: keyspace("kept")?,
+            rights: keyspace("rights")?,
             positions: keyspace("positions")?,
             meta: keyspace("meta")?,
             database,
@@ -192,6 +195,15 @@ impl Store {
         value
             .map(|value| row::decode_event(*place, &value))
             .transpose()
+    }
+
+    /// Rows of requests: of one person, or of everybody.
+    pub(super) fn rights(&self, subject: Option<&SubjectReference>) -> RightsRows {
+        let rows = match subject {
+            Some(subject) => self.rights.prefix(subject.as_bytes()),
+            None => self.rights.iter(),
+        };
+        RightsRows { rows }
     }
 
     /// Findings over all persons, in order.

@@ -111,6 +111,9 @@ impl Store {
         for (key, value) in rows.rejudgements {
             batch.insert(&self.rejudgements, key, value);
         }
+        for key in rows.rights {
+            batch.insert(&self.rights, key, []);
+        }
         for key in rows.ties {
             batch.insert(&self.ties, key, []);
         }

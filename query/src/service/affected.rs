@@ -12,6 +12,7 @@ use tonic::{Code, Request, Response, Status};
 use super::api::{LineageApi, count, handled};
 use super::deadline::Deadline;
 use crate::answer::{Ask, find_affected};
+use crate::consultation::Consult;
 
 /// So many persons wait for the network at most.
 const PERSONS_IN_FLIGHT: usize = 256;
@@ -24,16 +25,26 @@ impl LineageApi {
         const METHOD: &str = FindAffectedSubjectsRequest::METHOD;
         let start = Instant::now();
         let deadline = Deadline::of(request.metadata());
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
         let refused = |error| {
             let status = handled(METHOD, &error);
             count(METHOD, status.code(), start);
             status
         };
-        let (visible, turn) = self
-            .visible_for(&request, deadline)
-            .await
-            .map_err(refused)?;
+        let begin = async {
+            let kept = self.state().consultations.as_ref();
+            let asked = kept
+                .map(|kept| kept.asked(&metadata, METHOD, request.whose(), request.said()))
+                .transpose()?;
+            let begun = self.visible_for(&request, deadline).await?;
+            // Before the first person leaves; how many there are is not known
+            // then.
+            if let (Some(kept), Some(asked)) = (kept, asked) {
+                kept.answered(asked, 0, None, deadline.0).await?;
+            }
+            Ok(begun)
+        };
+        let (visible, turn) = begin.await.map_err(refused)?;
         let (sender, receiver) = mpsc::channel(PERSONS_IN_FLIGHT);
         // A stream takes as long as its reader does: who goes away ends it.
         let state = self.state().clone();

@@ -10,7 +10,9 @@ use tonic::{Code, Request, Response, Status};
 use super::deadline::Deadline;
 use super::metric;
 use super::status::status_of;
-use crate::answer::{Ask, QueryError, QueryState, Wanted};
+use super::watch::{DEFAULT_WATCHERS, Watchers};
+use crate::answer::{Ask, QueryError, QueryState, Wanted, work_out};
+use crate::consultation::Consult;
 use crate::read_model::{Following, Visible};
 
 /// So many answers are worked out at once; more wait for their turn, so that
@@ -30,6 +32,7 @@ pub struct LineageApi {
     state: QueryState,
     turns: Arc<Semaphore>,
     exports: Arc<Semaphore>,
+    watchers: Watchers,
 }
 
 impl LineageApi {
@@ -39,7 +42,25 @@ impl LineageApi {
             state,
             turns: Arc::new(Semaphore::new(CONCURRENT_ANSWERS)),
             exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)),
+            watchers: Watchers::new(DEFAULT_WATCHERS),
         }
+    }
+
+    /// How many may watch at once. Default: [`DEFAULT_WATCHERS`].
+    #[must_use]
+    pub fn watchers_at_most(mut self, limit: usize) -> Self {
+        self.watchers = Watchers::new(limit);
+        self
+    }
+
+    /// Ends the streams of all watchers, and begins no more: before the stores
+    /// are closed.
+    pub fn stop_watching(&self) {
+        self.watchers.stop();
+    }
+
+    pub(super) fn watchers(&self) -> &Watchers {
+        &self.watchers
     }
 
     /// What answers are made from.
@@ -57,11 +78,11 @@ impl LineageApi {
             let enough = |visible: &Visible| is_settled::<Q>(&wanted, visible);
             let (visible, _) = self.state.read_model.wait_until(deadline.0, enough);
             let visible = check::<Q>(&wanted, visible)?;
-            while Q::SIGNED && !self.is_signed(&wanted, deadline)? {
+            while must_be_signed(&question) && !self.is_signed(&wanted, deadline)? {
                 std::thread::sleep(LOOK);
             }
             let (state, _waiting) = self.state.until(deadline.0);
-            question.answer(&state, visible)
+            work_out(question, &state, visible)
         };
         answer().map_err(|error| handled(Q::METHOD, &error))
     }
@@ -89,7 +110,7 @@ impl LineageApi {
         let (state, _waiting) = self.state.until(deadline.0);
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            question.answer(&state, visible)
+            work_out(question, &state, visible)
         });
         answer.await.map_err(|_| QueryError::Interrupted)?
     }
@@ -107,7 +128,7 @@ impl LineageApi {
         // What is visible at the deadline is checked either way.
         let _ = tokio::time::timeout_at(deadline.0.into(), watch.wait_for(enough)).await;
         let visible = check::<Q>(&wanted, self.state.read_model.visible())?;
-        while Q::SIGNED && !self.is_signed(&wanted, deadline)? {
+        while must_be_signed(question) && !self.is_signed(&wanted, deadline)? {
             tokio::time::sleep(LOOK).await;
         }
         let turn = Arc::clone(&self.turns)
@@ -134,17 +155,45 @@ impl LineageApi {
             .map_err(|_| status_of(&QueryError::Interrupted))
     }
 
-    /// Answers a gRPC request and counts it.
-    pub(super) async fn respond<Q: Ask>(
+    /// Answers a gRPC request, has it written down who asked, and counts it.
+    pub(super) async fn respond<Q: Consult>(
         &self,
         request: Request<Q>,
     ) -> Result<Response<Q::Answer>, Status> {
         let start = Instant::now();
         let deadline = Deadline::of(request.metadata());
-        let answer = self.ask_async(request.into_inner(), deadline).await;
+        let answer = self.consult(request, deadline).await;
+        let answer = answer.map_err(|error| handled(Q::METHOD, &error));
         let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
         count(Q::METHOD, code, start);
         answer.map(Response::new)
+    }
+
+    async fn consult<Q: Consult>(
+        &self,
+        request: Request<Q>,
+        deadline: Deadline,
+    ) -> Result<Q::Answer, QueryError> {
+        let (metadata, _, question) = request.into_parts();
+        let asked = match &self.state.consultations {
+            Some(kept) => {
+                let asked = kept.asked(&metadata, Q::METHOD, question.whose(), question.said())?;
+                Some((kept, asked))
+            }
+            None => None,
+        };
+        let mut answer = self.answer(question, deadline).await?;
+        if let Some((kept, asked)) = asked {
+            let (rows, entry_of) = (Q::rows(&answer), Q::entry_of(&answer));
+            kept.answered(asked, rows, entry_of, deadline.0).await?;
+        }
+        if let Some(head) = Q::head(&mut answer)
+            && head.checkpoint.is_empty()
+            && let Some(signed) = self.state.ledger.published()
+        {
+            head.checkpoint = signed.note.clone().into_bytes();
+        }
+        Ok(answer)
     }
 }
 
@@ -159,6 +208,11 @@ pub(super) fn count(method: &'static str, code: Code, start: Instant) {
         .increment(1);
     metrics::histogram!(metric::REQUEST_DURATION, "method" => method)
         .record(start.elapsed().as_secs_f64());
+}
+
+/// Whether what is wanted must be signed before the question is answered.
+fn must_be_signed<Q: Ask>(question: &Q) -> bool {
+    Q::SIGNED || question.proof_of().is_some()
 }
 
 /// Whether waiting longer would change nothing.

@@ -2,9 +2,10 @@
 
 use custody_proto::v1::lineage_service_server::LineageService;
 use custody_proto::v1::*;
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::api::{LineageApi, refuse};
+use super::api::LineageApi;
 
 #[async_trait]
 impl LineageService for LineageApi {
@@ -38,9 +39,9 @@ impl LineageService for LineageApi {
 
     async fn trace_lineage(
         &self,
-        _: Request<TraceLineageRequest>,
+        request: Request<TraceLineageRequest>,
     ) -> Result<Response<TraceLineageResponse>, Status> {
-        refuse("custody.v1.LineageService/TraceLineage")
+        self.respond(request).await
     }
 
     async fn list_findings(
@@ -62,5 +63,14 @@ impl LineageService for LineageApi {
         request: Request<GetConsentStateRequest>,
     ) -> Result<Response<GetConsentStateResponse>, Status> {
         self.respond(request).await
+    }
+
+    type WatchSubjectStream = BoxStream<WatchResponse>;
+
+    async fn watch_subject(
+        &self,
+        request: Request<WatchSubjectRequest>,
+    ) -> Result<Response<Self::WatchSubjectStream>, Status> {
+        self.tell(request).await
     }
 }

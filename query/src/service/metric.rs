@@ -15,8 +15,12 @@ pub const READ_MODEL_LAG: &str = "custody_query_read_model_lag_entries";
 /// Entries that the read model has taken in.
 pub const READ_MODEL_ENTRIES: &str = "custody_query_read_model_entries";
 
+/// Streams to watchers that are open.
+pub const WATCHERS: &str = "custody_query_watchers";
+
 /// Tells the recorder what each metric means. Call once it is installed.
 pub fn describe() {
+    crate::consultation::metric::describe();
     metrics::describe_counter!(
         REQUESTS,
         Unit::Count,
@@ -27,6 +31,7 @@ pub fn describe() {
         Unit::Seconds,
         "Time from a request to its answer."
     );
+    metrics::describe_gauge!(WATCHERS, Unit::Count, "Streams to watchers that are open.");
     metrics::describe_gauge!(
         READ_MODEL_LAG,
         Unit::Count,

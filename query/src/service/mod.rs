@@ -11,7 +11,8 @@ mod lineage;
 mod operation;
 mod oversight;
 mod policy;
-mod to_come;
+mod rights;
+mod watch;
 
 mod health;
 mod server;
@@ -20,3 +21,4 @@ pub use api::LineageApi;
 pub use deadline::{DEFAULT_WAIT, Deadline};
 pub use server::{QueryServer, ServeError};
 pub use status::{ERROR_DOMAIN, status_of};
+pub use watch::DEFAULT_WATCHERS;

@@ -60,4 +60,13 @@ impl OversightService for LineageApi {
     ) -> Result<Response<GetStatisticsResponse>, Status> {
         self.respond(request).await
     }
+
+    type WatchStream = BoxStream<WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.tell(request).await
+    }
 }

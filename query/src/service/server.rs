@@ -23,7 +23,6 @@ use tonic_web::GrpcWebLayer;
 use super::api::LineageApi;
 use super::health;
 use super::operation::Operation;
-use super::to_come::ToCome;
 use crate::answer::QueryState;
 
 /// The gRPC server over a [`QueryState`].
@@ -60,6 +59,14 @@ impl QueryServer {
     #[must_use]
     pub fn backups(mut self, directory: impl Into<PathBuf>) -> Self {
         self.backups = Some(directory.into());
+        self
+    }
+
+    /// How many may watch at once. Default:
+    /// [`DEFAULT_WATCHERS`](super::DEFAULT_WATCHERS).
+    #[must_use]
+    pub fn watchers_at_most(mut self, limit: usize) -> Self {
+        self.api = self.api.watchers_at_most(limit);
         self
     }
 
@@ -100,7 +107,7 @@ impl QueryServer {
             .add_service(lineage)
             .add_service(evidence)
             .add_service(OversightServiceServer::new(self.api.clone()))
-            .add_service(RightsServiceServer::new(ToCome))
+            .add_service(RightsServiceServer::new(self.api.clone()))
             .add_service(PolicyServiceServer::new(self.api.clone()))
             .add_service(OperationServiceServer::new(Operation::new(
                 self.api.state().clone(),
@@ -147,8 +154,10 @@ impl QueryServer {
                 () = self.report_health(reporter.clone()) => {}
             }
             // Balancers look elsewhere while the rest finishes. Streams that
-            // never end (health watches, reflection) end with the timeout.
+            // never end (health watches, reflection) end with the timeout;
+            // those of watchers end at once, with a token to go on by.
             health::set(&reporter, false).await;
+            self.api.stop_watching();
             let _ = stop.send(());
             tokio::time::sleep(self.drain_timeout).await;
         };

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::answer::{Behind, Mark, QueryError};
+use crate::custodian::CustodianError;
 
 /// The domain of every `ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "custody";
@@ -25,6 +26,9 @@ pub fn status_of(error: &QueryError) -> Status {
     }
     if matches!(error, QueryError::PageToken) {
         details.add_bad_request_violation("page_token", error.to_string());
+    }
+    if matches!(error, QueryError::ResumeToken) {
+        details.add_bad_request_violation("resume_token", error.to_string());
     }
     let message = match error {
         QueryError::Invalid(faults) => {
@@ -61,6 +65,10 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::BackupExists => (Code::AlreadyExists, "BACKUP_EXISTS"),
         QueryError::BackupRunning => (Code::FailedPrecondition, "BACKUP_RUNNING"),
         QueryError::Backup(_) => (Code::Internal, "BACKUP_FAILED"),
+        QueryError::NoPipeline => (Code::FailedPrecondition, "NO_PIPELINE"),
+        QueryError::NotPreviewed => (Code::FailedPrecondition, "NOT_PREVIEWED"),
+        QueryError::PreviewOutdated => (Code::FailedPrecondition, "PREVIEW_OUTDATED"),
+        QueryError::Custodian(error) => custodian(error),
         QueryError::Unimplemented(_) => (Code::Unimplemented, "METHOD_UNIMPLEMENTED"),
         QueryError::Sealed { .. } => (Code::DataLoss, "SEALED_PART_UNREADABLE"),
         QueryError::EntryMissing { .. } => (Code::DataLoss, "ENTRY_MISSING"),
@@ -68,9 +76,26 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::ReadModel(_) => (Code::Internal, "READ_MODEL_FAILED"),
         QueryError::Ledger(_) => (Code::Internal, "LEDGER_FAILED"),
         QueryError::Vault(_) => (Code::Internal, "VAULT_FAILED"),
+        QueryError::StartNotFound => (Code::NotFound, "START_NOT_FOUND"),
         QueryError::TooMuch { .. } => (Code::ResourceExhausted, "TOO_MANY_ROWS"),
         QueryError::Late => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        QueryError::NotConsulted => (Code::Unavailable, "CONSULTATION_NOT_KEPT"),
+        QueryError::ResumeToken => (Code::InvalidArgument, "RESUME_TOKEN_INVALID"),
+        QueryError::TooManyWatchers { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHERS"),
+        QueryError::WatcherTooSlow => (Code::ResourceExhausted, "WATCHER_TOO_SLOW"),
+        QueryError::Stopping => (Code::Unavailable, "SERVER_STOPPING"),
         QueryError::Interrupted => (Code::Internal, "INTERRUPTED"),
+    }
+}
+
+const fn custodian(error: &CustodianError) -> (Code, &'static str) {
+    match error {
+        CustodianError::Invalid(_) => (Code::InvalidArgument, "NOT_POSSIBLE"),
+        CustodianError::UnknownErasure => (Code::NotFound, "ERASURE_NOT_FOUND"),
+        CustodianError::UnknownHold => (Code::NotFound, "HOLD_NOT_FOUND"),
+        CustodianError::Refused(_) => (Code::FailedPrecondition, "NOT_NOW"),
+        CustodianError::Unavailable(_) => (Code::Unavailable, "TRIED_AGAIN"),
+        CustodianError::Failed(_) => (Code::Internal, "CUSTODIAN_FAILED"),
     }
 }
 
@@ -78,6 +103,7 @@ fn metadata(error: &QueryError) -> HashMap<String, String> {
     let pairs: Vec<(String, String)> = match error {
         QueryError::SubjectAmbiguous { count } => vec![("count".to_owned(), count.to_string())],
         QueryError::TooMuch { rows } => vec![("rows".to_owned(), rows.to_string())],
+        QueryError::TooManyWatchers { limit } => vec![("limit".to_owned(), limit.to_string())],
         QueryError::Unimplemented(method) => vec![("method".to_owned(), (*method).to_owned())],
         QueryError::ShardUnknown(shard) => vec![("shard".to_owned(), shard.to_string())],
         QueryError::Sealed { shard, sequence } | QueryError::EntryMissing { shard, sequence } => {
@@ -215,6 +241,27 @@ mod tests {
             ),
             (QueryError::Interrupted, Code::Internal, "INTERRUPTED"),
             (
+                QueryError::NotConsulted,
+                Code::Unavailable,
+                "CONSULTATION_NOT_KEPT",
+            ),
+            (
+                QueryError::ResumeToken,
+                Code::InvalidArgument,
+                "RESUME_TOKEN_INVALID",
+            ),
+            (
+                QueryError::TooManyWatchers { limit: 9 },
+                Code::ResourceExhausted,
+                "TOO_MANY_WATCHERS",
+            ),
+            (
+                QueryError::WatcherTooSlow,
+                Code::ResourceExhausted,
+                "WATCHER_TOO_SLOW",
+            ),
+            (QueryError::Stopping, Code::Unavailable, "SERVER_STOPPING"),
+            (
                 QueryError::NoCheckpoint,
                 Code::FailedPrecondition,
                 "NO_CHECKPOINT",
@@ -265,6 +312,51 @@ mod tests {
                 QueryError::BackupRunning,
                 Code::FailedPrecondition,
                 "BACKUP_RUNNING",
+            ),
+            (
+                QueryError::NoPipeline,
+                Code::FailedPrecondition,
+                "NO_PIPELINE",
+            ),
+            (
+                QueryError::NotPreviewed,
+                Code::FailedPrecondition,
+                "NOT_PREVIEWED",
+            ),
+            (
+                QueryError::PreviewOutdated,
+                Code::FailedPrecondition,
+                "PREVIEW_OUTDATED",
+            ),
+            (
+                CustodianError::Invalid("no code".to_owned()).into(),
+                Code::InvalidArgument,
+                "NOT_POSSIBLE",
+            ),
+            (
+                CustodianError::UnknownErasure.into(),
+                Code::NotFound,
+                "ERASURE_NOT_FOUND",
+            ),
+            (
+                CustodianError::UnknownHold.into(),
+                Code::NotFound,
+                "HOLD_NOT_FOUND",
+            ),
+            (
+                CustodianError::Refused("it began".to_owned()).into(),
+                Code::FailedPrecondition,
+                "NOT_NOW",
+            ),
+            (
+                CustodianError::Unavailable("it waits".to_owned()).into(),
+                Code::Unavailable,
+                "TRIED_AGAIN",
+            ),
+            (
+                CustodianError::Failed("a disk".to_owned()).into(),
+                Code::Internal,
+                "CUSTODIAN_FAILED",
             ),
         ]
     }

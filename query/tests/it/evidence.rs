@@ -53,7 +53,7 @@ pub(crate) fn with_two_references() -> World {
 }
 
 /// At least everything that is in the ledger now.
-fn all_of(world: &World) -> v1::AtLeast {
+pub(crate) fn all_of(world: &World) -> v1::AtLeast {
     let shards = world.ledger.shards().into_iter();
     v1::AtLeast {
         shards: shards
@@ -203,6 +203,7 @@ async fn somebody_who_is_not_there_is_proved_absent() {
     let proof = client
         .prove_completeness(v1::ProveCompletenessRequest {
             subject: "account:4004".to_owned(),
+            ..Default::default()
         })
         .await
         .unwrap()

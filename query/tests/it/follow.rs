@@ -164,12 +164,16 @@ fn another_format_another_ledger_and_rubbish_start_empty() {
     let directory = world.read_model_directory();
     let stamp = directory.join("STAMP");
     let good = std::fs::read_to_string(&stamp).unwrap();
-    let other_ledger = format!("custody read model 4\nledger {}\n", "0".repeat(32));
+    let ours = world.api().state().read_model().ledger().to_string();
+    let other_ledger = good.replace(&ours, &"0".repeat(32));
+    let version = good.lines().next().unwrap();
+    let number: u32 = version.rsplit(' ').next().unwrap().parse().unwrap();
+    let of = |number: u32| good.replace(version, &format!("custody read model {number}"));
     for text in [
         "",
         "custody read model 0\n",
-        &good.replace("model 4", "model 5"),
-        &good.replace("model 4", "model 3"),
+        &of(number + 1),
+        &of(number - 1),
         &other_ledger,
     ] {
         world.drop_model();
@@ -199,6 +203,8 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
     // shard, once with less of it, once with other blocks.
     let stamp = world.read_model_directory().join("STAMP");
     let positions = |model: &ReadModel| model.visible().entries();
+    let good = std::fs::read_to_string(&stamp).unwrap();
+    let ours = world.ledger.id().to_string();
     for blocks in [None, Some(0), Some(1), Some(2)] {
         let backup = tempfile::tempdir().unwrap();
         let other = Ledger::open(&backup.path().join("ledger"), LedgerOptions::default()).unwrap();
@@ -218,11 +224,7 @@ fn a_read_model_that_is_ahead_of_a_restored_ledger_starts_empty() {
         world.catch_up();
         assert_eq!(positions(&world.model()), 1);
         world.drop_model();
-        std::fs::write(
-            &stamp,
-            format!("custody read model 4\nledger {}\n", other.id()),
-        )
-        .unwrap();
+        std::fs::write(&stamp, good.replace(&ours, &other.id().to_string())).unwrap();
         let model = ReadModel::open(
             &world.read_model_directory(),
             &other,

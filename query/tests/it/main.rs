@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod office;
 mod oracle;
 mod world;
 
 mod backup;
 mod consent;
+mod consultations;
+mod erasing;
 mod evidence;
 mod findings;
 mod findings_model;
@@ -16,4 +19,7 @@ mod model;
 mod pages;
 mod policy;
 mod proofs;
+mod proved;
+mod requests;
 mod server;
+mod watch;

@@ -338,6 +338,8 @@ impl Oracle<'_> {
             }
         }
         summary.recipients = recipients.len() as u64;
+        let consultations = summary.entries_by_kind.get("consultation");
+        summary.consultations = consultations.copied().unwrap_or_default();
         summary
     }
 

@@ -42,6 +42,7 @@ async fn each_proof_can_be_checked_alone() {
                     sequence: fact.sequence,
                     offset: None,
                 }),
+                ..Default::default()
             })
             .await
             .unwrap()
@@ -63,6 +64,7 @@ async fn each_proof_can_be_checked_alone() {
     let proof = client
         .prove_completeness(v1::ProveCompletenessRequest {
             subject: LI.to_owned(),
+            ..Default::default()
         })
         .await
         .unwrap()
@@ -105,6 +107,7 @@ async fn a_checkpoint_that_was_kept_is_proved_to_be_continued() {
         shard: String::new(),
         from_size: kept_size,
         to_size: 0,
+        ..Default::default()
     };
     let proof = client
         .prove_consistency(request)
@@ -123,6 +126,7 @@ async fn a_checkpoint_that_was_kept_is_proved_to_be_continued() {
         shard: shard.shard,
         from_size: size,
         to_size: 0,
+        ..Default::default()
     };
     let proof = client
         .prove_consistency(request)
@@ -150,6 +154,7 @@ async fn refusals_say_what_is_missing() {
             sequence,
             offset: None,
         }),
+        ..Default::default()
     };
 
     let status = client
@@ -185,6 +190,7 @@ async fn refusals_say_what_is_missing() {
         shard: shard.clone(),
         from_size: 4,
         to_size: 2,
+        ..Default::default()
     };
     let status = client.prove_consistency(backwards).await.unwrap_err();
     assert_eq!(
@@ -224,6 +230,7 @@ async fn a_ledger_that_signs_nothing_says_so() {
                     sequence: 0,
                     offset: None,
                 }),
+                ..Default::default()
             })
             .await
             .unwrap_err(),
@@ -234,6 +241,7 @@ async fn a_ledger_that_signs_nothing_says_so() {
         client
             .prove_completeness(v1::ProveCompletenessRequest {
                 subject: LI.to_owned(),
+                ..Default::default()
             })
             .await
             .unwrap_err(),

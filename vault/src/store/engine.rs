@@ -35,10 +35,12 @@ pub(crate) enum Space {
     Links,
     /// House key, keys of windows, settings that must not change.
     Secrets,
+    /// Identifier → the day on which its person was erased.
+    Marks,
 }
 
 impl Space {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Meta,
         Self::Directory,
         Self::Persons,
@@ -46,6 +48,7 @@ impl Space {
         Self::Pointers,
         Self::Links,
         Self::Secrets,
+        Self::Marks,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -57,6 +60,7 @@ impl Space {
             Self::Pointers => "pointers",
             Self::Links => "links",
             Self::Secrets => "secrets",
+            Self::Marks => "marks",
         }
     }
 }
@@ -234,6 +238,10 @@ pub(crate) struct EngineBatch<'a> {
 impl EngineBatch<'_> {
     pub(crate) fn put(&mut self, space: Space, row: &[u8], value: &[u8]) {
         self.batch.insert(self.engine.space(space), row, value);
+    }
+
+    pub(crate) fn delete(&mut self, space: Space, row: &[u8]) {
+        self.batch.remove(self.engine.space(space), row);
     }
 
     /// Readable at once; durable with the next flush.

@@ -9,7 +9,7 @@ mod sealed;
 
 mod copy;
 
-pub(crate) use engine::{Engine, Space};
+pub(crate) use engine::{Engine, EngineView, Space};
 pub(crate) use sealed::{Batch, Store, View};
 
 /// Why the vault's store did not do what was asked.

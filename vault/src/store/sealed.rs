@@ -23,7 +23,7 @@ const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
-struct SpaceKeys([Key; 6]);
+struct SpaceKeys([Key; 7]);
 
 impl SpaceKeys {
     fn new(root: &Key) -> Self {
@@ -35,6 +35,7 @@ impl SpaceKeys {
                 Space::Pointers,
                 Space::Links,
                 Space::Secrets,
+                Space::Marks,
             ]
             .map(|space| derive::space_key(root, space.name())),
         )
@@ -199,6 +200,10 @@ impl Batch<'_> {
         let value = self.keys.seal(space, row, plain)?;
         self.batch.put(space, row, &value);
         Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, space: Space, row: &[u8]) {
+        self.batch.delete(space, row);
     }
 
     /// Of [`Space::Meta`], which is read before there is a key.

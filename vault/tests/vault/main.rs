@@ -8,8 +8,11 @@ mod concurrency;
 mod directory_model;
 mod durability;
 mod entries;
+mod erasing;
+mod identity;
 mod raw_bytes;
 mod refusals;
+mod roots;
 mod windows;
 
 use std::path::{Path, PathBuf};

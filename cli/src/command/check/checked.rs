@@ -6,7 +6,8 @@ use custody_proto::Timestamp;
 use custody_proto::v1::{Entry, ListEventsResponse};
 use serde::Serialize;
 
-use crate::output::{Answer, Format, Rendering, Sheet, count, write_json};
+use super::erasure::Erased;
+use crate::output::{Answer, Format, Rendering, Sheet, count, write_json, write_words};
 
 /// A document that was checked.
 #[derive(Default, Serialize)]
@@ -36,6 +37,9 @@ pub(super) struct Checked {
     /// How many entries there are of each reference, in each shard.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) subjects: Vec<Subject>,
+    /// Of a certificate of erasure: what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) erasure: Option<Erased>,
     /// The entries, in order of time: the public part of each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) entries: Vec<Entry>,
@@ -168,6 +172,9 @@ impl Checked {
                 ),
             ]);
         }
+        if let Some(erasure) = &self.erasure {
+            erasure.add_to(&mut head, rendering);
+        }
         head.write_list(out, rendering.look)?;
         if !self.subjects.is_empty() {
             writeln!(out)?;
@@ -210,34 +217,4 @@ impl Shard {
             None => "what Custody itself recorded".to_owned(),
         }
     }
-}
-
-fn write_words(out: &mut dyn Write, title: &str, words: &[String]) -> io::Result<()> {
-    if words.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{title}:")?;
-    for sentence in words {
-        let mut lines = textwrap(sentence).into_iter();
-        writeln!(out, "- {}", lines.next().unwrap_or_default())?;
-        for line in lines {
-            writeln!(out, "  {line}")?;
-        }
-    }
-    Ok(())
-}
-
-/// Lines of at most 76 characters.
-fn textwrap(sentence: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in sentence.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + word.chars().count() < 76 => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -1,6 +1,7 @@
 //! `custody check`: a document of evidence, verified without the ledger.
 
 mod checked;
+mod erasure;
 mod verify;
 
 #[cfg(test)]
@@ -23,12 +24,13 @@ use verify::Trust;
 ///
 /// Reads one file and nothing else: no server, no data directory, no network.
 /// Takes the evidence of a person, proofs of inclusion, consistency and
-/// completeness, and signed checkpoints.
+/// completeness, certificates of erasure, and signed checkpoints.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   custody check evidence.json --key-file custody.vkey
   custody check proof.json --key 'ledger.example+1a2b3c4d+AZ…' --format json
+  custody check erased.json --key-file custody.vkey
   custody check consistency.json --key-file custody.vkey --earlier checkpoint-2026-01-31
   custody check evidence.json --key-file custody.vkey --witness 'witness.example+…'
 

@@ -45,6 +45,37 @@ fn shown(checked: &Checked, format: Format) -> String {
 }
 
 #[test]
+fn a_certificate_of_erasure_is_checked() {
+    let key = golden("erased.key").trim().parse().unwrap();
+    let trusted = Trust {
+        keys: vec![key],
+        ..trust()
+    };
+    let good = checked("erasure-certificate.json", &trusted);
+    assert!(good.ok, "{:?}", good.fault);
+    let table = shown(&good, Format::Table);
+    for says in [
+        "erasure requested",
+        "dsr-12",
+        "dhl, stripe",
+        "generation 3",
+        "Not proven",
+    ] {
+        assert!(table.contains(says), "{says}: {table}");
+    }
+    let json = shown(&good, Format::Json);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["erasure"]["persons"], 2);
+    assert_eq!(json["erasure"]["references"].as_array().unwrap().len(), 3);
+
+    // Another ledger's key, and another word.
+    assert!(!checked("erasure-certificate.json", &trust()).ok);
+    let forged = golden("erasure-certificate.json").replacen("AAAA", "AAAB", 1);
+    let forged = check(forged.as_bytes(), &trusted).unwrap();
+    assert!(!forged.ok && forged.erasure.is_none());
+}
+
+#[test]
 fn every_kind_of_document_is_checked() {
     for name in [
         "evidence.json",

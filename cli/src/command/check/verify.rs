@@ -12,6 +12,7 @@ use custody_query::public_part;
 use serde::Deserialize;
 
 use super::checked::{Checked, Head, Shard, Subject, Witness};
+use super::erasure::{self, ERASURE};
 use crate::error::CommandError;
 use crate::output::count;
 
@@ -45,6 +46,7 @@ pub(super) fn check(document: &[u8], trust: &Trust) -> Result<Checked, CommandEr
         EVIDENCE => evidence(document, trust),
         INCLUSION => inclusion(document, trust),
         COMPLETENESS => completeness(document, trust),
+        ERASURE => erasure::certificate(document, trust),
         CONSISTENCY => match &trust.earlier {
             Some(earlier) => consistency(document, earlier, trust),
             None => {
@@ -58,16 +60,16 @@ pub(super) fn check(document: &[u8], trust: &Trust) -> Result<Checked, CommandEr
         _ => {
             return Err(CommandError::Usage(format!(
                 "no document of evidence: its format is none of {EVIDENCE}, {INCLUSION}, \
-                 {CONSISTENCY}, {COMPLETENESS}"
+                 {CONSISTENCY}, {COMPLETENESS}, {ERASURE}"
             )));
         }
     };
     Ok(checked.unwrap_or_else(|fault| Checked::fault(&format, fault)))
 }
 
-type Verdict = Result<Checked, String>;
+pub(super) type Verdict = Result<Checked, String>;
 
-fn said(error: EvidenceError) -> String {
+pub(super) fn said(error: EvidenceError) -> String {
     error.to_string()
 }
 
@@ -240,7 +242,7 @@ fn checkpoint(document: &[u8], trust: &Trust) -> Checked {
 }
 
 /// Every witness that is trusted must have cosigned.
-fn witnessed(note: &str, trust: &Trust) -> Result<Vec<Witness>, String> {
+pub(super) fn witnessed(note: &str, trust: &Trust) -> Result<Vec<Witness>, String> {
     let note = Note::parse_within(note, Limits::CHECKPOINT).map_err(|error| error.to_string())?;
     let witnesses = trust.witnesses.iter().map(|witness| {
         let found = cosigned(&note, std::slice::from_ref(witness));
@@ -262,7 +264,7 @@ fn witnessed(note: &str, trust: &Trust) -> Result<Vec<Witness>, String> {
     witnesses.collect()
 }
 
-fn ledger_head(checkpoint: &LedgerCheckpoint) -> Head {
+pub(super) fn ledger_head(checkpoint: &LedgerCheckpoint) -> Head {
     head(&checkpoint.checkpoint)
 }
 
@@ -274,7 +276,7 @@ fn head(checkpoint: &Checkpoint) -> Head {
     }
 }
 
-fn shard(checkpoint: &ShardCheckpoint) -> Shard {
+pub(super) fn shard(checkpoint: &ShardCheckpoint) -> Shard {
     let kafka = checkpoint.kafka.as_ref();
     Shard {
         shard: checkpoint.shard.to_string(),

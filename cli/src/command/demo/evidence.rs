@@ -51,6 +51,7 @@ pub(super) fn show(
         &api,
         ProveCompletenessRequest {
             subject: id.to_owned(),
+            at_least: None,
         },
     )?;
     let proof = CompletenessProof::from_json(&answer.document)

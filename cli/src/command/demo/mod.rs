@@ -1,5 +1,6 @@
 //! `custody demo`: everything at once, on one machine, without Kafka.
 
+mod erased;
 mod evidence;
 mod judgements;
 mod persons;
@@ -31,8 +32,8 @@ const STANDSTILL: Duration = Duration::from_secs(30);
 ///
 /// Starts an embedded Kafka broker, sends invented events under the five
 /// policies, takes them in and judges them, answers for three persons, counts
-/// what the judge found and explains one finding, verifies the ledger, and lets
-/// the verifier find one changed bit in a copy of it.
+/// what the judge found and explains one finding, erases a person, verifies the
+/// ledger, and lets the verifier find one changed bit in a copy of it.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -227,6 +228,12 @@ impl Args {
         persons::show(story, &node, &notable)?;
         if let Some(id) = &notable.buyer {
             evidence::show(story, &node, config, id)?;
+        }
+        // Whom the commands at the end are about stays.
+        let leavers = [&notable.leaver, &notable.unusual];
+        let mut leavers = leavers.into_iter().flatten();
+        if let Some(id) = leavers.find(|id| Some(*id) != notable.buyer.as_ref()) {
+            erased::show(story, &node, config, id)?;
         }
         let target = tamper::Target::choose(node.ledger())
             .map_err(CommandError::store("the ledger", &config.data_dir))?;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::checkpoint::CheckpointJson;
 use super::kafka::Comparison;
+use super::vault::Checked;
 
 /// The report for programs.
 #[derive(Serialize)]
@@ -21,6 +22,8 @@ pub(super) struct ReportJson<'a> {
     /// The earlier one that it continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<CheckpointJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vault: Option<&'a Checked>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kafka: Option<&'a Comparison>,
 }
@@ -62,9 +65,14 @@ struct FaultJson {
 }
 
 impl<'a> ReportJson<'a> {
-    pub(super) fn of(report: &VerifyReport, kafka: Option<&'a Comparison>) -> Self {
+    pub(super) fn of(
+        report: &VerifyReport,
+        vault: Option<&'a Checked>,
+        kafka: Option<&'a Comparison>,
+    ) -> Self {
+        let vault_ok = vault.is_none_or(|vault| vault.ok);
         Self {
-            ok: report.ok() && kafka.is_none_or(Comparison::ok),
+            ok: report.ok() && vault_ok && kafka.is_none_or(Comparison::ok),
             ledger: report.ledger.map(|id| id.to_string()),
             entries: report.entries(),
             blocks: report.blocks(),
@@ -80,6 +88,7 @@ impl<'a> ReportJson<'a> {
             warnings: report.warnings.clone(),
             checkpoint: report.checkpoint.as_ref().map(CheckpointJson::of),
             since: report.since.as_ref().map(CheckpointJson::of),
+            vault,
             kafka,
         }
     }

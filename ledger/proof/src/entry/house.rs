@@ -128,6 +128,141 @@ pub enum HouseRecord {
         /// What it goes on from.
         surviving: SurvivingHead,
     },
+    /// Persons are to be erased. Written before anything is destroyed, and with
+    /// whom their data was disclosed to (GDPR Art. 19), because afterwards
+    /// nobody could tell from names. Since version 3, as all that follow.
+    ErasureRequested {
+        /// Names the erasure; random.
+        id: [u8; 16],
+        /// The persons, all references of each.
+        subjects: Vec<SubjectReference>,
+        /// Ids of the organisations that had been given their data.
+        recipients: Vec<String>,
+        /// How many entries are about them.
+        entries: u64,
+        /// Why, as a code: `[a-z0-9._-]{1,64}`.
+        reason: String,
+        /// The operator's ticket, in the same alphabet; may be empty.
+        ticket: String,
+        /// Whether their identifiers are marked, so that a person who comes with
+        /// one of them later is known to have been erased.
+        mark: bool,
+    },
+    /// Holds stand against an erasure; it goes on by itself when there is none.
+    ErasureWaiting {
+        /// Which erasure.
+        id: [u8; 16],
+        /// What they are for.
+        matters: Vec<String>,
+    },
+    /// Everything of the persons that was on its way is in the ledger, and from
+    /// here on what is known of them is destroyed.
+    ErasureStarted {
+        /// Which erasure.
+        id: [u8; 16],
+    },
+    /// The vault no longer has the keys of these persons.
+    ErasureDone {
+        /// Which erasure.
+        id: [u8; 16],
+        /// The generation of the root key since then.
+        generation: u64,
+        /// What commits to that root key.
+        commitment: Digest,
+        /// How many persons the vault forgot.
+        persons: u64,
+        /// The entry that says that it began.
+        started: EntryRef,
+    },
+    /// An erasure that was waiting is not to be done.
+    ErasureWithdrawn {
+        /// Which erasure.
+        id: [u8; 16],
+    },
+    /// The law or a dispute wants data kept: nothing of these persons is erased.
+    HoldPlaced {
+        /// What for, as a code: `[a-z0-9._-]{1,64}`.
+        matter: String,
+        /// Of whom; empty for everybody.
+        subjects: Vec<SubjectReference>,
+        /// The first moment at which it no longer holds, nanoseconds since 1970
+        /// UTC; `None`: until it is lifted.
+        until_ns: Option<i64>,
+    },
+    /// Data need not be kept for this any more.
+    HoldLifted {
+        /// What for.
+        matter: String,
+        /// Of whom; empty for everybody of this matter.
+        subjects: Vec<SubjectReference>,
+    },
+    /// A person came with an identifier of somebody who was erased, and starts
+    /// as erased on that day. Says nothing of who that was.
+    SuppressionApplied {
+        /// The person who came.
+        subject: SubjectReference,
+        /// The day of the erasure, days since 1970-01-01 UTC.
+        day: i32,
+    },
+    /// The operator says that two persons are one.
+    IdentityJoined {
+        /// One.
+        a: SubjectReference,
+        /// The other.
+        b: SubjectReference,
+        /// Why, as a code: `[a-z0-9._-]{1,64}`.
+        cause: String,
+    },
+    /// The operator says that two persons who were linked are not one.
+    IdentityParted {
+        /// One.
+        a: SubjectReference,
+        /// The other.
+        b: SubjectReference,
+        /// Why, as a code: `[a-z0-9._-]{1,64}`.
+        cause: String,
+    },
+    /// An identifier is no longer this person's, and may be another's.
+    IdentifierReleased {
+        /// Whose it was.
+        subject: SubjectReference,
+        /// Its scheme, such as `email`; the rest of it is in the vault alone.
+        scheme: String,
+        /// From when on, nanoseconds since 1970 UTC.
+        from_ns: i64,
+        /// Why, as a code: `[a-z0-9._-]{1,64}`.
+        cause: String,
+    },
+    /// The root key was split into shares and handed out.
+    RootEscrowed {
+        /// The generation of the key.
+        generation: u64,
+        /// How many shares make it again.
+        threshold: u8,
+        /// How many there are.
+        shares: u8,
+    },
+}
+
+impl HouseRecord {
+    /// Whether version 2 of entries did not have it.
+    pub(super) const fn is_since_version_3(&self) -> bool {
+        matches!(
+            self,
+            Self::ErasureRequested { .. }
+                | Self::ErasureWaiting { .. }
+                | Self::ErasureStarted { .. }
+                | Self::ErasureDone { .. }
+                | Self::ErasureWithdrawn { .. }
+                | Self::HoldPlaced { .. }
+                | Self::HoldLifted { .. }
+                | Self::SuppressionApplied { .. }
+                | Self::IdentityJoined { .. }
+                | Self::IdentityParted { .. }
+                | Self::IdentifierReleased { .. }
+                | Self::RootEscrowed { .. }
+        )
+    }
 }
 
 /// The head of a shard that lost its end: the last one that was vouched for.

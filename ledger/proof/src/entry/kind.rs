@@ -54,11 +54,35 @@ pub enum Kind {
     RulesetAdopted = 138,
     /// A shard goes on although it lost its end.
     ShardResumed = 139,
+    /// Persons are to be erased.
+    ErasureRequested = 140,
+    /// Holds stand against an erasure.
+    ErasureWaiting = 141,
+    /// An erasure began.
+    ErasureStarted = 142,
+    /// The keys of the persons are gone.
+    ErasureDone = 143,
+    /// An erasure that was waiting is not to be done.
+    ErasureWithdrawn = 144,
+    /// Data is to be kept.
+    HoldPlaced = 145,
+    /// Data need not be kept any more.
+    HoldLifted = 146,
+    /// A person came with an identifier of somebody who was erased.
+    SuppressionApplied = 147,
+    /// The operator says that two persons are one.
+    IdentityJoined = 148,
+    /// The operator says that two persons are not one.
+    IdentityParted = 149,
+    /// An identifier is no longer a person's.
+    IdentifierReleased = 150,
+    /// The root key was split into shares.
+    RootEscrowed = 151,
 }
 
 impl Kind {
     /// Every kind, in the order of the stored numbers.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 44] = [
         Self::Collection,
         Self::Use,
         Self::Disclosure,
@@ -91,6 +115,18 @@ impl Kind {
         Self::OverdueFound,
         Self::RulesetAdopted,
         Self::ShardResumed,
+        Self::ErasureRequested,
+        Self::ErasureWaiting,
+        Self::ErasureStarted,
+        Self::ErasureDone,
+        Self::ErasureWithdrawn,
+        Self::HoldPlaced,
+        Self::HoldLifted,
+        Self::SuppressionApplied,
+        Self::IdentityJoined,
+        Self::IdentityParted,
+        Self::IdentifierReleased,
+        Self::RootEscrowed,
     ];
 
     /// The stored number.
@@ -138,12 +174,29 @@ impl Kind {
             Self::OverdueFound => "overdue_found",
             Self::RulesetAdopted => "ruleset_adopted",
             Self::ShardResumed => "shard_resumed",
+            Self::ErasureRequested => "erasure_requested",
+            Self::ErasureWaiting => "erasure_waiting",
+            Self::ErasureStarted => "erasure_started",
+            Self::ErasureDone => "erasure_done",
+            Self::ErasureWithdrawn => "erasure_withdrawn",
+            Self::HoldPlaced => "hold_placed",
+            Self::HoldLifted => "hold_lifted",
+            Self::SuppressionApplied => "suppression_applied",
+            Self::IdentityJoined => "identity_joined",
+            Self::IdentityParted => "identity_parted",
+            Self::IdentifierReleased => "identifier_released",
+            Self::RootEscrowed => "root_escrowed",
         }
     }
 
     /// The kind of a contract's name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether version 2 of entries did not have it.
+    pub(super) const fn is_since_version_3(self) -> bool {
+        self.code() > Self::ShardResumed.code()
     }
 
     /// Whether Custody itself writes it, in the house shard.

@@ -24,8 +24,13 @@ pub use judgement::{EntryRef, Finding, Judgement, Outcome};
 pub use kind::Kind;
 pub use outline::Outline;
 
-/// The version byte that [`Entry::encode`] writes.
-pub const ENTRY_VERSION: u8 = 2;
+/// The newest version of entries. Version 3 has the same fields as version 2 and
+/// more kinds and house records; [`Entry::encode`] writes it where it is needed,
+/// so that whatever else is in a ledger is read by who knows version 2.
+pub const ENTRY_VERSION: u8 = 3;
+
+/// The version that most entries are written in.
+const VERSION_2: u8 = 2;
 
 /// The longest entry that is written or read, in bytes: 2 MiB.
 pub const MAX_ENTRY_BYTES: usize = 2 << 20;
@@ -221,6 +226,17 @@ impl Entry {
         Kind::from_code(self.kind_code)
     }
 
+    /// The first of the versions in use that has all that is in it.
+    fn version(&self) -> u8 {
+        let record = matches!(&self.act, Act::House(record) if record.is_since_version_3());
+        let kind = self.kind().is_some_and(Kind::is_since_version_3);
+        if record || kind {
+            ENTRY_VERSION
+        } else {
+            VERSION_2
+        }
+    }
+
     /// The other end of a disclosure or transfer.
     pub fn recipient(&self) -> Option<&PartyPart> {
         match &self.act {
@@ -246,7 +262,7 @@ impl Entry {
     /// [`DecodeError::TooLong`] beyond [`MAX_ENTRY_BYTES`].
     pub fn encode_onto(&self, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
         let start = bytes.len();
-        bytes.push(ENTRY_VERSION);
+        bytes.push(self.version());
         let written = bincode::encode_into_std_write(self, bytes, bincode::config::legacy());
         let length = bytes.len() - start;
         let error = match written {
@@ -281,7 +297,7 @@ impl Entry {
                     oldest: 1,
                 });
             }
-            v1::VERSION | ENTRY_VERSION => {}
+            v1::VERSION..=ENTRY_VERSION => {}
             newer => {
                 return Err(DecodeError::TooNew {
                     version: u16::from(newer),
@@ -310,6 +326,12 @@ impl Entry {
         }
         if entry.kind().is_none() {
             return Err(DecodeError::Malformed(format!("kind {}", entry.kind_code)));
+        }
+        if version > v1::VERSION && version != entry.version() {
+            return Err(DecodeError::Malformed(format!(
+                "version {version} of what is written as version {}",
+                entry.version()
+            )));
         }
         let again = match &entry.act {
             Act::House(HouseRecord::Rejudged { judgement, .. }) => Some(judgement),

@@ -68,7 +68,8 @@ impl Entry {
                     | HouseRecord::ShardResumed { .. }
             )
         );
-        record || self.kind_code > NEWEST_KIND
+        let newer = matches!(&self.act, Act::House(record) if record.is_since_version_3());
+        record || newer || self.kind_code > NEWEST_KIND
     }
 }
 

@@ -173,6 +173,26 @@ pub enum EvidenceError {
         /// What is wrong.
         error: ProofError,
     },
+    /// The path that would prove an entry's place in the log is missing.
+    #[error("the path of entry {sequence} of shard {shard} is missing")]
+    NoPath {
+        /// In which shard.
+        shard: ShardId,
+        /// Which entry.
+        sequence: u64,
+    },
+    /// A shard is not the one in which Custody itself speaks.
+    #[error("shard {shard} is not the house shard: what it says may come from anybody")]
+    NotHouse {
+        /// Which.
+        shard: ShardId,
+    },
+    /// The entries are not those of one erasure, from its request to its end.
+    #[error("not an erasure from its request to its end: {what}")]
+    OtherErasure {
+        /// What does not fit.
+        what: &'static str,
+    },
     /// A checkpoint for a consistency proof is not one that a trusted key has
     /// signed.
     #[error("the {which} checkpoint: {error}")]

@@ -42,6 +42,15 @@ pub enum ConsistencyFormat {
     V1,
 }
 
+/// Which format a certificate of erasure has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErasureFormat {
+    /// `custody.erasure-certificate/v1`
+    #[default]
+    #[serde(rename = "custody.erasure-certificate/v1")]
+    V1,
+}
+
 /// All that is read where the rest does not fit.
 #[derive(Deserialize)]
 struct Named {

@@ -8,6 +8,8 @@
 //! - [`InclusionProof`], `custody.inclusion/v1`: that an entry is in the ledger.
 //! - [`ConsistencyProof`], `custody.consistency/v1`: that a log has only grown
 //!   since a checkpoint that somebody has kept.
+//! - [`ErasureCertificate`], `custody.erasure-certificate/v1`: that persons were
+//!   erased.
 //!
 //! They are JSON, in UTF-8. Ids are hexadecimal in lower case; hashes, digests
 //! and bytes base64 with padding; notes and the manifest are texts, to the
@@ -24,6 +26,7 @@ mod completeness;
 mod consistency;
 mod counts;
 mod encoding;
+mod erasure;
 mod error;
 mod format;
 mod inclusion;
@@ -35,6 +38,9 @@ pub use completeness::{
 };
 pub use consistency::{ConsistencyProof, Grown};
 pub use counts::{CompletenessProof, Counted, CountedSubject, ShardCount, SubjectCounts};
+pub use erasure::{CertifiedErasure, ErasureCertificate};
 pub use error::EvidenceError;
-pub use format::{CompletenessFormat, ConsistencyFormat, EvidenceFormat, InclusionFormat};
+pub use format::{
+    CompletenessFormat, ConsistencyFormat, ErasureFormat, EvidenceFormat, InclusionFormat,
+};
 pub use inclusion::{Included, InclusionProof};

@@ -2,7 +2,8 @@
 
 use super::known::KNOWN;
 use crate::evidence::{
-    ConsistencyProof, Evidence, InclusionProof, SubjectEvidence, Verified, VerifiedShard, verify,
+    ConsistencyProof, ErasureCertificate, Evidence, InclusionProof, SubjectEvidence, Verified,
+    VerifiedShard, verify,
 };
 use crate::id::SubjectReference;
 
@@ -39,6 +40,13 @@ pub fn evidence(bytes: &[u8]) {
         if let Ok(grown) = document.verify(KNOWN.earlier, None, &KNOWN.keys) {
             let same = grown.earlier == grown.later;
             assert!(same || grown == KNOWN.grown, "a false proof");
+        }
+    }
+    if let Ok(document) = ErasureCertificate::from_json(bytes) {
+        let again = ErasureCertificate::from_json(document.to_json().as_bytes());
+        assert!(again.as_ref() == Ok(&document), "reads otherwise");
+        if let Ok(erased) = document.verify(&KNOWN.erased_keys) {
+            assert!(erased == KNOWN.erased, "a false certificate");
         }
     }
 }

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use crate::cosignature::{Cosigned, CosignerKey, cosigned};
 use crate::evidence::{
-    ConsistencyProof, Evidence, Grown, Included, InclusionProof, Verified, verify,
+    CertifiedErasure, ConsistencyProof, ErasureCertificate, Evidence, Grown, Included,
+    InclusionProof, Verified, verify,
 };
 use crate::note::{Note, VerifyingKey};
 
@@ -31,6 +32,9 @@ pub(super) struct Known {
     /// The checkpoint that was kept.
     pub(super) earlier: &'static str,
     pub(super) grown: Grown,
+    /// The keys of the ledger whose certificate is known. It is another one.
+    pub(super) erased_keys: Vec<VerifyingKey>,
+    pub(super) erased: CertifiedErasure,
 }
 
 pub(super) static KNOWN: LazyLock<Known> = LazyLock::new(|| {
@@ -48,6 +52,9 @@ pub(super) static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let inclusion = InclusionProof::from_json(frozen!("inclusion.json").as_bytes()).unwrap();
     let consistency = ConsistencyProof::from_json(frozen!("consistency.json").as_bytes()).unwrap();
     let earlier = frozen!("ledger.former.checkpoint");
+    let erased_keys: Vec<VerifyingKey> = vec![frozen!("erased.key").trim_end().parse().unwrap()];
+    let certificate = frozen!("erasure-certificate.json").as_bytes();
+    let certificate = ErasureCertificate::from_json(certificate).unwrap();
     Known {
         cosigned: cosigned(&notes[0], std::slice::from_ref(&witness)).unwrap(),
         cosigned_text: notes[0].text().to_owned(),
@@ -55,6 +62,8 @@ pub(super) static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         evidence: verify(&document, &keys).unwrap(),
         included: inclusion.verify(&keys).unwrap(),
         grown: consistency.verify(earlier, None, &keys).unwrap(),
+        erased: certificate.verify(&erased_keys).unwrap(),
+        erased_keys,
         earlier,
         document,
         witness,

@@ -27,7 +27,12 @@ fn numbered(files: Vec<Vec<u8>>) -> impl Iterator<Item = (String, Vec<u8>)> {
 
 /// Documents that are smaller than the frozen one.
 fn documents() -> Vec<(String, Vec<u8>)> {
-    let mut documents = named(&["consistency.json", "inclusion.json", "evidence.json"]);
+    let mut documents = named(&[
+        "consistency.json",
+        "inclusion.json",
+        "evidence.json",
+        "erasure-certificate.json",
+    ]);
     for subject in [0, 3] {
         let document = Evidence {
             subjects: vec![KNOWN.document.subjects[subject].clone()],

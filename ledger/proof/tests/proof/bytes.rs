@@ -2,9 +2,12 @@
 
 use proptest::prelude::*;
 
-use custody_proof::evidence::{ConsistencyProof, Evidence, InclusionProof, verify};
+use custody_proof::evidence::{
+    ConsistencyProof, ErasureCertificate, Evidence, InclusionProof, verify,
+};
 use custody_proof::tree::Hash;
 
+use crate::erasure;
 use crate::mutated::check;
 use crate::world::{World, reference, trusted};
 
@@ -50,6 +53,14 @@ fn no_byte_of_evidence_can_be_changed() {
 fn no_byte_of_an_inclusion_proof_can_be_changed() {
     no_byte_can_be_changed(&World::small().inclusion(1, 3).to_json(), |json| {
         InclusionProof::from_json(json).is_ok_and(|proof| proof.verify(&trusted()).is_ok())
+    });
+}
+
+#[test]
+fn no_byte_of_a_certificate_of_erasure_can_be_changed() {
+    no_byte_can_be_changed(&erasure::certificate().to_json(), |json| {
+        ErasureCertificate::from_json(json)
+            .is_ok_and(|certificate| certificate.verify(&erasure::trusted()).is_ok())
     });
 }
 

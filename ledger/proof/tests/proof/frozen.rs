@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use custody_proof::checkpoint::{LedgerCheckpoint, ShardCheckpoint, verifying_keys};
 use custody_proof::cosignature::{Cosigned, CosignerKey, CosigningKey, cosigned};
-use custody_proof::evidence::{ConsistencyProof, Evidence, InclusionProof, verify};
+use custody_proof::evidence::{
+    ConsistencyProof, ErasureCertificate, Evidence, InclusionProof, verify,
+};
 use custody_proof::manifest::Manifest;
 use custody_proof::note::{Note, VerifyingKey};
 use custody_proof::witness::AddCheckpoint;
 
+use crate::erasure;
 use crate::world::{World, consistency, key, trusted};
 
 /// When the witness signed.
@@ -54,6 +57,11 @@ pub(crate) fn documents() -> Vec<(&'static str, String)> {
         ("evidence.json", evidence.to_json() + "\n"),
         ("inclusion.json", world.inclusion(1, 3).to_json() + "\n"),
         ("consistency.json", world.consistency(3).to_json() + "\n"),
+        ("erased.key", format!("{}\n", erasure::trusted()[0])),
+        (
+            "erasure-certificate.json",
+            erasure::certificate().to_json() + "\n",
+        ),
     ]
 }
 
@@ -96,6 +104,12 @@ fn frozen_documents_are_verified() {
     let proof = ConsistencyProof::from_json(frozen("consistency.json").as_bytes()).unwrap();
     let kept = frozen("ledger.former.checkpoint");
     assert_eq!(proof.verify(&kept, None, &keys).unwrap().later.size, 5);
+
+    let key_of_erased: VerifyingKey = frozen("erased.key").trim_end().parse().unwrap();
+    let certificate = frozen("erasure-certificate.json");
+    let certificate = ErasureCertificate::from_json(certificate.as_bytes()).unwrap();
+    let proved = certificate.verify(&[key_of_erased]).unwrap();
+    assert_eq!((proved.subjects.len(), proved.generation), (3, 3));
 
     let head = LedgerCheckpoint::open(&frozen("ledger.checkpoint"), &keys).unwrap();
     let manifest = Manifest::parse(&frozen("manifest")).unwrap();

@@ -9,6 +9,7 @@ mod world;
 mod bytes;
 mod complete;
 mod counts;
+mod erasure;
 mod frozen;
 mod go;
 mod growth;

@@ -27,7 +27,11 @@ pub(crate) fn reference(number: u8) -> SubjectReference {
 }
 
 pub(crate) fn key() -> SigningKey {
-    SigningKey::from_seed(&ledger_origin(LEDGER), &[7; 32]).unwrap()
+    key_of(7)
+}
+
+pub(crate) fn key_of(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&ledger_origin(LEDGER), &[seed; 32]).unwrap()
 }
 
 pub(crate) fn trusted() -> Vec<VerifyingKey> {
@@ -94,6 +98,8 @@ pub(crate) struct Shard {
     subjects: Vec<Option<SubjectReference>>,
     /// From how many entries the base map was made.
     base: usize,
+    /// Of the key that signs.
+    seed: u8,
 }
 
 impl Shard {
@@ -118,6 +124,20 @@ impl Shard {
             base: base.min(whose.len()),
             entries,
             subjects,
+            seed: 7,
+        }
+    }
+
+    /// A house shard with these entries, signed by another key.
+    pub(crate) fn house(seed: u8, entries: &[Entry]) -> Self {
+        Self {
+            id: ShardId([0x10; 16]),
+            epoch: 0,
+            house: true,
+            base: 0,
+            entries: entries.iter().map(|it| it.encode().unwrap()).collect(),
+            subjects: entries.iter().map(|it| it.subject).collect(),
+            seed,
         }
     }
 
@@ -214,7 +234,9 @@ impl Shard {
 
     pub(crate) fn note(&self) -> String {
         let checkpoint = self.checkpoint();
-        let key = key().for_name(&checkpoint.checkpoint.origin).unwrap();
+        let key = key_of(self.seed)
+            .for_name(&checkpoint.checkpoint.origin)
+            .unwrap();
         checkpoint.sign(&[&key]).unwrap()
     }
 
@@ -295,7 +317,9 @@ impl World {
     }
 
     pub(crate) fn note(&self) -> String {
-        self.checkpoint().sign(&[&key()]).unwrap()
+        self.checkpoint()
+            .sign(&[&key_of(self.shards[0].seed)])
+            .unwrap()
     }
 
     /// The checkpoint of the log when it had fewer manifests.

@@ -20,11 +20,13 @@ impl Ask for v1::ProveCompletenessRequest {
     const METHOD: &'static str = "custody.v1.EvidenceService/ProveCompleteness";
     /// The ledger's signed maps prove it, not the read model.
     const NEEDS_EVERYTHING: bool = false;
+    const SIGNED: bool = true;
 
     fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
         subject::check(&self.subject, &mut faults);
-        faults.or(Wanted::default())
+        let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
+        faults.or(wanted)
     }
 
     fn answer(

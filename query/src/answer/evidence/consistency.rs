@@ -16,11 +16,13 @@ impl Ask for v1::ProveConsistencyRequest {
     const METHOD: &'static str = "custody.v1.EvidenceService/ProveConsistency";
     /// The ledger alone proves it.
     const NEEDS_EVERYTHING: bool = false;
+    const SIGNED: bool = true;
 
     fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
         log(&self.shard, &mut faults);
-        faults.or(Wanted::default())
+        let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
+        faults.or(wanted)
     }
 
     fn answer(

@@ -16,9 +16,13 @@ impl Ask for v1::ProveInclusionRequest {
     const METHOD: &'static str = "custody.v1.EvidenceService/ProveInclusion";
     /// The ledger alone proves it.
     const NEEDS_EVERYTHING: bool = false;
+    const SIGNED: bool = true;
 
     fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
-        read(self).map(|_| Wanted::default())
+        read(self)?;
+        let mut faults = Faults::default();
+        let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
+        faults.or(wanted)
     }
 
     fn answer(

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::error::{Faults, QueryError};
 
 /// Why the ledger proves nothing, as an answer says it.
-fn unproved(error: ProveError) -> QueryError {
+pub(super) fn unproved(error: ProveError) -> QueryError {
     match error {
         ProveError::NoCheckpoint => QueryError::NoCheckpoint,
         ProveError::UnknownShard { shard } => QueryError::ShardUnknown(shard),
