@@ -148,9 +148,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it and waits until it can be asked.
-    pub(crate) fn start(data: &Path, limit: Duration) -> Result<Self> {
+    pub(crate) fn start(data: &Path, consultations: bool, limit: Duration) -> Result<Self> {
         let mut child = Child::new("answers-serve");
         child.path("--data", data);
+        if consultations {
+            child.flag("--consultations");
+        }
         let (mut running, answers) = child.lines()?;
         let ready = next(&answers, limit).context("starting the service")?;
         Ok(Self {

@@ -29,7 +29,8 @@ const SHARDS: usize = 4;
 /// Events are handed to the threads that seal them by so many.
 const CHUNK: usize = 1_024;
 
-const RULESET: Digest = Digest([0x5e; 32]);
+/// The rules that blocks name.
+pub(crate) const RULESET: Digest = Digest([0x5e; 32]);
 
 /// How long after it happened an event is recorded.
 const RECORDED_AFTER_NS: i64 = 1_000_000_000;

@@ -72,6 +72,10 @@ pub(crate) struct AnswersArgs {
     /// of the same events.
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Writes down who asks, as a node does. The timelines of those who are
+    /// asked about grow by that, so that the two sides differ in rows.
+    #[arg(long)]
+    consultations: bool,
     /// Ends everything that takes longer, in seconds.
     #[arg(long, default_value_t = 3600)]
     limit: u64,
@@ -121,7 +125,7 @@ pub(crate) fn run(args: &AnswersArgs) -> Result<()> {
     let made: Made = make.json(limit).context("making the ledger")?;
     println!("{made}");
 
-    let mut server = Server::start(&data, limit)?;
+    let mut server = Server::start(&data, args.consultations, limit)?;
     println!("{}", server.ready);
 
     if let Some(postgres) = &args.postgres {

@@ -12,19 +12,23 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use custody_query::{QueryServer, QueryState, ReadModel, ReadModelOptions};
+use custody_query::{
+    ConsultationOptions, ConsultationWriter, QueryServer, QueryState, ReadModel, ReadModelOptions,
+};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::live;
-use super::make::{open_ledger, open_vault};
+use super::make::{RULESET, open_ledger, open_vault};
 use super::process;
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
     #[arg(long)]
     data: PathBuf,
+    #[arg(long)]
+    consultations: bool,
 }
 
 /// What the process is told to do.
@@ -125,11 +129,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
         rebuild_peak_mib,
         before_mib,
     };
-    let server = QueryServer::new(QueryState::new(
-        ledger.clone(),
-        vault.clone(),
-        model.clone(),
-    ));
+    let mut state = QueryState::new(ledger.clone(), vault.clone(), model.clone());
+    let mut writer = None;
+    if args.consultations {
+        let options = ConsultationOptions::new(RULESET);
+        let (kept, thread) = ConsultationWriter::start(ledger.clone(), vault.clone(), options)?;
+        state = state.with_consultations(kept);
+        writer = Some(thread);
+    }
+    let server = QueryServer::new(state);
     let (stop, stopped) = oneshot::channel::<()>();
     let served = runtime.spawn(async move {
         let stopped = async {
@@ -152,6 +160,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     }
     drop(stop);
     runtime.block_on(served).context("the server")??;
+    if let Some(writer) = writer {
+        writer.stop();
+    }
     follower.stop();
     drop(model);
     ledger.close()?;
