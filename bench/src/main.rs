@@ -13,12 +13,18 @@
 //!
 //! `cargo run --release -p custody-bench -- vault` makes persons, seals events
 //! and erases persons. With `--persons 10000000` it shows what memory takes.
+//! `cargo run --release -p custody-bench -- answers` makes a ledger of a million
+//! events, serves it from another process and asks it, and a PostgreSQL beside
+//! it, what is asked of a ledger.
 //!
 //! `cargo run --release -p custody-bench -- workload --out FILE` writes the
 //! events that `bench/peers/run.sh` gives to every side.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // The figures are the output.
 
+mod answers;
 mod append;
+mod ask;
+mod gdprbench;
 mod ingest;
 mod judge;
 mod vault;
@@ -48,6 +54,25 @@ enum What {
     Vault(vault::VaultArgs),
     /// A file of events, the same for the same seed, for `bench/peers/run.sh`.
     Workload(workload::WorkloadArgs),
+    /// Questions to a ledger of millions of events, served by another process,
+    /// beside PostgreSQL.
+    Answers(answers::AnswersArgs),
+    /// The load generator of `answers`, for a service that runs already.
+    Ask(ask::AskArgs),
+    /// GDPRbench's mixes of operations, as far as they map, beside PostgreSQL.
+    Gdprbench(gdprbench::GdprbenchArgs),
+    /// The service of `gdprbench`; started by it.
+    #[command(hide = true)]
+    GdprbenchServe(gdprbench::service::ServiceArgs),
+    /// The ledger of `answers`; started by it.
+    #[command(hide = true)]
+    AnswersMake(answers::make::MakeArgs),
+    /// The service of `answers`; started by it.
+    #[command(hide = true)]
+    AnswersServe(answers::serve::ServeArgs),
+    /// The events of `answers` into PostgreSQL; started by it.
+    #[command(hide = true)]
+    AnswersLoad(answers::postgres::LoadArgs),
     /// One measurement of `ingest`; started by it.
     #[command(hide = true)]
     IngestOnce(ingest::OnceArgs),
@@ -61,6 +86,13 @@ fn main() -> Result<()> {
         What::AppendOnce(args) => append::once(&args),
         What::Vault(args) => vault::run(&args),
         What::Workload(args) => workload::write(&args),
+        What::Answers(args) => answers::run(&args),
+        What::Ask(args) => ask::run(&args),
+        What::Gdprbench(args) => gdprbench::run(&args),
+        What::GdprbenchServe(args) => gdprbench::service::run(&args),
+        What::AnswersMake(args) => answers::make::run(&args),
+        What::AnswersServe(args) => answers::serve::run(&args),
+        What::AnswersLoad(args) => answers::postgres::run(&args),
         What::IngestOnce(args) => ingest::once(&args),
     }
 }

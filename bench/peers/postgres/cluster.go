@@ -61,22 +61,23 @@ func release(path string) int {
 	return number
 }
 
-// start makes a cluster below dir and starts its server. The caller must stay
-// on its thread, for the server is told when that thread dies.
-func start(ctx context.Context, bin, dir string) (*cluster, error) {
+// start makes a cluster below dir and starts its server, with settings beside
+// those that every server here has. The caller must stay on its thread, for the
+// server is told when that thread dies.
+func start(ctx context.Context, bin, dir string, more ...string) (*cluster, error) {
 	data, err := os.MkdirTemp(dir, "postgresql-")
 	if err != nil {
 		return nil, err
 	}
 	c := &cluster{dir: data}
-	if err := c.start(ctx, bin); err != nil {
+	if err := c.start(ctx, bin, more); err != nil {
 		c.stop()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *cluster) start(ctx context.Context, bin string) error {
+func (c *cluster) start(ctx context.Context, bin string, more []string) error {
 	attributes, err := c.owner()
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func (c *cluster) start(ctx context.Context, bin string) error {
 	}
 	args := []string{"-D", data, "-p", strconv.Itoa(c.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="}
-	for _, setting := range settings {
+	for _, setting := range slices.Concat(settings, more) {
 		args = append(args, "-c", setting)
 	}
 	log, err := os.Create(filepath.Join(c.dir, "log"))
@@ -150,13 +151,17 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
+// address is how to connect, in libpq's words.
+func (c *cluster) address() string {
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=bench dbname=postgres sslmode=disable", c.port)
+}
+
 // connect waits until the server takes connections.
 func (c *cluster) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	address := fmt.Sprintf("host=127.0.0.1 port=%d user=bench dbname=postgres sslmode=disable", c.port)
 	for {
-		conn, err := pgx.Connect(ctx, address)
+		conn, err := pgx.Connect(ctx, c.address())
 		if err == nil {
 			return conn, nil
 		}

@@ -1,6 +1,7 @@
 // Command postgres appends the workload to a table of a temporary PostgreSQL,
 // chained by SHA-256 in the client, some thousand rows a COPY and transaction.
-// It prints its figures as a line of JSON.
+// It prints its figures as a line of JSON. With -serve it only serves an empty
+// PostgreSQL, for others to load and ask.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -60,6 +62,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "", "directory of PostgreSQL's programs (default: Debian's)")
 	flag.IntVar(&o.batch, "batch", 10_000, "rows of a COPY and transaction")
 	check := flag.Bool("check", false, "only say which server would be used")
+	serve := flag.Bool("serve", false, "only serve: print how to connect, and stay until interrupted")
 	flag.Parse()
 	if *check {
 		bin, err := findServer(o.bin)
@@ -72,6 +75,10 @@ func main() {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
+	if *serve {
+		exit(serveUntil(ctx, o, os.Stdout))
+		return
+	}
 	found, err := run(ctx, o)
 	if err == nil {
 		found.Round = *round
@@ -84,6 +91,44 @@ func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "postgres:", err)
 		os.Exit(1)
+	}
+}
+
+// asked are settings for a server that is asked more than it is written to.
+var asked = []string{"work_mem=64MB", "maintenance_work_mem=512MB", "random_page_cost=1.1", "effective_cache_size=8GB", "max_wal_size=4GB", "jit=off"}
+
+// serveUntil serves an empty cluster until the context ends, and prints how to
+// connect to it once it can be.
+func serveUntil(ctx context.Context, o options, out io.Writer) error {
+	if err := figures.Check(o.dir); err != nil {
+		return err
+	}
+	bin, err := findServer(o.bin)
+	if err != nil {
+		return err
+	}
+	server, err := start(ctx, bin, o.dir, asked...)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	conn, err := server.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if err := conn.Close(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, server.address())
+	select {
+	case <-ctx.Done():
+		memory := server.memory
+		server.stop()
+		fmt.Fprintf(out, "PostgreSQL's processes: peak %.0f MiB, shared buffers once\n", memory.peakKiB/1024)
+		return nil
+	case ended := <-server.ended:
+		server.ended <- ended
+		return fmt.Errorf("the server ended: %v", ended)
 	}
 }
 

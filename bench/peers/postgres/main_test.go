@@ -1,22 +1,54 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"custody.example/bench/peers/internal/workload"
 )
 
-func TestRowsAreChained(t *testing.T) {
-	bin, err := findServer("")
-	if err != nil {
+// A served cluster says how to connect and is gone when its context ends.
+func TestServesUntilTheEnd(t *testing.T) {
+	if _, err := findServer(""); err != nil {
 		t.Skip(err)
 	}
-	// The server's user must reach it, so not t.TempDir.
+	dir := within(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ctx, cancel := context.WithCancel(t.Context())
+	said := &first{cancel: cancel}
+	if err := serveUntil(ctx, options{dir: dir}, said); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(said.text, "\n"); !strings.HasPrefix(lines[0], "host=127.0.0.1 port=") ||
+		!strings.Contains(lines[1], "peak") {
+		t.Fatal(said.text)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {
+		t.Fatalf("left behind: %v", left)
+	}
+}
+
+// first ends a context with the first line.
+type first struct {
+	cancel context.CancelFunc
+	text   string
+}
+
+func (f *first) Write(text []byte) (int, error) {
+	f.text += string(text)
+	f.cancel()
+	return len(text), nil
+}
+
+// within is a directory that the server's user can reach, so not t.TempDir.
+func within(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "postgres-test-")
 	if err != nil {
 		t.Fatal(err)
@@ -25,6 +57,15 @@ func TestRowsAreChained(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+func TestRowsAreChained(t *testing.T) {
+	bin, err := findServer("")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := within(t)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	server, err := start(t.Context(), bin, dir)

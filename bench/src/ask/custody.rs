@@ -1,0 +1,208 @@
+//! The questions over gRPC.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use custody_proto::Timestamp;
+use custody_proto::v1::lineage_service_client::LineageServiceClient;
+use custody_proto::v1::oversight_service_client::OversightServiceClient;
+use custody_proto::v1::trace_lineage_request::Direction;
+use custody_proto::v1::{
+    EntryFilter, EntryPosition, FindAffectedSubjectsRequest, GetProcessingRecordRequest,
+    GetSubjectRequest, ListEventsRequest, ListRecipientsRequest, OversightListRequest,
+    TraceLineageRequest,
+};
+use tonic::transport::{Channel, Endpoint};
+
+use super::question::{About, Question};
+use super::{Answered, Side};
+
+/// The most that a page may have.
+const WHOLE: i32 = 1_000;
+
+/// Much more than any answer here is.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// One connection.
+pub(crate) struct Custody {
+    lineage: LineageServiceClient<Channel>,
+    oversight: OversightServiceClient<Channel>,
+    /// Where the lineages of persons begin.
+    roots: HashMap<String, EntryPosition>,
+}
+
+impl Custody {
+    pub(crate) async fn connect(address: &str) -> Result<Self> {
+        let channel = Endpoint::from_shared(address.to_owned())?.connect().await?;
+        Ok(Self {
+            lineage: LineageServiceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_ANSWER),
+            oversight: OversightServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
+            roots: HashMap::new(),
+        })
+    }
+
+    async fn events(&mut self, subject: &str, page_size: i32, all: bool) -> Result<Answered> {
+        let mut rows = 0;
+        let mut page_token = String::new();
+        loop {
+            let request = ListEventsRequest {
+                subject: subject.to_owned(),
+                page_size,
+                page_token,
+                ..ListEventsRequest::default()
+            };
+            let page = self.lineage.list_events(request).await?.into_inner();
+            rows += page.entries.len() as u64;
+            page_token = page.next_page_token;
+            if !all || page_token.is_empty() {
+                return Ok(Answered {
+                    rows,
+                    ..Answered::default()
+                });
+            }
+        }
+    }
+
+    async fn recipients(&mut self, subject: &str) -> Result<Answered> {
+        let mut answered = Answered::default();
+        let mut page_token = String::new();
+        loop {
+            let request = ListRecipientsRequest {
+                subject: subject.to_owned(),
+                page_size: WHOLE,
+                page_token,
+                ..ListRecipientsRequest::default()
+            };
+            let page = self.lineage.list_recipients(request).await?.into_inner();
+            answered.rows += page.recipients.len() as u64;
+            answered.events += page.recipients.iter().map(|row| row.count).sum::<u64>();
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(answered);
+            }
+        }
+    }
+
+    async fn summary(&mut self, subject: &str) -> Result<Answered> {
+        let request = GetSubjectRequest {
+            subject: subject.to_owned(),
+            ..GetSubjectRequest::default()
+        };
+        let summary = self.lineage.get_subject(request).await?.into_inner();
+        Ok(Answered {
+            rows: 1,
+            events: summary.entries,
+            first_row: None,
+        })
+    }
+
+    async fn affected(&mut self, about: &About) -> Result<Answered> {
+        let request = FindAffectedSubjectsRequest {
+            recipient: about.recipient.clone(),
+            filter: Some(EntryFilter {
+                from: Some(timestamp(about.from_ms)),
+                to: Some(timestamp(about.to_ms)),
+                ..EntryFilter::default()
+            }),
+            ..FindAffectedSubjectsRequest::default()
+        };
+        let answer = self.oversight.find_affected_subjects(request).await?;
+        let mut persons = answer.into_inner();
+        let mut answered = Answered::default();
+        while let Some(person) = persons.message().await? {
+            answered.first_row.get_or_insert_with(Instant::now);
+            answered.rows += 1;
+            answered.events += person.count;
+        }
+        Ok(answered)
+    }
+
+    async fn processing_record(&mut self) -> Result<Answered> {
+        let request = GetProcessingRecordRequest::default();
+        let record = self.oversight.get_processing_record(request).await?;
+        let activities = record.into_inner().activities;
+        Ok(Answered {
+            rows: activities.len() as u64,
+            events: activities.iter().map(|activity| activity.count).sum(),
+            first_row: None,
+        })
+    }
+
+    async fn all_recipients(&mut self) -> Result<Answered> {
+        let mut answered = Answered::default();
+        let mut page_token = String::new();
+        loop {
+            let request = OversightListRequest {
+                page_size: WHOLE,
+                page_token,
+                ..OversightListRequest::default()
+            };
+            let page = self.oversight.list_recipients(request).await?.into_inner();
+            answered.rows += page.recipients.len() as u64;
+            answered.events += page.recipients.iter().map(|row| row.count).sum::<u64>();
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(answered);
+            }
+        }
+    }
+
+    async fn trace(&mut self, subject: &str) -> Result<Answered> {
+        let start = match self.roots.get(subject) {
+            Some(root) => root.clone(),
+            None => {
+                let root = self.root(subject).await?;
+                self.roots.insert(subject.to_owned(), root.clone());
+                root
+            }
+        };
+        let request = TraceLineageRequest {
+            subject: subject.to_owned(),
+            start: Some(start),
+            direction: Direction::Downstream.into(),
+            ..TraceLineageRequest::default()
+        };
+        let graph = self.lineage.trace_lineage(request).await?.into_inner();
+        Ok(Answered {
+            rows: graph.nodes.len() as u64,
+            events: graph.edges.len() as u64,
+            first_row: None,
+        })
+    }
+
+    async fn root(&mut self, subject: &str) -> Result<EntryPosition> {
+        let request = ListEventsRequest {
+            subject: subject.to_owned(),
+            page_size: 1,
+            ..ListEventsRequest::default()
+        };
+        let page = self.lineage.list_events(request).await?.into_inner();
+        let first = page.entries.into_iter().next().context("no entry")?;
+        first.position.context("no position")
+    }
+}
+
+impl Side for Custody {
+    async fn ask(&mut self, question: Question, about: &About) -> Result<Answered> {
+        match question {
+            Question::FirstPage => self.events(&about.subject, 0, false).await,
+            Question::Recipients | Question::RecipientsOfHottest => {
+                self.recipients(&about.subject).await
+            }
+            Question::Summary => self.summary(&about.subject).await,
+            Question::Thousand => self.events(&about.subject, WHOLE, true).await,
+            Question::BreachQuarter | Question::BreachAll => self.affected(about).await,
+            Question::ProcessingRecord | Question::ProcessingRecordKept => {
+                self.processing_record().await
+            }
+            Question::AllRecipients | Question::AllRecipientsKept => self.all_recipients().await,
+            Question::Trace => self.trace(&about.subject).await,
+        }
+    }
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from_unix_nanos(ms.saturating_mul(1_000_000))
+}
