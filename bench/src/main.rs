@@ -11,6 +11,9 @@
 //! `cargo run --release -p custody-bench -- append` appends entries to a ledger
 //! without Kafka.
 //!
+//! `cargo run --release -p custody-bench -- vault` finds, seals, admits and
+//! erases persons of a vault of a million.
+//!
 //! `cargo run --release -p custody-bench -- workload --out FILE` writes the
 //! events that `bench/peers/run.sh` gives to every side.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // The figures are the output.
@@ -18,6 +21,7 @@
 mod append;
 mod ingest;
 mod judge;
+mod vault;
 mod workload;
 
 use anyhow::Result;
@@ -40,6 +44,9 @@ enum What {
     Append(append::AppendArgs),
     /// One measurement of `append`: a line of JSON.
     AppendOnce(append::AppendOnceArgs),
+    /// Finding, sealing, new persons and erasing in a vault, beside bare ciphers,
+    /// a bare store and a bare sync.
+    Vault(vault::VaultArgs),
     /// A file of events, the same for the same seed, for `bench/peers/run.sh`.
     Workload(workload::WorkloadArgs),
     /// One measurement of `ingest`; started by it.
@@ -53,6 +60,7 @@ fn main() -> Result<()> {
         What::Judge(args) => judge::run(&args),
         What::Append(args) => append::compare(&args),
         What::AppendOnce(args) => append::once(&args),
+        What::Vault(args) => vault::run(&args),
         What::Workload(args) => workload::write(&args),
         What::IngestOnce(args) => ingest::once(&args),
     }

@@ -11,8 +11,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// 2025-01-01T00:00:00Z, in milliseconds.
-const START_MS: i64 = 1_735_689_600_000;
-const YEAR_MS: u64 = 365 * 86_400_000;
+pub(crate) const START_MS: i64 = 1_735_689_600_000;
+pub(crate) const YEAR_MS: u64 = 365 * 86_400_000;
+
+/// The account of the first person.
+pub(crate) const FIRST_ACCOUNT: usize = 10_000_000;
 
 /// Zipf's exponent for events a person and events a recipient.
 const SKEW: f64 = 0.99;
@@ -25,12 +28,12 @@ const KINDS: [(Kind, u32); 4] = [
     (Kind::Transfer, 10),
 ];
 
-const RECIPIENTS: usize = 200;
+pub(crate) const RECIPIENTS: usize = 200;
 
-const SERVICES: [&str; 4] = ["ads", "chat", "cloud", "shop"];
+pub(crate) const SERVICES: [&str; 4] = ["ads", "chat", "cloud", "shop"];
 
 /// Codes of `custody:` purposes.
-const PURPOSES: [&str; 25] = [
+pub(crate) const PURPOSES: [&str; 25] = [
     "account",
     "communication",
     "compatible_purposes",
@@ -59,7 +62,7 @@ const PURPOSES: [&str; 25] = [
 ];
 
 /// Codes of `custody:` categories of data.
-const CATEGORIES: [&str; 40] = [
+pub(crate) const CATEGORIES: [&str; 40] = [
     "account",
     "browsing",
     "browsing_activity",
@@ -102,7 +105,7 @@ const CATEGORIES: [&str; 40] = [
     "user_generated_content",
 ];
 
-const COUNTRIES: [&str; 30] = [
+pub(crate) const COUNTRIES: [&str; 30] = [
     "AE", "AT", "AU", "BE", "BR", "CA", "CH", "CN", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "HK",
     "IE", "IN", "IT", "JP", "KR", "MX", "NL", "PL", "PT", "SA", "SE", "SG", "TR", "US",
 ];
@@ -207,8 +210,7 @@ impl Events {
                 percent < upto
             })
             .map_or(Kind::Use, |(kind, _)| kind);
-        // Neighbours in rank are strangers in order.
-        let person = (self.persons.draw(dice) * 61_861) % self.persons.len();
+        let person = self.persons.draw_person(dice);
         let purpose = PURPOSES[dice.index(PURPOSES.len())];
         let mut categories: Vec<String> = Vec::with_capacity(3);
         for _ in 0..=dice.below(3) {
@@ -222,7 +224,7 @@ impl Events {
             time: format!("{time:.3}"),
             kind,
             service: SERVICES[dice.index(SERVICES.len())].to_owned(),
-            subject: format!("account:{}", 10_000_000 + person),
+            subject: format!("account:{}", FIRST_ACCOUNT + person),
             purpose: format!("custody:{purpose}"),
             categories,
             recipient: format!("recipient-{:03}", self.recipients.draw(dice)),
@@ -243,12 +245,12 @@ impl Iterator for Events {
 
 /// Zipf's law over ranks from 0. Weights are whole numbers, so that another
 /// platform's power function draws the same.
-struct Zipf {
+pub(crate) struct Zipf {
     reached: Vec<u64>,
 }
 
 impl Zipf {
-    fn new(ranks: usize) -> Self {
+    pub(crate) fn new(ranks: usize) -> Self {
         let mut sum = 0;
         let reached = (1..=ranks)
             .map(|rank| {
@@ -259,21 +261,22 @@ impl Zipf {
         Self { reached }
     }
 
-    fn len(&self) -> usize {
-        self.reached.len()
-    }
-
-    fn draw(&self, dice: &mut SplitMix) -> usize {
+    pub(crate) fn draw(&self, dice: &mut SplitMix) -> usize {
         let point = dice.below(self.reached.last().copied().unwrap_or(1));
         self.reached.partition_point(|upto| *upto <= point)
+    }
+
+    /// Draws a person's number: neighbours in rank are strangers in order.
+    pub(crate) fn draw_person(&self, dice: &mut SplitMix) -> usize {
+        (self.draw(dice) * 61_861) % self.reached.len()
     }
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
-struct SplitMix(u64);
+pub(crate) struct SplitMix(pub(crate) u64);
 
 impl SplitMix {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -282,11 +285,11 @@ impl SplitMix {
     }
 
     /// A number below `n`, which is not 0.
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
     }
 
-    fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 }
