@@ -506,7 +506,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
 }
 
 /// A line of `/proc/self/status`, in MiB.
-fn status_mib(name: &str) -> Result<f64> {
+pub(crate) fn status_mib(name: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: f64 = line
@@ -517,7 +517,7 @@ fn status_mib(name: &str) -> Result<f64> {
 }
 
 /// Begins a new peak of resident memory, where the kernel lets us.
-fn reset_peak() {
+pub(crate) fn reset_peak() {
     if let Err(error) = std::fs::write("/proc/self/clear_refs", "5") {
         eprintln!("the peak of memory counts the preparation too: {error}");
     }
@@ -537,7 +537,7 @@ fn cpu_seconds() -> Result<f64> {
     Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
 }
 
-fn bytes_below(dir: &Path) -> Result<u64> {
+pub(crate) fn bytes_below(dir: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;

@@ -11,8 +11,9 @@
 //! `cargo run --release -p custody-bench -- append` appends entries to a ledger
 //! without Kafka.
 //!
-//! `cargo run --release -p custody-bench -- vault` makes persons, seals events
-//! and erases persons. With `--persons 10000000` it shows what memory takes.
+//! `cargo run --release -p custody-bench -- vault` finds, seals, admits and
+//! erases persons of a vault of a million.
+//!
 //! `cargo run --release -p custody-bench -- answers` makes a ledger of a million
 //! events, serves it from another process and asks it, and a PostgreSQL beside
 //! it, what is asked of a ledger.
@@ -50,7 +51,8 @@ enum What {
     Append(append::AppendArgs),
     /// One measurement of `append`: a line of JSON.
     AppendOnce(append::AppendOnceArgs),
-    /// A person, an event and an erasure in the vault, beside bare cryptography.
+    /// Finding, sealing, new persons and erasing in a vault, beside bare ciphers,
+    /// a bare store and a bare sync.
     Vault(vault::VaultArgs),
     /// A file of events, the same for the same seed, for `bench/peers/run.sh`.
     Workload(workload::WorkloadArgs),

@@ -1,250 +1,473 @@
-//! The vault: what a person, an event and an erasure cost, beside the bare
-//! cryptography of the same bytes in the same run.
+//! The vault: finding and sealing, new persons, erasing, memory, opening and
+//! checking, each beside something bare in the same run.
 
-use std::fs;
+mod base;
+
+use std::collections::BTreeSet;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use custody_vault::{EntryContext, Vault, VaultOptions};
 
-/// Content of an event: so short that it is stored as it is, and compression,
-/// which is measured elsewhere, has no part in it.
-const CONTENT_BYTES: usize = 60;
-/// What is sealed of it: padded.
-const SEALED_BYTES: usize = 64;
-/// Events between two barriers, as a block has them.
-const BLOCK: usize = 1000;
-/// Exponent of the law by which events fall on persons.
-const SKEW: f64 = 0.99;
+use self::base::{Codec, Spent, Synced};
+use crate::append::{bytes_below, reset_peak, status_mib};
+use crate::workload::{Events, SplitMix, Zipf};
+
+/// Persons made durable together, as the ledger's writer does.
+const FLUSHED_AT_ONCE: u64 = 1_000;
+
+/// Events that are prepared and measured together.
+const CHUNK: usize = 1_024;
+
+/// Different messages.
+const MESSAGES: usize = 4_096;
+
+/// Of a sealed entry, beside the ciphertext: suite, codec, salt, commitment
+/// and tag.
+const SEALED_OVERHEAD: usize = 2 + 16 + 32 + 16;
+
+/// Persons that the bare store is filled with, and that the vault is compared
+/// over.
+const COMPARED: u64 = 200_000;
+
+/// Erased one by one, and at once.
+const SINGLES: usize = 50;
+const AT_ONCE: usize = 1_000;
 
 /// What to measure.
 #[derive(Args)]
 pub(crate) struct VaultArgs {
-    /// Persons, each with an account and an address.
+    /// Persons in the vault.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
+    persons: u32,
+    /// Identifiers of each person and event: an account, then an address too.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    identifiers: u8,
+    /// Events measured, drawn by Zipf's law; as many go before to warm up.
     #[arg(long, default_value_t = 1_000_000)]
-    persons: u64,
-    /// Events, by Zipf's law with exponent 0.99.
-    #[arg(long, default_value_t = 2_000_000)]
-    events: usize,
-    /// Erasures one by one.
-    #[arg(long, default_value_t = 50)]
-    erasures: u64,
-    /// Persons erased at once.
-    #[arg(long, default_value_t = 1000)]
-    at_once: u64,
-    /// Persons kept in memory.
-    #[arg(long, default_value_t = 200_000)]
-    cache: usize,
-    /// Where the vault is made; a directory for temporary files if not given.
+    events: u32,
+    /// Persons that the vault keeps in memory.
+    #[arg(long, default_value_t = VaultOptions::default().cache_persons)]
+    cache_persons: usize,
+    /// Where the vault is made; by default the system's directory for temporary
+    /// files. What is made there is removed.
     #[arg(long)]
-    dir: Option<std::path::PathBuf>,
+    dir: Option<PathBuf>,
 }
 
-/// A sequence of numbers that is the same each time (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// By Zipf's law, from the inverse of the continuous distribution.
-    fn zipf(&mut self, count: u64) -> u64 {
-        let uniform = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        let left = 1.0 - SKEW;
-        let most = (count as f64).powf(left) - 1.0;
-        let rank = (most * uniform + 1.0).powf(1.0 / left);
-        (rank as u64 - 1).min(count - 1)
-    }
+/// Identifiers of one person.
+struct List {
+    account: String,
+    email: String,
+    count: usize,
 }
 
-/// Identifiers of a person. Ranks are spread, so that the persons of many
-/// events were not made one after the other.
-fn identifiers(person: u64) -> [String; 2] {
-    [
-        format!("account:{person}"),
-        format!("email:{person}@example.com"),
-    ]
-}
-
-/// Makes a vault and prints what it costs.
-pub(crate) fn run(args: &VaultArgs) -> Result<()> {
-    ensure!(
-        args.persons > args.erasures + args.at_once,
-        "more persons are needed than are erased"
-    );
-    let temporary;
-    let dir = match &args.dir {
-        Some(dir) => dir.as_path(),
-        None => {
-            temporary = tempfile::tempdir()?;
-            temporary.path()
+impl List {
+    fn of(args: &VaultArgs, person: u32) -> Self {
+        Self {
+            account: format!("account:{}", 10_000_000 + u64::from(person)),
+            email: format!("email:{person}@example.com"),
+            count: usize::from(args.identifiers),
         }
-    };
-    let options = VaultOptions {
-        cache_persons: args.cache,
-        ..VaultOptions::default()
-    };
-    let vault = Vault::open(&dir.join("vault"), &dir.join("root.key"), options)?;
-    let bare = bare_us(args.events.min(500_000))?;
-
-    let new = new_persons(&vault, args.persons)?;
-    row("a new person", us(new, args.persons), "us", bare);
-    let [directory, sealing] = events(&vault, args)?;
-    let count = args.events as u64;
-    row("an event: directory", us(directory, count), "us", bare);
-    row("an event: seal", us(sealing, count), "us", bare);
-    row("an event: both", us(directory + sealing, count), "us", bare);
-    println!(
-        "{:<34} {:>10.3} us {:>9.2}",
-        "AES-256-GCM and BLAKE3 alone", bare, 1.0
-    );
-
-    let mut alone = Vec::new();
-    for person in 0..args.erasures {
-        alone.push(erase(&vault, person..person + 1)?);
     }
-    alone.sort_unstable();
-    if let (Some(median), Some(most)) = (alone.get(alone.len() / 2), alone.last()) {
-        row("an erasure, median", median.as_secs_f64() * 1e6, "us", bare);
-        row("an erasure, longest", most.as_secs_f64() * 1e6, "us", bare);
+
+    fn with<T>(&self, work: impl FnOnce(&[&str]) -> T) -> T {
+        work(&[self.account.as_str(), self.email.as_str()][..self.count])
     }
-    let before = vault.root().generation;
-    let many = erase(&vault, args.erasures..args.erasures + args.at_once)?;
-    row("erased at once, each", us(many, args.at_once), "us", bare);
+}
+
+/// Something bare that a figure stands beside.
+struct Beside {
+    name: String,
+    spent: Spent,
+}
+
+/// Measures and prints.
+pub(crate) fn run(args: &VaultArgs) -> Result<()> {
+    let root = match &args.dir {
+        Some(dir) => tempfile::tempdir_in(dir)?,
+        None => tempfile::tempdir()?,
+    };
+    let probe = probe(args, root.path())?;
+    let free = free_bytes(root.path())?;
+    // Twice: compacting writes tables anew before it deletes the old ones.
+    let needed = u64::from(args.persons) * probe.bytes * 2 + (1 << 30);
+    ensure!(free > needed, "{needed} bytes are needed, {free} are free");
     println!(
-        "{} erased at once in {:.0} ms, {} change of root keys",
-        args.at_once,
-        many.as_secs_f64() * 1e3,
-        vault.root().generation - before
-    );
-    vault.flush()?;
-    println!(
-        "{} persons, {} MiB of files, {} MiB of memory at most",
+        "{} persons, {} identifiers each ({} rows of {} bytes a person); {} in memory; load {}",
         args.persons,
-        size(&dir.join("vault"))? >> 20,
-        peak_kib()? >> 10
+        args.identifiers,
+        probe.rows,
+        probe.bytes / probe.rows,
+        args.cache_persons,
+        load()
     );
+    println!(
+        "{:<40} {:>10} {:>10} {:>12} {:>8} {:>8}  beside",
+        "", "wall", "CPU", "goal", "wall", "CPU"
+    );
+
+    let draws = draw(args);
+    let (warming, measured) = draws.split_at(draws.len() / 2);
+    let messages = messages()?;
+    let value_bytes = (probe.bytes / probe.rows) as usize - base::NAME_BYTES;
+    let compared = COMPARED.min(args.persons.into());
+    let bare_dir = root.path().join("bare");
+    let ((), bare) = Spent::of(|| base::fill_barely(&bare_dir, compared, probe.rows, value_bytes))?;
+    std::fs::remove_dir_all(&bare_dir)?;
+    let before = status_mib("VmRSS")?;
+    reset_peak();
+
+    let dir = root.path().join("vault");
+    let key = root.path().join("root.key");
+    let vault = Vault::open(&dir, &key, options(args))?;
+    let (first, all) = fill(&vault, args, compared)?;
+    let beside = Beside {
+        name: format!("the same rows in bare fjall, {compared} persons"),
+        spent: bare.a(compared),
+    };
+    line("a new person, of the first", first.a(compared), "", &beside);
+    line(
+        "a new person, of all",
+        all.a(args.persons.into()),
+        "20 µs",
+        &beside,
+    );
+    let filled_mib = status_mib("VmHWM")?;
+
+    events(&vault, args, warming, measured, &messages)?;
+    let warm_mib = status_mib("VmHWM")?;
+
+    let erased = erase(&vault, args, root.path())?;
+    let erased_mib = status_mib("VmHWM")?;
+    vault.close()?;
+    drop(vault);
+
+    let (vault, opened) = Spent::of(|| Ok(Vault::open(&dir, &key, options(args))?))?;
+    let beside = Beside {
+        name: format!("opening a vault of {FLUSHED_AT_ONCE} persons"),
+        spent: probe.opened,
+    };
+    line("opening again", opened, "", &beside);
+    let (report, checked) = Spent::of(|| Ok(vault.check(&mut |_| {})?))?;
+    ensure!(report.ok(), "faults were found");
+    ensure!(
+        report.persons == u64::from(args.persons) - erased,
+        "others are gone"
+    );
+    let content = vec![7; value_bytes];
+    let ((), bare) = Spent::of(|| (0..100_000).try_for_each(|_| base::seal_barely(&content)))?;
+    let beside = Beside {
+        name: format!("AES-256-GCM and BLAKE3 of {value_bytes} bytes"),
+        spent: bare.a(100_000),
+    };
+    line("checking, a row", checked.a(report.rows), "", &beside);
+    let checked_mib = status_mib("VmHWM")?;
+    drop(vault);
+
+    for (name, mib, goal) in [
+        ("peak memory, filled", filled_mib, ""),
+        ("peak memory, filled and warm", warm_mib, ""),
+        ("peak memory, and erased", erased_mib, "300 MiB"),
+        ("peak memory, opened again and checked", checked_mib, ""),
+    ] {
+        println!(
+            "{name:<40} {mib:>6.0} MiB {:>10} {:>12} {:>7.1}×           the process before, {before:.0} MiB",
+            "",
+            at_most(goal),
+            mib / before
+        );
+    }
+    println!(
+        "{} rows, {} nodes and {} buckets checked, {:.0} rows/s; {:.0} MiB on disk; load {}",
+        report.rows,
+        report.nodes,
+        report.buckets,
+        report.rows as f64 / checked.wall,
+        bytes_below(&dir)? as f64 / f64::from(1 << 20),
+        load()
+    );
+    root.close()?;
     Ok(())
 }
 
-fn us(time: Duration, count: u64) -> f64 {
-    time.as_secs_f64() * 1e6 / count as f64
-}
-
-fn row(what: &str, figure: f64, unit: &str, bare: f64) {
-    println!("{what:<34} {figure:>10.3} {unit} {:>9.2}", figure / bare);
-}
-
-fn new_persons(vault: &Vault, count: u64) -> Result<Duration> {
-    println!("{:<34} {:>13} {:>9}", "", "", "of bare");
-    let start = Instant::now();
-    for person in 0..count {
-        let [account, email] = identifiers(person);
-        vault.admit(&[&account, &email])?;
-        if person.is_multiple_of(BLOCK as u64) {
-            vault.flush()?;
-        }
+fn options(args: &VaultArgs) -> VaultOptions {
+    VaultOptions {
+        cache_persons: args.cache_persons,
+        ..VaultOptions::default()
     }
-    vault.flush()?;
-    Ok(start.elapsed())
 }
 
-/// Time in the directory, and time sealing.
-fn events(vault: &Vault, args: &VaultArgs) -> Result<[Duration; 2]> {
-    let mut numbers = Numbers(7);
-    let content = [b'x'; CONTENT_BYTES];
-    let mut context = EntryContext {
+/// What a person takes, found with a few of them.
+struct Probe {
+    rows: u64,
+    /// Names and sealed values, of all rows of a person.
+    bytes: u64,
+    opened: Spent,
+}
+
+fn probe(args: &VaultArgs, root: &Path) -> Result<Probe> {
+    let (dir, copy, key) = (
+        root.join("probe"),
+        root.join("copy"),
+        root.join("probe.key"),
+    );
+    let vault = Vault::open(&dir, &key, options(args))?;
+    let empty_rows = vault.check(&mut |_| {})?.rows;
+    for person in 0..FLUSHED_AT_ONCE as u32 {
+        List::of(args, person).with(|ids| vault.admit(ids))?;
+    }
+    let rows = vault.check(&mut |_| {})?.rows - empty_rows;
+    let bytes = vault.backup(&copy, &mut |_| {})?;
+    vault.close()?;
+    drop(vault);
+    let (vault, opened) = Spent::of(|| Ok(Vault::open(&dir, &key, options(args))?))?;
+    drop(vault);
+    for dir in [&dir, &copy] {
+        std::fs::remove_dir_all(dir)?;
+    }
+    Ok(Probe {
+        rows: rows / FLUSHED_AT_ONCE,
+        bytes: bytes / FLUSHED_AT_ONCE,
+        opened,
+    })
+}
+
+/// Persons of the events, drawn before anything is measured: the table that
+/// they are drawn from is larger than what the vault may use.
+fn draw(args: &VaultArgs) -> Vec<u32> {
+    let zipf = Zipf::new(args.persons as usize);
+    let mut dice = SplitMix(1);
+    (0..2 * u64::from(args.events))
+        .map(|_| zipf.draw_person(&mut dice) as u32)
+        .collect()
+}
+
+fn messages() -> Result<Vec<Vec<u8>>> {
+    Events::new(MESSAGES as u64, 100_000, 1)
+        .map(|event| Ok(serde_json::to_vec(&event?)?))
+        .collect()
+}
+
+/// The first so many persons, and all.
+fn fill(vault: &Vault, args: &VaultArgs, compared: u64) -> Result<(Spent, Spent)> {
+    let mut first = Spent::default();
+    let mut all = Spent::default();
+    let mut next = 0;
+    while next < args.persons {
+        let end = args.persons.min(next + FLUSHED_AT_ONCE as u32);
+        let lists: Vec<List> = (next..end).map(|person| List::of(args, person)).collect();
+        let ((), spent) = Spent::of(|| {
+            for list in &lists {
+                let admission = list.with(|ids| vault.admit(ids))?;
+                ensure!(admission.is_new, "somebody was there before");
+            }
+            Ok(vault.flush()?)
+        })?;
+        all.add(spent);
+        if u64::from(end) <= compared {
+            first.add(spent);
+        }
+        next = end;
+    }
+    Ok((first, all))
+}
+
+/// Events of known persons: found, sealed; and beside it, event by event, the
+/// compressor and the bare cipher.
+fn events(
+    vault: &Vault,
+    args: &VaultArgs,
+    warming: &[u32],
+    measured: &[u32],
+    messages: &[Vec<u8>],
+) -> Result<()> {
+    for person in warming {
+        List::of(args, *person).with(|ids| vault.admit(ids))?;
+    }
+    let place = EntryContext {
         ledger: [1; 16],
         shard: [2; 16],
         sequence: 0,
     };
-    let mut times = [Duration::ZERO; 2];
-    for start in (0..args.events).step_by(BLOCK) {
-        let count = BLOCK.min(args.events - start);
-        let ids: Vec<[String; 2]> = (0..count)
-            // Those that are erased later are among the common ones.
-            .map(|_| identifiers(numbers.zipf(args.persons)))
-            .collect();
-        let begin = Instant::now();
-        let mut persons = Vec::with_capacity(count);
-        for [account, email] in &ids {
-            persons.push(vault.admit(&[account, email])?.person);
+    // What is encrypted of each message: packed and padded.
+    let house = vault.house();
+    let sizes: Vec<usize> = messages
+        .iter()
+        .map(|message| Ok(house.seal(&place, message)?.len() - SEALED_OVERHEAD))
+        .collect::<Result<_>>()?;
+    let content = [7; 4096];
+    let mut codec = Codec::new()?;
+
+    let [mut admit, mut seal, mut pack, mut bare] = [Spent::default(); 4];
+    let mut persons = Vec::with_capacity(CHUNK);
+    let mut singly: Vec<f64> = Vec::with_capacity(measured.len());
+    for (number, chunk) in measured.chunks(CHUNK).enumerate() {
+        let lists: Vec<List> = chunk.iter().map(|person| List::of(args, *person)).collect();
+        let numbers = || (number * CHUNK..).take(chunk.len());
+        let pool = || numbers().map(|number| &messages[number % MESSAGES]);
+        persons.clear();
+        // A clock round each costs too much for the mean.
+        if number % 4 == 3 {
+            for list in &lists {
+                let begun = Instant::now();
+                persons.push(list.with(|ids| vault.admit(ids))?.person);
+                singly.push(begun.elapsed().as_secs_f64());
+            }
+            continue;
         }
-        times[0] += begin.elapsed();
-        let begin = Instant::now();
-        for person in &persons {
-            black_box(person.seal(&context, &content)?);
-            context.sequence += 1;
+        admit.add(timed(|| {
+            for list in &lists {
+                persons.push(list.with(|ids| vault.admit(ids))?.person);
+            }
+            Ok(())
+        })?);
+        seal.add(timed(|| {
+            for ((person, message), number) in persons.iter().zip(pool()).zip(numbers()) {
+                let sequence = number as u64;
+                black_box(person.seal(&EntryContext { sequence, ..place }, message)?);
+            }
+            Ok(())
+        })?);
+        pack.add(timed(|| {
+            for message in pool() {
+                black_box(codec.compress(message)?);
+            }
+            Ok(())
+        })?);
+        bare.add(timed(|| {
+            numbers().try_for_each(|number| base::seal_barely(&content[..sizes[number % MESSAGES]]))
+        })?);
+    }
+
+    let counted = (measured.len() - singly.len()) as u64;
+    let [admit, seal, pack, bare] = [admit, seal, pack, bare].map(|spent| spent.a(counted));
+    let mean = |sizes: &mut dyn Iterator<Item = usize>| {
+        sizes.sum::<usize>() as f64 / messages.len() as f64
+    };
+    let beside = Beside {
+        name: format!(
+            "AES-256-GCM, new key each, and BLAKE3 of the {:.0} bytes that are left of {:.0}",
+            mean(&mut sizes.iter().copied()),
+            mean(&mut messages.iter().map(Vec::len)),
+        ),
+        spent: bare,
+    };
+    let sealed = seal.less(pack);
+    let mut whole = admit;
+    whole.add(sealed);
+    line(
+        "an event: found and sealed, codec apart",
+        whole,
+        "1.2 µs",
+        &beside,
+    );
+    line("  found (admit)", admit, "", &beside);
+    line("  sealed (seal), codec apart", sealed, "", &beside);
+    line("  codec (zstd by dictionary)", pack, "", &beside);
+    singly.sort_by(f64::total_cmp);
+    let at = |share: f64| singly[((singly.len() - 1) as f64 * share) as usize] * 1e6;
+    println!(
+        "  found, one by one: median {:.2} µs, 80th percentile {:.2}, 90th {:.2}, 99th {:.2}",
+        at(0.5),
+        at(0.8),
+        at(0.9),
+        at(0.99)
+    );
+    Ok(())
+}
+
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<Spent> {
+    Ok(Spent::of(work)?.1)
+}
+
+/// One by one, then many at once. How many.
+fn erase(vault: &Vault, args: &VaultArgs, root: &Path) -> Result<u64> {
+    let mut dice = SplitMix(2);
+    let mut chosen = BTreeSet::new();
+    let mut references = Vec::with_capacity(SINGLES + AT_ONCE);
+    while references.len() < SINGLES + AT_ONCE {
+        let person = dice.below(args.persons.into()) as u32;
+        if chosen.insert(person) {
+            let found = vault.lookup(&List::of(args, person).account)?;
+            let found = found.context("nobody")?;
+            references.push(found.persons[0].reference());
         }
-        times[1] += begin.elapsed();
     }
-    Ok(times)
+    let (singles, many) = references.split_at(SINGLES);
+
+    let mut synced = Synced::new(&root.join("synced"))?;
+    let mut each = Vec::with_capacity(SINGLES);
+    let mut syncs = Vec::with_capacity(SINGLES);
+    for (byte, reference) in (0..).zip(singles) {
+        syncs.push(timed(|| synced.write(byte))?);
+        let (done, spent) = Spent::of(|| Ok(vault.begin_erasing(&[*reference])?.erase(None)?))?;
+        ensure!(done.persons == 1, "nobody was erased");
+        each.push(spent);
+    }
+    let generation = vault.root().generation;
+    let (done, spent) = Spent::of(|| Ok(vault.begin_erasing(many)?.erase(None)?))?;
+    ensure!(done.persons == AT_ONCE as u64, "not everybody was erased");
+    ensure!(
+        done.generation == generation + 1,
+        "more than one root change"
+    );
+
+    let single = Spent::median(&each);
+    let beside = Beside {
+        name: "4 KiB overwritten and synced".to_owned(),
+        spent: Spent::median(&syncs),
+    };
+    line("erasing one person, median", single, "5 ms", &beside);
+    let beside = Beside {
+        name: "erasing one person".to_owned(),
+        spent: single,
+    };
+    line("erasing 1,000 persons, one root change", spent, "", &beside);
+    line("  each of them", spent.a(AT_ONCE as u64), "", &beside);
+    Ok((SINGLES + AT_ONCE) as u64)
 }
 
-fn erase(vault: &Vault, persons: std::ops::Range<u64>) -> Result<Duration> {
-    let mut references = Vec::new();
-    for person in persons {
-        let [account, email] = identifiers(person);
-        references.push(vault.admit(&[&account, &email])?.person.reference());
-    }
-    vault.flush()?;
-    let start = Instant::now();
-    let erased = vault.begin_erasing(&references)?.erase(None)?;
-    let time = start.elapsed();
-    ensure!(erased.persons == references.len() as u64, "somebody stayed");
-    Ok(time)
+fn line(name: &str, spent: Spent, goal: &str, beside: &Beside) {
+    println!(
+        "{name:<40} {:>10} {:>10} {:>12} {:>7.2}× {:>7.2}×  {}, {}",
+        duration(spent.wall),
+        duration(spent.cpu),
+        at_most(goal),
+        spent.wall / beside.spent.wall,
+        spent.cpu / beside.spent.cpu,
+        beside.name,
+        duration(beside.spent.wall),
+    );
 }
 
-/// A key of its own for each event by keyed BLAKE3, its commitment, and
-/// AES-256-GCM of as many bytes.
-fn bare_us(events: usize) -> Result<f64> {
-    let root = [5; 32];
-    let mut input = [0; 56];
-    let start = Instant::now();
-    for event in 0..events {
-        input[32..40].copy_from_slice(&(event as u64).to_le_bytes());
-        let key = blake3::keyed_hash(&root, &input);
-        black_box(blake3::hash(key.as_bytes()));
-        let cipher = UnboundKey::new(&AES_256_GCM, key.as_bytes()).map(LessSafeKey::new);
-        let mut content = [b'x'; SEALED_BYTES];
-        let tag = cipher.ok().and_then(|cipher| {
-            let nonce = Nonce::assume_unique_for_key([0; 12]);
-            let aad = Aad::from(&input[..]);
-            cipher
-                .seal_in_place_separate_tag(nonce, aad, &mut content)
-                .ok()
-        });
-        black_box((content, tag.context("the cipher failed")?.as_ref()));
+fn at_most(goal: &str) -> String {
+    if goal.is_empty() {
+        String::new()
+    } else {
+        format!("≤ {goal}")
     }
-    Ok(us(start.elapsed(), events as u64))
 }
 
-fn size(dir: &std::path::Path) -> Result<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let about = entry.metadata()?;
-        bytes += if about.is_dir() {
-            size(&entry.path())?
-        } else {
-            about.blocks() * 512
-        };
+fn duration(seconds: f64) -> String {
+    if seconds < 1e-3 {
+        format!("{:.2} µs", seconds * 1e6)
+    } else if seconds < 1.0 {
+        format!("{:.2} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
     }
-    Ok(bytes)
 }
 
-fn peak_kib() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let size = line.and_then(|line| line.split_whitespace().next());
-    Ok(size.context("no VmHWM")?.parse()?)
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn free_bytes(dir: &Path) -> Result<u64> {
+    let found = rustix::fs::statvfs(dir)?;
+    Ok(found.f_bavail * found.f_frsize)
 }
