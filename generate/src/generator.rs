@@ -167,9 +167,15 @@ impl Stream {
     /// All events of a valid profile.
     pub(crate) fn for_profile(profile: &Profile) -> Self {
         let slots = Slots::new(profile);
-        let events = (0..profile.events)
-            .filter(|p| slots.at(*p) == Slot::Event)
-            .count() as u64;
+        let count = |of: Slot| {
+            let all = (0..profile.events).filter(|p| slots.at(*p) == of);
+            all.count() as u64
+        };
+        let mut events = count(Slot::Event);
+        if events == 0 {
+            // Of a handful, all may be repetitions: of one event then.
+            events = count(Slot::Duplicate).min(1);
+        }
         let mut house = house::events(profile);
         // Persons come first where there is not room for both.
         let room = events.saturating_sub(u64::from(profile.persons));

@@ -91,7 +91,10 @@ fn a_person_can_be_told_who_looked_and_watchers_hear_what_is_new() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
-    assert_eq!(again, [told[1].clone(), last]);
+    // A token also says how far the other shards were looked at.
+    let entries =
+        |told: &[Value]| -> Vec<Value> { told.iter().map(|new| new["entry"].clone()).collect() };
+    assert_eq!(entries(&again), entries(&[told[1].clone(), last]));
 
     custody_ok(&[
         "subject",

@@ -141,6 +141,8 @@ fn outsiders_see_what_is_signed_and_a_restored_copy_is_refused() {
     service.stop();
     verify(&data);
     copy(&data, &old);
+    let key_of = |name: &str| dir.path().join(format!("{name}.root.key"));
+    std::fs::copy(key_of("data"), key_of("old")).expect("copied");
 
     // Level with Kafka; then behind by what nobody has read.
     let (status, report) = against_kafka(&data, &config);

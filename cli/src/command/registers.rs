@@ -42,6 +42,10 @@ pub struct AffectedArgs {
 
 /// Shows the record of processing activities (GDPR Art. 30)
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  custody record
+  custody record --controller alibaba-com-europe --format csv")]
 pub struct RecordArgs {
     #[command(flatten)]
     source: Source,
@@ -55,6 +59,10 @@ pub struct RecordArgs {
 
 /// Counts the ledger's entries by kind and judgement
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  custody statistics
+  custody statistics --format json")]
 pub struct StatisticsArgs {
     #[command(flatten)]
     source: Source,
