@@ -21,6 +21,9 @@ use crate::keyring;
 use crate::root::RootKey;
 use crate::{Vault, VaultOptions};
 
+/// So many buckets are few enough to try each key at each.
+const FEW: usize = 2_000;
+
 /// Every value that was ever stored, by its name.
 #[derive(Default)]
 struct Everything(BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>);
@@ -98,6 +101,7 @@ impl Everything {
             }
         }
         let mut seen = HashSet::new();
+        let mut keys = Vec::new();
         while let Some(slot) = links.pop() {
             match slot {
                 Slot::Empty => {}
@@ -114,11 +118,35 @@ impl Everything {
                 Slot::Bucket(link) => {
                     if seen.insert((link.id, *link.key.bytes())) {
                         self.open_bucket(&link, &mut found);
+                        keys.push(link);
                     }
                 }
             }
         }
+        if keys.len() < FEW {
+            self.try_elsewhere(&keys, &mut found);
+        }
         found
+    }
+
+    /// Each key of a bucket at every other bucket that ever was: one that was
+    /// used again under a new name would open the old rows.
+    fn try_elsewhere(&self, keys: &[Link], found: &mut Found) {
+        let names = self.0.keys().filter(|name| name.len() == NAME_BYTES);
+        let ids: BTreeSet<[u8; 16]> = names.filter_map(|n| n.first_chunk().copied()).collect();
+        for link in keys {
+            for id in ids.iter().filter(|id| **id != link.id) {
+                let elsewhere = Link {
+                    id: *id,
+                    key: link.key.clone(),
+                };
+                let bucket = Bucket::new(&elsewhere).unwrap();
+                let first = self.beginning(id).next();
+                if first.is_some_and(|(name, sealed)| bucket.open(name, sealed).is_ok()) {
+                    self.open_bucket(&elsewhere, found);
+                }
+            }
+        }
     }
 
     fn open_bucket(&self, link: &Link, found: &mut Found) {
