@@ -177,10 +177,16 @@ impl SubjectState {
     /// what happened earlier on that day counts as after it. A collection from
     /// the person or a consent lifts it, as it does a service's claim.
     pub fn erased_on(day: i32) -> Self {
-        Self {
-            marked_ns: Some(i64::from(day).saturating_mul(DAY_NS)),
-            ..Self::default()
-        }
+        let mut state = Self::default();
+        state.mark_erased_on(day);
+        state
+    }
+
+    /// The same of somebody of whom something is known already: of two days the
+    /// later one counts, and what is known stays in the order in which it came.
+    pub fn mark_erased_on(&mut self, day: i32) {
+        let since_ns = i64::from(day).saturating_mul(DAY_NS);
+        self.marked_ns = self.marked_ns.max(Some(since_ns));
     }
 
     /// Whether nothing is known.

@@ -273,8 +273,8 @@ fn a_mark_holds_from_its_day_on_until_it_is_lifted() {
 #[test]
 fn a_mark_goes_with_whom_a_person_is_linked_to_and_is_not_taken_back() {
     let mut state = SubjectState::default();
-    state.merge(&SubjectState::erased_on(MARKED_DAY));
-    state.merge(&SubjectState::erased_on(MARKED_DAY - 9));
+    state.mark_erased_on(MARKED_DAY);
+    state.mark_erased_on(MARKED_DAY - 9);
     assert!(is_after_erasure(&state, "2025-07-03T00:00:00Z"));
     let retraction = format!(
         r#"{{{}, "retraction": {{"of": {{"source": "//shop.example", "id": "x"}}}}}}"#,

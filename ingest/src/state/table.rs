@@ -113,12 +113,11 @@ impl Slot {
     /// The person starts as erased on that day, whatever came before. Done twice it
     /// is done once.
     fn mark(&mut self, day: i32) {
-        let marked = SubjectState::erased_on(day);
-        Arc::make_mut(&mut self.base).merge(&marked);
+        Arc::make_mut(&mut self.base).mark_erased_on(day);
         if self.ops.is_empty() {
             self.known.state = Arc::clone(&self.base);
         } else {
-            Arc::make_mut(&mut self.known.state).merge(&marked);
+            Arc::make_mut(&mut self.known.state).mark_erased_on(day);
         }
     }
 }
@@ -240,9 +239,8 @@ impl SubjectStates {
     /// is gone, or where it cannot be read.
     pub(super) fn stored(&self, reference: &Reference) -> Result<SubjectState, StateError> {
         let marked = self.store.marked(reference)?;
-        let marked = marked.map(SubjectState::erased_on).unwrap_or_default();
         let Some(sealed) = self.store.state(reference)? else {
-            return Ok(marked);
+            return Ok(marked.map(SubjectState::erased_on).unwrap_or_default());
         };
         let Some(person) = self.vault.person(reference)? else {
             return Ok(SubjectState::default());
@@ -250,7 +248,9 @@ impl SubjectStates {
         let opened = person.open_state(self.ledger, sealed.as_ref());
         match opened.map(|plain| SubjectState::decode(&plain)) {
             Ok(Ok(mut state)) => {
-                state.merge(&marked);
+                if let Some(day) = marked {
+                    state.mark_erased_on(day);
+                }
                 Ok(state)
             }
             Ok(Err(problem)) => self.lose(reference, &problem),

@@ -106,6 +106,13 @@ struct Said {
 }
 
 impl Said {
+    fn consent(shard: u8, sequence: u64, minute: u8) -> Self {
+        Self {
+            kind: "consent_given",
+            ..Self::erasure(shard, sequence, minute)
+        }
+    }
+
     fn erasure(shard: u8, sequence: u64, minute: u8) -> Self {
         Self {
             at: EntryRef {
@@ -122,6 +129,7 @@ impl Said {
         let more = match self.kind {
             "collection" => r#""purposes":["orders"],"collection":{"origin":"subject"}"#,
             "use" => r#""use":{"operation":"dpv:Analyse"}"#,
+            "consent_given" => r#""consent":{"scope":["custody:marketing"]}"#,
             _ => r#""erasure":{}"#,
         };
         let payload = format!(

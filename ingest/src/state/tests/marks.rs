@@ -75,6 +75,26 @@ fn a_mark_comes_after_an_event_of_another_shard() {
     }
 }
 
+/// What came late stays where it came, as it does in a state made from nothing.
+#[test]
+fn reading_a_state_leaves_its_order() {
+    let world = World::new(1);
+    let person = world.person(&["account:1"]);
+    let late = [Said::consent(1, 0, 30), Said::consent(1, 1, 10)];
+    for said in &late {
+        let effect = world.apply(&person, said);
+        world.settle(vec![effect]);
+        // Somebody else rests in memory now, so that the next look is at the store.
+        world.apply(&world.person(&["account:2"]), &Said::erasure(3, 0, 1));
+    }
+    let mut expected = SubjectState::default();
+    for said in &late {
+        let (event, origin) = said.of(&person);
+        expected.apply(&event.facts().unwrap(), origin.provenance());
+    }
+    assert_eq!(world.states.stored(&person.reference()).unwrap(), expected);
+}
+
 #[test]
 fn a_mark_that_the_house_shard_alone_has_counts_for_a_state_that_is_there() {
     let world = World::new(1);
