@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use custody_cli::{Cli, CommandError, Exit};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {

@@ -30,16 +30,32 @@ pub struct OversightRecipients(pub v1::OversightListRequest);
 #[derive(Clone, Debug, Default)]
 pub struct OversightTransfers(pub v1::OversightListRequest);
 
-fn wanted_of<Q: Ask>(
-    state: &QueryState,
-    request: &v1::OversightListRequest,
-) -> Result<Wanted, QueryError> {
-    let mut faults = Faults::default();
-    Filter::read(request.filter.as_ref(), &mut faults);
-    AsOf::read(request.as_of.as_ref(), &mut faults);
-    let mut wanted = Wanted::read(request.at_least.as_ref(), &mut faults);
-    Page::of::<Q, _>(state, request, &mut faults)?.want(&mut wanted);
-    faults.or(wanted)
+/// What is asked for, checked.
+struct Asked {
+    filter: Filter,
+    as_of: AsOf,
+    page: Page,
+    wanted: Wanted,
+}
+
+impl Asked {
+    fn read<Q: Ask>(
+        state: &QueryState,
+        request: &v1::OversightListRequest,
+    ) -> Result<Self, QueryError> {
+        let mut faults = Faults::default();
+        let filter = Filter::read(request.filter.as_ref(), &mut faults);
+        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
+        let mut wanted = Wanted::read(request.at_least.as_ref(), &mut faults);
+        let page = Page::of::<Q, _>(state, request, &mut faults)?;
+        page.want(&mut wanted);
+        faults.or(Self {
+            filter,
+            as_of,
+            page,
+            wanted,
+        })
+    }
 }
 
 impl Ask for OversightRecipients {
@@ -47,16 +63,16 @@ impl Ask for OversightRecipients {
     const METHOD: &'static str = "custody.v1.OversightService/ListRecipients";
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
-        wanted_of::<Self>(state, &self.0)
+        Asked::read::<Self>(state, &self.0).map(|asked| asked.wanted)
     }
 
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
-        let request = self.0;
-        let mut faults = Faults::default();
-        let mut filter = Filter::read(request.filter.as_ref(), &mut faults);
-        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
-        let page = Page::of::<Self, _>(state, &request, &mut faults)?;
-        let page = faults.or(page)?;
+        let Asked {
+            mut filter,
+            as_of,
+            page,
+            ..
+        } = Asked::read::<Self>(state, &self.0)?;
         let head = page.head(state, &visible)?;
         let everybody = Everybody::new(state, &head, as_of);
 
@@ -119,16 +135,16 @@ impl Ask for OversightTransfers {
     const METHOD: &'static str = "custody.v1.OversightService/ListTransfers";
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
-        wanted_of::<Self>(state, &self.0)
+        Asked::read::<Self>(state, &self.0).map(|asked| asked.wanted)
     }
 
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
-        let request = self.0;
-        let mut faults = Faults::default();
-        let mut filter = Filter::read(request.filter.as_ref(), &mut faults);
-        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
-        let page = Page::of::<Self, _>(state, &request, &mut faults)?;
-        let page = faults.or(page)?;
+        let Asked {
+            mut filter,
+            as_of,
+            page,
+            ..
+        } = Asked::read::<Self>(state, &self.0)?;
         let head = page.head(state, &visible)?;
         let everybody = Everybody::new(state, &head, as_of);
 

@@ -107,6 +107,7 @@ impl Store {
     ) -> Result<Self, ReadModelError> {
         let database = Database::builder(directory.join(DATABASE_DIRECTORY))
             .cache_size(options.cache_bytes)
+            .worker_threads(1)
             .open()?;
         let keyspace = |name: &str| {
             database.keyspace(name, || {
