@@ -11,6 +11,7 @@ mod judgement;
 mod kind;
 mod outline;
 mod v1;
+mod view;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub use house::{AbandonedHead, HouseRecord, SurvivingHead};
 pub use judgement::{EntryRef, Finding, Judgement, Outcome};
 pub use kind::Kind;
 pub use outline::Outline;
+pub use view::{ActView, EntryView, PartyView, Texts};
 
 /// The newest version of entries. Version 3 has the same fields as version 2 and
 /// more kinds and house records; [`Entry::encode`] writes it where it is needed,
