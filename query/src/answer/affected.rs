@@ -245,7 +245,10 @@ impl Search<'_> {
             || time_ns > self.as_of.event_time_ns
             || held.recorded_time_ns > self.as_of.recorded_time_ns
             || place.sequence >= self.everybody.head.size(&place.shard)
-            || !self.filter.categories.match_any(&held.categories)
+            || !self
+                .filter
+                .categories
+                .match_any(held.categories.iter().map(String::as_str))
         {
             return Ok(false);
         }

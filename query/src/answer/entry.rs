@@ -152,7 +152,8 @@ fn compose<E>(
                         .ok()?
                         .as_str_name(),
                 )
-            });
+            })
+            .to_owned();
             if let Some(from) = from {
                 shown.counterparty = Some(counterparty(from)?);
             }
@@ -168,7 +169,8 @@ fn compose<E>(
                         .ok()?
                         .as_str_name(),
                 )
-            });
+            })
+            .to_owned();
             shown.sale = *sale;
         }
         Act::House(HouseRecord::Rejudged {
@@ -193,10 +195,10 @@ fn compose<E>(
 
 /// The contract's name of a stored number; empty of 0, which says nothing, and
 /// of one that is not known.
-fn name_of(number: u8, name: impl Fn(i32) -> Option<&'static str>) -> String {
+pub(super) fn name_of(number: u8, name: impl Fn(i32) -> Option<&'static str>) -> &'static str {
     match number {
-        0 => String::new(),
-        said => name(i32::from(said)).unwrap_or_default().to_owned(),
+        0 => "",
+        said => name(i32::from(said)).unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use custody_ledger::entry::{Kind, Outcome};
+use custody_ledger::entry::{EntryView, Kind, Outcome};
 use custody_policy::{Field, Term, Vocabulary, country};
 use custody_proto::v1;
 
@@ -145,16 +145,41 @@ impl Filter {
     /// read has bounded, and its countries. `outcome` is the judgement in force.
     pub(crate) fn matches(&mut self, row: &EventRow, outcome: Outcome) -> bool {
         let entry = &row.entry;
-        (self.kinds.is_empty() || self.kinds.contains(&entry.kind_code))
-            && (self.judgements.is_empty() || self.judgements.contains(&(outcome as u8)))
-            && (self.controllers.is_empty() || self.controllers.contains(&entry.controller))
-            && (self.policies.is_empty() || self.policies.contains(&entry.policy))
+        self.matches_said(&Said {
+            kind_code: entry.kind_code,
+            outcome,
+            controller: &entry.controller,
+            policy: &entry.policy,
+            recipient: entry.recipient().map(|party| party.id.as_str()),
+        }) && self
+            .purposes
+            .match_any(entry.purposes.iter().map(String::as_str))
+            && self
+                .categories
+                .match_any(entry.categories.iter().map(String::as_str))
+    }
+
+    /// As [`Filter::matches`], of an entry that is read in place.
+    pub(crate) fn matches_view(&mut self, view: &EntryView<'_>) -> bool {
+        self.matches_said(&Said {
+            kind_code: view.kind_code,
+            outcome: view.outcome,
+            controller: view.controller,
+            policy: view.policy,
+            recipient: view.recipient().map(|party| party.id),
+        }) && self.purposes.match_any(view.purposes.iter())
+            && self.categories.match_any(view.categories.iter())
+    }
+
+    fn matches_said(&self, said: &Said<'_>) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&said.kind_code))
+            && (self.judgements.is_empty() || self.judgements.contains(&(said.outcome as u8)))
+            && self.matches_controller(said.controller)
+            && (self.policies.is_empty() || self.policies.contains(said.policy))
             && (self.recipients.is_empty()
-                || entry
-                    .recipient()
-                    .is_some_and(|party| self.recipients.contains(&party.id)))
-            && self.purposes.match_any(&entry.purposes)
-            && self.categories.match_any(&entry.categories)
+                || said
+                    .recipient
+                    .is_some_and(|recipient| self.recipients.contains(recipient)))
     }
 
     /// Whether data went to one of the countries asked for. A country stands
@@ -170,6 +195,16 @@ impl Filter {
                 destination == wanted || country::country_of(destination) == Some(wanted.as_str())
             })
     }
+}
+
+/// What of an entry is compared as it stands.
+struct Said<'a> {
+    kind_code: u8,
+    outcome: Outcome,
+    controller: &'a str,
+    policy: &'a str,
+    /// The recipient's id, where there is a recipient.
+    recipient: Option<&'a str>,
 }
 
 /// A member of a filter that a kept row may be able to tell.
@@ -207,8 +242,8 @@ impl Terms {
         }
     }
 
-    pub(crate) fn match_any(&mut self, stored: &[String]) -> bool {
-        self.wanted.is_empty() || stored.iter().any(|term| self.matches(term))
+    pub(crate) fn match_any<'a>(&mut self, mut stored: impl Iterator<Item = &'a str>) -> bool {
+        self.wanted.is_empty() || stored.any(|term| self.matches(term))
     }
 
     /// Whether a stored term is one of those asked for, or a kind of one.

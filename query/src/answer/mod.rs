@@ -21,8 +21,10 @@ mod judgement;
 
 mod entry;
 mod finding;
+mod in_bytes;
 mod sealed;
 mod table;
+mod wire;
 
 mod affected;
 mod checkpoint;
@@ -54,9 +56,12 @@ pub(crate) use affected::find_affected;
 pub use at_least::Wanted;
 pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
+pub use events::EventsInBytes;
+pub use in_bytes::InBytes;
 pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
 pub(crate) use proved::work_out;
+pub use recipients::RecipientsInBytes;
 pub use registers::{OversightRecipients, OversightTransfers};
 pub use rights::out_of_reach;
 pub use work::MAX_ROWS;

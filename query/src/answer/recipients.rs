@@ -1,6 +1,6 @@
 //! `ListRecipients`: who received what, for which purpose, in which country.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
@@ -12,13 +12,15 @@ use super::entry;
 use super::error::{Faults, QueryError};
 use super::filter::{Filter, Member};
 use super::flow::Recipient;
+use super::in_bytes::InBytes;
 use super::moment::{AsOf, timestamp};
 use super::page::Page;
 use super::registry::Registry;
 use super::scope::{Course, Scope, Seen};
 use super::table::{Table, Tally};
+use super::wire::RecipientWriter;
 use super::{Ask, QueryState, proved, subject};
-use crate::read_model::{Cell, ReceivedKey, Visible, purposes_of};
+use crate::read_model::{Cell, ReceivedKey, StoredCell, Visible, purposes_of};
 
 /// What makes a row, in the order of the rows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -26,7 +28,7 @@ pub(crate) struct Key {
     pub(crate) recipient: Recipient,
     pub(crate) purpose: String,
     pub(crate) legal_basis: String,
-    country: String,
+    pub(crate) country: String,
 }
 
 /// What a row adds up beside the tally.
@@ -43,9 +45,74 @@ pub(crate) type Received = Table<Key, More>;
 /// What a kept row can tell of a filter.
 pub(crate) const TOLD: &[Member] = &[Member::Purposes, Member::Recipients, Member::Countries];
 
+/// `ListRecipients`, answered in bytes.
+#[derive(Clone, Default)]
+pub struct RecipientsInBytes(pub v1::ListRecipientsRequest);
+
+impl Ask for RecipientsInBytes {
+    type Answer = InBytes<v1::ListRecipientsResponse>;
+    const METHOD: &'static str = "custody.v1.LineageService/ListRecipients";
+
+    fn proof_of(&self) -> Option<&str> {
+        (self.0.with_proof && self.0.page_token.is_empty()).then_some(self.0.subject.as_str())
+    }
+
+    fn add_proof(answer: &mut Self::Answer, proof: v1::ProveCompletenessResponse) {
+        proved::name_checkpoint(&mut answer.rest.head, &proof);
+        answer.rest.proof = Some(proof);
+    }
+
+    fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
+        let request = &self.0;
+        let mut faults = Faults::default();
+        subject::check(&request.subject, &mut faults);
+        Filter::read(request.filter.as_ref(), &mut faults);
+        AsOf::read(request.as_of.as_ref(), &mut faults);
+        let mut wanted = Wanted::read(request.at_least.as_ref(), &mut faults);
+        Page::of::<Self, _>(state, request, &mut faults)?.want(&mut wanted);
+        faults.or(wanted)
+    }
+
+    /// Entries that were taken back are left out. Where purposes are asked
+    /// for, an entry is a row only under those of its purposes that match.
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        let request = self.0;
+        let mut faults = Faults::default();
+        let mut filter = Filter::read(request.filter.as_ref(), &mut faults);
+        let as_of = AsOf::read(request.as_of.as_ref(), &mut faults);
+        let page = Page::of::<Self, _>(state, &request, &mut faults)?;
+        let page = faults.or(page)?;
+        let head = page.head(state, &visible)?;
+        let scope = Scope::open(state, &request.subject, &head, as_of)?;
+
+        let kept = kept(&scope, &mut filter, &page)?;
+        let (writer, next_page_token) = match kept {
+            Some(answer) => answer,
+            None => {
+                let table = scanned(&scope, &mut filter)?;
+                let (rows, token) = table.page(state, &page, &head, row)?;
+                let mut writer = RecipientWriter::default();
+                rows.iter().for_each(|row| writer.shown(row));
+                (writer, token)
+            }
+        };
+        Ok(InBytes {
+            rows: writer.bytes,
+            count: writer.count,
+            rest: v1::ListRecipientsResponse {
+                recipients: Vec::new(),
+                next_page_token,
+                head: Some(entry::ledger_head(&head)),
+                proof: None,
+            },
+        })
+    }
+}
+
+/// The same as messages.
 impl Ask for v1::ListRecipientsRequest {
     type Answer = v1::ListRecipientsResponse;
-    const METHOD: &'static str = "custody.v1.LineageService/ListRecipients";
+    const METHOD: &'static str = RecipientsInBytes::METHOD;
 
     fn proof_of(&self) -> Option<&str> {
         (self.with_proof && self.page_token.is_empty()).then_some(self.subject.as_str())
@@ -57,55 +124,96 @@ impl Ask for v1::ListRecipientsRequest {
     }
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
-        let mut faults = Faults::default();
-        subject::check(&self.subject, &mut faults);
-        Filter::read(self.filter.as_ref(), &mut faults);
-        AsOf::read(self.as_of.as_ref(), &mut faults);
-        let mut wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
-        Page::of::<Self, _>(state, self, &mut faults)?.want(&mut wanted);
-        faults.or(wanted)
+        RecipientsInBytes(self.clone()).wanted(state)
     }
 
-    /// Entries that were taken back are left out. Where purposes are asked
-    /// for, an entry is a row only under those of its purposes that match.
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
-        let mut faults = Faults::default();
-        let mut filter = Filter::read(self.filter.as_ref(), &mut faults);
-        let as_of = AsOf::read(self.as_of.as_ref(), &mut faults);
-        let page = Page::of::<Self, _>(state, &self, &mut faults)?;
-        let page = faults.or(page)?;
-        let head = page.head(state, &visible)?;
-        let scope = Scope::open(state, &self.subject, &head, as_of)?;
-
-        let table = match kept(&scope, &mut filter)? {
-            Some(table) => table,
-            None => scanned(&scope, &mut filter)?,
-        };
-        let (recipients, next_page_token) = table.page(state, &page, &head, row)?;
-        Ok(v1::ListRecipientsResponse {
-            recipients,
-            next_page_token,
-            head: Some(entry::ledger_head(&head)),
-            proof: None,
-        })
+        RecipientsInBytes(self)
+            .answer(state, visible)?
+            .into_message()
     }
 }
 
-/// From the rows that are kept of the person; `None` where they do not tell.
-fn kept(scope: &Scope<'_>, filter: &mut Filter) -> Result<Option<Received>, QueryError> {
+/// The page from the rows that are kept of the person; `None` where they do not
+/// tell.
+fn kept(
+    scope: &Scope<'_>,
+    filter: &mut Filter,
+    page: &Page,
+) -> Result<Option<(RecipientWriter, String)>, QueryError> {
     if !scope.is_told_by_kept(filter, TOLD) {
         return Ok(None);
     }
-    let mut table = Table::new();
+    // Rows of linked persons, and one whose country is registered beside one
+    // whose country was said, are one row.
+    let mut rows: BTreeMap<Key, Vec<(ReceivedKey, StoredCell)>> = BTreeMap::new();
     for reference in scope.subject.references() {
-        for row in scope.head.received(&reference) {
-            let (key, cell) = row?;
-            if !add_kept(&mut table, &scope.registry, filter, key, &cell)? {
-                return Ok(None);
+        for row in scope.head.received_stored(&reference) {
+            let (received, cell) = row?;
+            if let Some(key) = key_of_kept(&scope.registry, filter, &received)? {
+                rows.entry(key).or_default().push((received, cell));
             }
         }
     }
-    Ok(Some(table))
+    if let Some(last) = page.cursor::<Key>()? {
+        let mut after = rows.split_off(&last);
+        after.remove(&last);
+        rows = after;
+    }
+    let more = rows.len() > page.size;
+    let mut writer = RecipientWriter::default();
+    let mut last = None;
+    for (key, kept) in rows.into_iter().take(page.size) {
+        if let [(_, cell)] = kept.as_slice() {
+            if !writer.kept(&scope.registry, &key, &cell.view()?)? {
+                return Ok(None);
+            }
+        } else {
+            let mut table = Received::new();
+            for (received, cell) in kept {
+                if !add_kept(
+                    &mut table,
+                    &scope.registry,
+                    filter,
+                    received,
+                    &cell.decode()?,
+                )? {
+                    return Ok(None);
+                }
+            }
+            for (key, tally, more) in table.into_rows() {
+                writer.shown(&row(key, tally, more));
+            }
+        }
+        last = Some(key);
+    }
+    let token = match last {
+        Some(last) if more => {
+            scope.state.read_model.hold(scope.head);
+            page.next(&scope.state.tokens, scope.head, &last)?
+        }
+        _ => String::new(),
+    };
+    Ok(Some((writer, token)))
+}
+
+/// The row that a kept row belongs to; `None` where it does not match.
+fn key_of_kept(
+    registry: &Registry<'_>,
+    filter: &mut Filter,
+    received: &ReceivedKey,
+) -> Result<Option<Key>, QueryError> {
+    let destination = received.destination.clone();
+    let country = registry.destination(&received.recipient, destination)?;
+    let matches = filter.purposes.matches(&received.purpose)
+        && filter.matches_recipient(&received.recipient.id)
+        && filter.matches_country(&country);
+    Ok(matches.then(|| Key {
+        recipient: received.recipient.clone(),
+        purpose: received.purpose.clone(),
+        legal_basis: received.legal_basis.clone(),
+        country,
+    }))
 }
 
 fn scanned(scope: &Scope<'_>, filter: &mut Filter) -> Result<Received, QueryError> {
@@ -164,20 +272,10 @@ pub(crate) fn add_kept(
     key: ReceivedKey,
     cell: &Cell,
 ) -> Result<bool, QueryError> {
-    let country = registry.destination(&key.recipient, key.destination)?;
-    if !filter.purposes.matches(&key.purpose)
-        || !filter.matches_recipient(&key.recipient.id)
-        || !filter.matches_country(&country)
-    {
+    let Some(key) = key_of_kept(registry, filter, &key)? else {
         return Ok(true);
-    }
-    let recipient = key.recipient.clone();
-    let key = Key {
-        recipient: key.recipient,
-        purpose: key.purpose,
-        legal_basis: key.legal_basis,
-        country,
     };
+    let recipient = key.recipient.clone();
     let Some((more, is_first)) = table.count_kept(key, cell, More::default) else {
         return Ok(false);
     };

@@ -30,7 +30,7 @@ impl<'a> Registry<'a> {
     }
 
     /// What is registered of an organisation; empty where nothing is.
-    fn registered(&self, id: &str) -> Result<Rc<Party>, QueryError> {
+    pub(crate) fn registered(&self, id: &str) -> Result<Rc<Party>, QueryError> {
         if id.is_empty() {
             return Ok(Rc::default());
         }

@@ -13,7 +13,7 @@ use super::judgement;
 use super::moment::AsOf;
 use super::registry::Registry;
 use super::subject::Subject;
-use crate::read_model::{EventRow, EventRows, Place, Rejudgement, Visible};
+use crate::read_model::{EventRow, EventRows, Place, Rejudgement, StoredEvent, Visible};
 
 /// One person's rows, up to a head, as of a moment.
 pub(crate) struct Scope<'a> {
@@ -66,7 +66,9 @@ impl<'a> Scope<'a> {
         let mut retracted = HashSet::new();
         let mut rejudged: HashMap<EntryRef, Vec<Rejudgement>> = HashMap::new();
         for reference in subject.references() {
-            retracted.extend(model.retracted(&reference, head, until)?);
+            if model.may_have_retracted(&reference) {
+                retracted.extend(model.retracted(&reference, head, until)?);
+            }
             for rejudgement in model.rejudgements(&reference, head, until)? {
                 rejudged
                     .entry(rejudgement.of)
@@ -100,11 +102,27 @@ impl<'a> Scope<'a> {
         course: Course,
         mut visit: impl FnMut(Seen) -> Result<bool, QueryError>,
     ) -> Result<(), QueryError> {
-        let Some(last) = filter.last_ns else {
+        let window = (filter.from_ns, filter.last_ns);
+        self.walk_stored(window, course, |person, stored| {
+            match self.see(filter, person, &stored)? {
+                Some(seen) => visit(seen),
+                None => Ok(true),
+            }
+        })
+    }
+
+    /// Visits every row of a time, both ends included, as it is stored.
+    pub(crate) fn walk_stored(
+        &self,
+        (from_ns, last_ns): (i64, Option<i64>),
+        course: Course,
+        mut visit: impl FnMut(usize, StoredEvent) -> Result<bool, QueryError>,
+    ) -> Result<(), QueryError> {
+        let Some(last) = last_ns else {
             return Ok(());
         };
         let mut window = (
-            Place::first_at(filter.from_ns),
+            Place::first_at(from_ns),
             Place::last_at(last.min(self.as_of.event_time_ns)),
         );
         if let Some(after) = course.after {
@@ -123,61 +141,81 @@ impl<'a> Scope<'a> {
             streams.push(Stream::new(rows, course.descending)?);
         }
         let mut meter = self.state.work.meter();
-        while let Some((person, row)) = next_of(&mut streams, course.descending)? {
+        while let Some((person, stored)) = next_of(&mut streams, course.descending)? {
             meter.row()?;
-            if (course.after == Some(row.place) && !course.again) || !self.is_there(&row) {
+            if (course.after == Some(stored.place) && !course.again)
+                || !self.is_there(stored.place, stored.recorded_time_ns)
+            {
                 continue;
             }
-            let rejudged = self.rejudged(&row);
-            if !filter.matches(&row, judgement::outcome(&row, rejudged)) {
-                continue;
-            }
-            let flow = Flow::of(&self.registry, &row.entry)?;
-            if filter.asks_for_countries() && !filter.matches_destination(&flow) {
-                continue;
-            }
-            let seen = Seen {
-                retracted: self.is_retracted(person, &row)?,
-                rejudged: rejudged.to_vec(),
-                row,
-                person,
-                flow,
-            };
-            if !visit(seen)? {
+            if !visit(person, stored)? {
                 break;
             }
         }
         Ok(())
     }
+
+    /// A row of a person, where it matches.
+    pub(crate) fn see(
+        &self,
+        filter: &mut Filter,
+        person: usize,
+        stored: &StoredEvent,
+    ) -> Result<Option<Seen>, QueryError> {
+        let row = stored.decode()?;
+        let rejudged = self.rejudged(row.place);
+        if !filter.matches(&row, judgement::outcome(&row, rejudged)) {
+            return Ok(None);
+        }
+        let flow = Flow::of(&self.registry, &row.entry)?;
+        if filter.asks_for_countries() && !filter.matches_destination(&flow) {
+            return Ok(None);
+        }
+        Ok(Some(Seen {
+            retracted: self.is_retracted(person, &row)?,
+            rejudged: rejudged.to_vec(),
+            row,
+            person,
+            flow,
+        }))
+    }
 }
 
 impl Scope<'_> {
     /// Whether an entry is below the head, and was there at the moment.
-    fn is_there(&self, row: &EventRow) -> bool {
-        row.place.sequence < self.head.size(&row.place.shard)
-            && row.place.event_time_ns <= self.as_of.event_time_ns
-            && row.recorded_time_ns <= self.as_of.recorded_time_ns
+    fn is_there(&self, place: Place, recorded_time_ns: i64) -> bool {
+        place.sequence < self.head.size(&place.shard)
+            && place.event_time_ns <= self.as_of.event_time_ns
+            && recorded_time_ns <= self.as_of.recorded_time_ns
     }
 
     /// An entry's later judgements, oldest first, as known at the moment.
-    fn rejudged(&self, row: &EventRow) -> &[Rejudgement] {
+    pub(crate) fn rejudged(&self, place: Place) -> &[Rejudgement] {
+        if self.rejudged.is_empty() {
+            return &[];
+        }
         let at = EntryRef {
-            shard: row.place.shard,
-            sequence: row.place.sequence,
+            shard: place.shard,
+            sequence: place.sequence,
         };
         self.rejudged.get(&at).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Whether an event of this tag was taken back.
+    pub(crate) fn has_retracted(&self, tag: Option<&EventTag>) -> bool {
+        !self.retracted.is_empty() && tag.is_some_and(|tag| self.retracted.contains(tag))
     }
 
     /// The entry of a person at a place, where it was there at the moment.
     pub(crate) fn at(&self, person: usize, place: &Place) -> Result<Option<Seen>, QueryError> {
         let reference = SubjectReference(self.subject.persons[person].reference());
         let row = self.state.read_model.event(&reference, place)?;
-        let Some(row) = row.filter(|row| self.is_there(row)) else {
+        let Some(row) = row.filter(|row| self.is_there(row.place, row.recorded_time_ns)) else {
             return Ok(None);
         };
         Ok(Some(Seen {
             retracted: self.is_retracted(person, &row)?,
-            rejudged: self.rejudged(&row).to_vec(),
+            rejudged: self.rejudged(row.place).to_vec(),
             flow: Flow::of(&self.registry, &row.entry)?,
             row,
             person,
@@ -188,17 +226,13 @@ impl Scope<'_> {
     pub(crate) fn was_there(&self, person: usize, place: &Place) -> Result<bool, QueryError> {
         let reference = SubjectReference(self.subject.persons[person].reference());
         let row = self.state.read_model.event(&reference, place)?;
-        Ok(row.is_some_and(|row| self.is_there(&row)))
+        Ok(row.is_some_and(|row| self.is_there(row.place, row.recorded_time_ns)))
     }
 
     /// Whether an event was taken back. What time found is taken back with the
     /// event that began the time.
     fn is_retracted(&self, person: usize, row: &EventRow) -> Result<bool, QueryError> {
-        let has = |row: &EventRow| {
-            row.entry
-                .event_tag
-                .is_some_and(|tag| self.retracted.contains(&tag))
-        };
+        let has = |row: &EventRow| self.has_retracted(row.entry.event_tag.as_ref());
         match judgement::overdue_of(&row.entry) {
             Some(of) if !self.retracted.is_empty() => {
                 let reference = SubjectReference(self.subject.persons[person].reference());
@@ -214,7 +248,7 @@ impl Scope<'_> {
 struct Stream {
     rows: EventRows,
     descending: bool,
-    next: Option<EventRow>,
+    next: Option<StoredEvent>,
 }
 
 impl Stream {
@@ -229,7 +263,7 @@ impl Stream {
     }
 
     /// Gives the row in hand and takes the next.
-    fn advance(&mut self) -> Result<Option<EventRow>, QueryError> {
+    fn advance(&mut self) -> Result<Option<StoredEvent>, QueryError> {
         let next = if self.descending {
             self.rows.next_back()
         } else {
@@ -244,7 +278,10 @@ impl Stream {
 fn next_of(
     streams: &mut [Stream],
     descending: bool,
-) -> Result<Option<(usize, EventRow)>, QueryError> {
+) -> Result<Option<(usize, StoredEvent)>, QueryError> {
+    if let [stream] = streams {
+        return Ok(stream.advance()?.map(|row| (0, row)));
+    }
     let places = streams
         .iter()
         .enumerate()

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use custody_ledger::Block;
+use custody_ledger::entry::{Entry, EntryView};
 use custody_ledger::id::ShardId;
 use custody_proto::sealed::SealedMessage;
 use custody_proto::v1;
@@ -11,7 +12,7 @@ use custody_vault::{EntryContext, Person};
 use super::QueryState;
 use super::error::QueryError;
 use super::scope::{Scope, Seen};
-use crate::read_model::EventRow;
+use crate::read_model::{EventRow, Place, StoredEvent};
 
 /// How many blocks are kept at hand: a person's entries often share one.
 const KEPT_BLOCKS: usize = 16;
@@ -33,6 +34,20 @@ impl Opener {
         self.open_row(scope.state, person, &seen.row)
     }
 
+    /// The same of a row as it is stored, of one of the scope's persons.
+    pub(crate) fn open_stored(
+        &mut self,
+        scope: &Scope<'_>,
+        person: usize,
+        stored: &StoredEvent,
+    ) -> Result<Option<v1::SealedPart>, QueryError> {
+        if !stored.has_sealed {
+            return Ok(None);
+        }
+        let person = &scope.subject.persons[person];
+        self.open_at(scope.state, person, stored.place, stored.height)
+    }
+
     /// The same of a row whose person is at hand.
     pub(crate) fn open_row(
         &mut self,
@@ -43,12 +58,21 @@ impl Opener {
         if !row.has_sealed {
             return Ok(None);
         }
-        let place = row.place;
+        self.open_at(state, person, row.place, row.height)
+    }
+
+    fn open_at(
+        &mut self,
+        state: &QueryState,
+        person: &Person,
+        place: Place,
+        height: u64,
+    ) -> Result<Option<v1::SealedPart>, QueryError> {
         let unreadable = || QueryError::Sealed {
             shard: place.shard,
             sequence: place.sequence,
         };
-        let sealed = self.sealed_bytes(state, row)?;
+        let sealed = self.sealed_bytes(state, place, height)?;
         let context = EntryContext {
             ledger: state.ledger.id().0,
             shard: place.shard.0,
@@ -61,19 +85,27 @@ impl Opener {
         Ok(Some(event.into()))
     }
 
-    fn sealed_bytes(&mut self, state: &QueryState, row: &EventRow) -> Result<Vec<u8>, QueryError> {
-        let place = row.place;
-        let block = self.block(state, place.shard, row.height)?;
+    fn sealed_bytes(
+        &mut self,
+        state: &QueryState,
+        place: Place,
+        height: u64,
+    ) -> Result<Vec<u8>, QueryError> {
+        let block = self.block(state, place.shard, height)?;
         let missing = QueryError::EntryMissing {
             shard: place.shard,
             sequence: place.sequence,
         };
         let index = place.sequence.checked_sub(block.header.first_sequence);
         let index = index.and_then(|index| usize::try_from(index).ok());
-        let Some(entry) = index.and_then(|index| block.entries().nth(index)) else {
+        let Some(stored) = index.and_then(|index| block.stored_entries().nth(index)) else {
             return Err(missing);
         };
-        Ok(entry?.1.sealed)
+        let (_, stored) = stored?;
+        match EntryView::read(stored)? {
+            Some(view) => Ok(view.sealed.to_vec()),
+            None => Ok(Entry::decode(stored)?.sealed),
+        }
     }
 
     fn block(

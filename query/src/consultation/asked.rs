@@ -11,7 +11,10 @@ use custody_proto::v1;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::{Ask, OversightFindings, OversightRecipients, OversightTransfers};
+use crate::answer::{
+    Ask, EventsInBytes, OversightFindings, OversightRecipients, OversightTransfers,
+    RecipientsInBytes,
+};
 
 /// Whose data an answer holds.
 #[derive(Clone, PartialEq, Eq)]
@@ -156,6 +159,31 @@ macro_rules! consult_everybody {
 consult_everybody!(OversightFindings, findings);
 consult_everybody!(OversightRecipients, recipients);
 consult_everybody!(OversightTransfers, transfers);
+
+macro_rules! consult_in_bytes {
+    ($request:ty) => {
+        impl Consult for $request {
+            fn whose(&self) -> Whose {
+                self.0.whose()
+            }
+
+            fn said(&self) -> Value {
+                self.0.said()
+            }
+
+            fn rows(answer: &Self::Answer) -> u64 {
+                answer.count as u64
+            }
+
+            fn head(answer: &mut Self::Answer) -> Option<&mut v1::LedgerHead> {
+                answer.rest.head.as_mut()
+            }
+        }
+    };
+}
+
+consult_in_bytes!(EventsInBytes);
+consult_in_bytes!(RecipientsInBytes);
 
 /// The proof brings the entry's stored bytes, the public part in clear.
 impl Consult for v1::ProveInclusionRequest {

@@ -157,11 +157,7 @@ impl Cell {
 
     /// The worst judgement in force.
     pub fn worst(&self) -> Outcome {
-        let judged = Outcome::ALL
-            .into_iter()
-            .rev()
-            .find(|it| self.outcomes[*it as usize] > 0);
-        judged.unwrap_or_default()
+        worst_of(&self.outcomes)
     }
 
     /// How many entries have this judgement in force.
@@ -215,6 +211,15 @@ impl Cell {
             self.latest.clear();
         }
     }
+}
+
+/// The worst of the outcomes that any entry has.
+pub(super) fn worst_of(outcomes: &[u64; Outcome::ALL.len()]) -> Outcome {
+    let judged = Outcome::ALL
+        .into_iter()
+        .rev()
+        .find(|it| outcomes[*it as usize] > 0);
+    judged.unwrap_or_default()
 }
 
 fn take_one(count: &mut u64) {

@@ -179,7 +179,11 @@ impl ReadModel {
             }
         }
         if !rows.heads.is_empty() {
+            let has_parties = !rows.parties.is_empty();
             self.inner.store.write(&self.inner.touched, rows)?;
+            if has_parties {
+                self.inner.parties.forget();
+            }
             changed = true;
         }
         if changed {

@@ -26,6 +26,7 @@ mod finding;
 mod link;
 
 mod cell;
+mod cell_view;
 mod kept;
 
 mod apply;
@@ -35,6 +36,7 @@ mod write;
 
 mod follow;
 mod held_views;
+mod parties;
 mod visible;
 
 use std::collections::{BTreeMap, HashMap};
@@ -49,6 +51,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 pub use cell::{Cell, Counts, Mark};
+pub use cell_view::{CellView, CountsView, MarkView, StoredCell};
 pub use error::ReadModelError;
 pub use finding::{FindingKey, FindingRow, FindingsFrom, Rejudgement};
 pub(crate) use finding::{overdue_outcome, policy_of_overdue};
@@ -58,11 +61,12 @@ pub(crate) use kept::{is_abroad, is_processing, purposes_of, safeguard};
 pub use key::Place;
 pub use link::{Held, HeldRow, Holder, Tie};
 pub use rights::RightsRows;
-pub use row::EventRow;
+pub use row::{EventRow, StoredEvent};
 pub use store::{AllEvents, EventRows, FindingRows, HeldRows};
 pub use visible::{Following, Visible, VisibleShard};
 
 use held_views::HeldViews;
+use parties::Parties;
 use settle::Touched;
 use store::Store;
 use visible::Publisher;
@@ -108,6 +112,7 @@ struct Inner {
     store: Store,
     touched: Touched,
     held: Mutex<HeldViews>,
+    parties: Parties,
     publisher: Publisher,
     /// Held while rows are taken in: one writer at a time.
     writer: Mutex<()>,
@@ -198,6 +203,7 @@ impl ReadModel {
                 store,
                 touched,
                 held: Mutex::default(),
+                parties: Parties::default(),
                 publisher: Publisher::new(visible),
                 writer: Mutex::new(()),
             }),
@@ -342,7 +348,7 @@ impl ReadModel {
     ) -> Result<Option<EventRow>, ReadModelError> {
         let has_own_row = row.entry.is_empty();
         (!has_own_row)
-            .then(|| row::decode_event(key.place, &row.entry))
+            .then(|| row::decode_event(key.place, row.entry.as_slice()))
             .transpose()
     }
 
@@ -429,18 +435,18 @@ impl ReadModel {
     ) -> Result<Option<Party>, ReadModelError> {
         let house = visible.size(&ShardDescriptor::house().id());
         let mut known: Option<Party> = None;
-        for (sequence, row) in self.inner.store.parties(id)? {
-            if sequence >= house || row.recorded_time_ns > recorded_until_ns {
+        for (sequence, row) in self.inner.parties.of(&self.inner.store, id)?.iter() {
+            if *sequence >= house || row.recorded_time_ns > recorded_until_ns {
                 continue;
             }
             let party = known.get_or_insert_default();
             for (member, said) in [
-                (&mut party.name, row.name),
-                (&mut party.category, row.category),
-                (&mut party.country, row.country),
+                (&mut party.name, &row.name),
+                (&mut party.category, &row.category),
+                (&mut party.country, &row.country),
             ] {
                 if member.is_empty() {
-                    *member = said;
+                    member.clone_from(said);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! records are bincode's legacy configuration, as in the ledger.
 
 use bincode::{Decode, Encode};
-use custody_ledger::entry::{Entry, MAX_ENTRY_BYTES};
+use custody_ledger::entry::{Entry, EntryView, MAX_ENTRY_BYTES};
 use custody_ledger::id::{Digest, ShardId};
 
 use super::ReadModelError;
@@ -44,18 +44,70 @@ pub(super) fn encode_event(
     Ok(value)
 }
 
-pub(super) fn decode_event(place: Place, value: &[u8]) -> Result<EventRow, ReadModelError> {
-    let damaged = || ReadModelError::DamagedRow { rows: "events" };
-    let (recorded, rest) = value.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (height, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
-    let (&has_sealed, entry) = rest.split_first().ok_or_else(damaged)?;
-    Ok(EventRow {
-        place,
-        recorded_time_ns: i64::from_be_bytes(*recorded),
-        height: u64::from_be_bytes(*height),
-        has_sealed: has_sealed != 0,
-        entry: Entry::decode(entry).map_err(|_| damaged())?,
-    })
+/// One event as it is stored: what stands before the entry, read, and the entry
+/// as its bytes.
+#[derive(Clone)]
+pub struct StoredEvent {
+    /// Where it stands among the person's events.
+    pub place: Place,
+    /// When it was recorded, nanoseconds since 1970 UTC.
+    pub recorded_time_ns: i64,
+    /// The height of its block.
+    pub height: u64,
+    /// Whether the ledger's entry has a sealed part.
+    pub has_sealed: bool,
+    value: fjall::Slice,
+}
+
+impl StoredEvent {
+    pub(super) fn read(place: Place, value: fjall::Slice) -> Result<Self, ReadModelError> {
+        let damaged = || ReadModelError::DamagedRow { rows: "events" };
+        let (recorded, rest) = value.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let (height, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let has_sealed = rest.first().ok_or_else(damaged)?;
+        Ok(Self {
+            place,
+            recorded_time_ns: i64::from_be_bytes(*recorded),
+            height: u64::from_be_bytes(*height),
+            has_sealed: *has_sealed != 0,
+            value,
+        })
+    }
+
+    fn entry(&self) -> &[u8] {
+        self.value.get(EVENT_HEADER_BYTES..).unwrap_or_default()
+    }
+
+    /// The public part, read in place; `None` of one that only
+    /// [`StoredEvent::decode`] reads.
+    ///
+    /// # Errors
+    /// [`ReadModelError::DamagedRow`].
+    pub fn view(&self) -> Result<Option<EntryView<'_>>, ReadModelError> {
+        EntryView::read(self.entry()).map_err(|_| ReadModelError::DamagedRow { rows: "events" })
+    }
+
+    /// The whole row.
+    ///
+    /// # Errors
+    /// [`ReadModelError::DamagedRow`].
+    pub fn decode(&self) -> Result<EventRow, ReadModelError> {
+        let entry = Entry::decode(self.entry());
+        Ok(EventRow {
+            place: self.place,
+            recorded_time_ns: self.recorded_time_ns,
+            height: self.height,
+            has_sealed: self.has_sealed,
+            entry: entry.map_err(|_| ReadModelError::DamagedRow { rows: "events" })?,
+        })
+    }
+}
+
+pub(super) fn decode_event(
+    place: Place,
+    value: impl Into<fjall::Slice>,
+) -> Result<EventRow, ReadModelError> {
+    StoredEvent::read(place, value.into())?.decode()
 }
 
 /// When a retraction was recorded.

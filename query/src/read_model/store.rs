@@ -11,12 +11,13 @@ use custody_ledger::id::{EventTag, LedgerId, ShardId, SubjectReference};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
 
 use super::cell::Cell;
+use super::cell_view::StoredCell;
 use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, RejudgementRow};
 use super::kept::{RowKey, Table};
 use super::key::{self, Place, RetractionKey};
 use super::link::{self, HeldRow, Holder, Tie};
 use super::rights::RightsRows;
-use super::row::{self, EventRow, PartyRow, PositionRow};
+use super::row::{self, EventRow, PartyRow, PositionRow, StoredEvent};
 use super::settle::Touched;
 use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
@@ -194,7 +195,7 @@ impl Store {
     ) -> Result<Option<EventRow>, ReadModelError> {
         let value = self.events.get(key::event_key(subject, place))?;
         value
-            .map(|value| row::decode_event(*place, &value))
+            .map(|value| row::decode_event(*place, value))
             .transpose()
     }
 
@@ -329,7 +330,7 @@ impl Store {
         ) {
             let row = row?;
             if (row.place.shard, row.place.sequence) == (at.shard, at.sequence) {
-                return Ok(Some(row));
+                return row.decode().map(Some);
             }
         }
         Ok(None)
@@ -394,7 +395,7 @@ impl View {
         &self,
         table: Table<'_>,
         from: &[u8],
-    ) -> impl Iterator<Item = Result<(K, Cell), ReadModelError>> + use<K> {
+    ) -> impl Iterator<Item = Result<(K, StoredCell), ReadModelError>> + use<K> {
         let prefix = table.prefix();
         let mut first = prefix.clone();
         first.extend_from_slice(from);
@@ -406,8 +407,7 @@ impl View {
                 return Ok(None);
             };
             let row = K::take(&mut rest).filter(|_| rest.is_empty());
-            let cell = row::decode_short("kept", &value)?;
-            Ok(Some((row.ok_or_else(damaged)?, cell)))
+            Ok(Some((row.ok_or_else(damaged)?, StoredCell(value))))
         });
         rows.map_while(Result::transpose)
     }
@@ -448,24 +448,24 @@ pub struct EventRows {
     rows: Option<fjall::Iter>,
 }
 
-fn event_row(guard: fjall::Guard) -> Result<EventRow, ReadModelError> {
+fn stored_event(guard: fjall::Guard) -> Result<StoredEvent, ReadModelError> {
     let (key, value) = guard.into_inner()?;
     let (_, place) =
         key::read_event_key(&key).ok_or(ReadModelError::DamagedRow { rows: "events" })?;
-    row::decode_event(place, &value)
+    StoredEvent::read(place, value)
 }
 
 impl Iterator for EventRows {
-    type Item = Result<EventRow, ReadModelError>;
+    type Item = Result<StoredEvent, ReadModelError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.rows.as_mut()?.next().map(event_row)
+        self.rows.as_mut()?.next().map(stored_event)
     }
 }
 
 impl DoubleEndedIterator for EventRows {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.rows.as_mut()?.next_back().map(event_row)
+        self.rows.as_mut()?.next_back().map(stored_event)
     }
 }
 
@@ -499,7 +499,7 @@ impl Iterator for AllEvents {
             let (key, value) = guard.into_inner()?;
             let (subject, place) =
                 key::read_event_key(&key).ok_or(ReadModelError::DamagedRow { rows: "events" })?;
-            Ok((subject, row::decode_event(place, &value)?))
+            Ok((subject, row::decode_event(place, value)?))
         };
         self.rows.next().map(read)
     }

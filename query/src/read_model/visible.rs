@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::ReadModelError;
 use super::cell::Cell;
+use super::cell_view::StoredCell;
 use super::kept::{AbroadKey, ActivityKey, ReceivedKey, Recipient, RowKey, Table};
 use super::store::View;
 
@@ -72,6 +73,14 @@ impl Visible {
         self.rows(Table::Received(subject), &[])
     }
 
+    /// The same, each row as it is stored.
+    pub fn received_stored(
+        &self,
+        subject: &SubjectReference,
+    ) -> impl Iterator<Item = Result<(ReceivedKey, StoredCell), ReadModelError>> + use<> {
+        self.stored_rows(Table::Received(subject), &[])
+    }
+
     /// What of a person went abroad.
     pub fn abroad(
         &self,
@@ -118,6 +127,15 @@ impl Visible {
         table: Table<'_>,
         from: &[u8],
     ) -> impl Iterator<Item = Result<(K, Cell), ReadModelError>> + use<K> {
+        let stored = self.stored_rows(table, from);
+        stored.map(|row| row.and_then(|(key, cell)| Ok((key, cell.decode()?))))
+    }
+
+    fn stored_rows<K: RowKey>(
+        &self,
+        table: Table<'_>,
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<(K, StoredCell), ReadModelError>> + use<K> {
         let rows = self.view.as_ref().map(|view| view.rows(table, from));
         rows.into_iter().flatten()
     }

@@ -7,6 +7,7 @@ mod status;
 
 mod affected;
 mod evidence;
+mod in_bytes;
 mod lineage;
 mod operation;
 mod oversight;

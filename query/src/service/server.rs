@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use custody_proto::DESCRIPTORS;
 use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
-use custody_proto::v1::lineage_service_server::LineageServiceServer;
 use custody_proto::v1::operation_service_server::OperationServiceServer;
 use custody_proto::v1::oversight_service_server::OversightServiceServer;
 use custody_proto::v1::policy_service_server::PolicyServiceServer;
@@ -22,6 +21,7 @@ use tonic_web::GrpcWebLayer;
 
 use super::api::LineageApi;
 use super::health;
+use super::in_bytes::Lineage;
 use super::operation::Operation;
 use crate::answer::QueryState;
 
@@ -100,15 +100,12 @@ impl QueryServer {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
-        let lineage = LineageServiceServer::new(self.api.clone())
-            .accept_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Gzip);
         let evidence = EvidenceServiceServer::new(self.api.clone())
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip);
         let mut routes = Routes::builder();
         routes
-            .add_service(lineage)
+            .add_service(Lineage::new(self.api.clone()))
             .add_service(evidence)
             .add_service(OversightServiceServer::new(self.api.clone()))
             .add_service(RightsServiceServer::new(self.api.clone()))

@@ -138,3 +138,34 @@ fn a_page_has_100_rows_where_nothing_is_said_and_1000_at_most() {
         1
     );
 }
+
+/// Where clauses are asked for, entries are put together as messages; else most
+/// are written as they are stored.
+#[test]
+fn entries_are_the_same_however_they_are_written() {
+    let mut world = world(3);
+    world.commit(
+        0,
+        &[
+            Draft::collection(SUBJECT, "c", 10),
+            Draft::disclosure(SUBJECT, "to-nobody-known", 11, party("p0", "")),
+            Draft::retraction(SUBJECT, "r", 12, "e-2"),
+        ],
+    );
+    world.catch_up();
+    for view in [v1::EntryView::Basic, v1::EntryView::Full] {
+        let ask = |with_clauses| {
+            let mut request = request(100, "");
+            request.set_view(view);
+            request.with_clauses = with_clauses;
+            let mut entries = world.ask(request).unwrap().entries;
+            for entry in &mut entries {
+                entry.cited.clear();
+            }
+            entries
+        };
+        let entries = ask(false);
+        assert_eq!(entries.len(), 6);
+        assert_eq!(entries, ask(true));
+    }
+}

@@ -89,7 +89,7 @@ impl Preview {
         let (first, last) = (Place::first_at(i64::MIN), Place::last_at(i64::MAX));
         let (mut entries, mut looks) = (0, 0);
         for row in model.events(&reference, &first, &last) {
-            let row = row?;
+            let row = row?.decode()?;
             if row.place.sequence >= head.size(&row.place.shard) {
                 continue;
             }
