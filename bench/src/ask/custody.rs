@@ -13,7 +13,11 @@ use custody_proto::v1::{
     GetSubjectRequest, ListEventsRequest, ListRecipientsRequest, OversightListRequest,
     TraceLineageRequest,
 };
+use tonic::Request;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
+use tonic_prost::ProstCodec;
 
 use super::question::{About, Question};
 use super::{Answered, Side};
@@ -24,9 +28,36 @@ const WHOLE: i32 = 1_000;
 /// Much more than any answer here is.
 const MAX_ANSWER: usize = 64 << 20;
 
+/// A `ListEventsResponse` whose entries are received and not read, as the other
+/// side's rows are.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Received {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    entries: Vec<prost::bytes::Bytes>,
+    #[prost(string, tag = "2")]
+    next_page_token: String,
+}
+
+/// A `ListRecipientsResponse`, of which the numbers of events are read.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReceivedRecipients {
+    #[prost(message, repeated, tag = "1")]
+    recipients: Vec<Counted>,
+    #[prost(string, tag = "2")]
+    next_page_token: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Counted {
+    #[prost(uint64, tag = "6")]
+    count: u64,
+}
+
 /// One connection.
 pub(crate) struct Custody {
     lineage: LineageServiceClient<Channel>,
+    /// The same, for what is received and not read.
+    bare: Grpc<Channel>,
     oversight: OversightServiceClient<Channel>,
     /// Where the lineages of persons begin.
     roots: HashMap<String, EntryPosition>,
@@ -38,9 +69,23 @@ impl Custody {
         Ok(Self {
             lineage: LineageServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_ANSWER),
+            bare: Grpc::new(channel.clone()).max_decoding_message_size(MAX_ANSWER),
             oversight: OversightServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
             roots: HashMap::new(),
         })
+    }
+
+    /// Asks `LineageService`; of the answer `A` is read and no more.
+    async fn received<R, A>(&mut self, method: &str, request: R) -> Result<A>
+    where
+        R: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        let path = PathAndQuery::try_from(format!("/custody.v1.LineageService/{method}"))?;
+        let codec = ProstCodec::<R, A>::default();
+        self.bare.ready().await?;
+        let answer = self.bare.unary(Request::new(request), path, codec).await?;
+        Ok(answer.into_inner())
     }
 
     async fn events(&mut self, subject: &str, page_size: i32, all: bool) -> Result<Answered> {
@@ -53,7 +98,7 @@ impl Custody {
                 page_token,
                 ..ListEventsRequest::default()
             };
-            let page = self.lineage.list_events(request).await?.into_inner();
+            let page: Received = self.received("ListEvents", request).await?;
             rows += page.entries.len() as u64;
             page_token = page.next_page_token;
             if !all || page_token.is_empty() {
@@ -75,7 +120,7 @@ impl Custody {
                 page_token,
                 ..ListRecipientsRequest::default()
             };
-            let page = self.lineage.list_recipients(request).await?.into_inner();
+            let page: ReceivedRecipients = self.received("ListRecipients", request).await?;
             answered.rows += page.recipients.len() as u64;
             answered.events += page.recipients.iter().map(|row| row.count).sum::<u64>();
             page_token = page.next_page_token;
