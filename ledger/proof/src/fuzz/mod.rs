@@ -23,7 +23,7 @@ pub use mutate::mutations;
 pub use notes::{checkpoint, key, manifest, witness};
 pub use proofs::{map_proof, tree_proof};
 
-use crate::entry::{Entry, Outline};
+use crate::entry::{Entry, EntryView, Outline};
 use crate::tiles::TilePath;
 
 /// A function that reads bytes.
@@ -42,12 +42,24 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("evidence", evidence),
 ];
 
-/// A stored entry, and its outline.
+/// A stored entry, its outline, and the same read in place.
 pub fn entry(bytes: &[u8]) {
     let outline = Outline::read(bytes);
+    let view = EntryView::read(bytes).ok().flatten();
     let Ok(entry) = Entry::decode(bytes) else {
+        assert!(view.is_none(), "read in place only");
         return;
     };
+    if let Some(view) = view {
+        assert_eq!(view.kind_code, entry.kind_code);
+        assert_eq!(view.event_tag, entry.event_tag);
+        assert!(view.purposes.iter().eq(entry.purposes.iter()));
+        assert_eq!(view.policy, entry.policy);
+        assert_eq!(view.recipient().is_some(), entry.recipient().is_some());
+        assert!(view.clauses.iter().eq(entry.judgement.clauses.iter()));
+        assert_eq!(view.findings, entry.judgement.findings.len() as u64);
+        assert_eq!(view.sealed, entry.sealed);
+    }
     let outline = outline.unwrap();
     assert_eq!(outline.kind_code, entry.kind_code);
     assert_eq!(outline.offset, entry.offset);
