@@ -1,10 +1,16 @@
 //! From a block to rows: a pure function, so that a block taken in twice
 //! leaves the same rows.
+//!
+//! An entry is read in place and its row is its bytes without the sealed part;
+//! what else follows from it is made when all rows of the round are in order
+//! (see [`super::settle`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
-use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord, Outcome};
-use custody_ledger::id::{ShardId, SubjectReference};
+use custody_ledger::entry::{Act, Entry, EntryRef, EntryView, HouseRecord, Outcome};
+use custody_ledger::error::DecodeError;
+use custody_ledger::id::{EventTag, ShardId, SubjectReference};
 use custody_ledger::{Block, Head};
 
 use super::ReadModelError;
@@ -12,191 +18,270 @@ use super::finding::{self, FindingRow, RejudgementRow};
 use super::key::{
     self, EVENT_KEY_BYTES, Place, REJUDGEMENT_KEY_BYTES, RETRACTION_KEY_BYTES, RetractionKey,
 };
-use super::link;
-use super::rights;
 use super::row::{self, PartyRow};
-use super::settle::Round;
+use super::sorter::Sorter;
 
 /// Under which reference entries stand that are nobody's. No person has it:
 /// references are random.
 pub(super) const NOBODY: SubjectReference = SubjectReference([0; 16]);
 
-/// Rows on their way into the store, and the heads that they end at.
+/// What a round brings, as far as it matters to how entries stand.
 #[derive(Default)]
+pub(super) struct Round {
+    pub(super) retracted: HashSet<(SubjectReference, EventTag)>,
+    /// By the entry that was judged again: whose it is, when it happened, the
+    /// number of the last judgement in the house shard and its outcome.
+    pub(super) rejudged: HashMap<EntryRef, (SubjectReference, i64, u64, Outcome)>,
+}
+
+/// Rows on their way into the store, and the heads that they end at.
 pub(super) struct Rows {
-    pub(super) events: Vec<([u8; EVENT_KEY_BYTES], Vec<u8>)>,
+    /// What the other rows are made from.
+    pub(super) events: Sorter,
+    pub(super) findings: Sorter,
     pub(super) retractions: Vec<([u8; RETRACTION_KEY_BYTES], [u8; 8])>,
     pub(super) parties: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) findings: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) rejudgements: Vec<([u8; REJUDGEMENT_KEY_BYTES], Vec<u8>)>,
-    /// From tags to events; keys only.
-    pub(super) ties: Vec<Vec<u8>>,
-    /// From entries to what time found about them; keys only.
-    pub(super) about: Vec<Vec<u8>>,
-    /// From recipients and systems to persons.
-    pub(super) held: Vec<(Vec<u8>, Vec<u8>)>,
-    /// What kept rows are changed by.
     pub(super) round: Round,
-    pub(super) rights: Vec<[u8; EVENT_KEY_BYTES]>,
     /// The newest head of every shard that moved. One a shard: the store gives
     /// no order to two values of a key in a batch.
     pub(super) heads: HashMap<ShardId, Head>,
-    /// Entries of the blocks taken in, with or without a row.
+    /// Entries of the blocks taken in.
     pub(super) entries: u64,
     /// Bytes of keys and values so far.
-    pub(super) bytes: usize,
+    pub(super) bytes: u64,
+    /// Of them, what is in memory to the end.
+    pub(super) kept_bytes: usize,
+}
+
+/// Where an entry came from.
+struct Origin {
+    shard: ShardId,
+    height: u64,
+    recorded_time_ns: i64,
+    sequence: u64,
+}
+
+impl Origin {
+    fn failed(&self) -> impl FnOnce(DecodeError) -> ReadModelError + use<> {
+        let (shard, height) = (self.shard, self.height);
+        move |source| ReadModelError::Block {
+            shard,
+            height,
+            source,
+        }
+    }
+
+    fn place(&self, event_time_ns: i64) -> Place {
+        Place {
+            event_time_ns,
+            shard: self.shard,
+            sequence: self.sequence,
+        }
+    }
 }
 
 impl Rows {
+    /// Rows that are sorted in files in `directory` where they come to more
+    /// than `budget` bytes.
+    pub(super) fn new(directory: &Path, budget: usize) -> Self {
+        Self {
+            events: Sorter::new(directory, budget),
+            findings: Sorter::new(directory, budget / 4),
+            retractions: Vec::new(),
+            parties: Vec::new(),
+            rejudgements: Vec::new(),
+            round: Round::default(),
+            heads: HashMap::new(),
+            entries: 0,
+            bytes: 0,
+            kept_bytes: 0,
+        }
+    }
+
     /// Takes in a block.
     pub(super) fn take(&mut self, block: &Block) -> Result<(), ReadModelError> {
         let header = &block.header;
-        for entry in block.entries() {
-            let (sequence, entry) = entry.map_err(|source| ReadModelError::Block {
-                shard: header.shard,
-                height: header.height,
-                source,
-            })?;
-            self.entry(
-                header.shard,
-                header.height,
-                header.recorded_time_ns,
-                sequence,
-                entry,
-            )?;
+        let mut origin = Origin {
+            shard: header.shard,
+            height: header.height,
+            recorded_time_ns: header.recorded_time_ns,
+            sequence: 0,
+        };
+        for entry in block.stored_entries() {
+            let (sequence, bytes) = entry.map_err(origin.failed())?;
+            origin.sequence = sequence;
+            match EntryView::read(bytes).map_err(origin.failed())? {
+                Some(view) => self.view(&origin, &view, bytes)?,
+                None => {
+                    let entry = Entry::decode(bytes).map_err(origin.failed())?;
+                    self.whole(&origin, entry)?;
+                }
+            }
         }
         self.entries += u64::from(header.entries);
         self.heads.insert(header.shard, block.head_after());
         Ok(())
     }
 
-    fn entry(
+    fn view(
         &mut self,
-        shard: ShardId,
-        height: u64,
-        recorded_time_ns: i64,
-        sequence: u64,
-        mut entry: Entry,
+        origin: &Origin,
+        view: &EntryView<'_>,
+        bytes: &[u8],
     ) -> Result<(), ReadModelError> {
-        if let Act::House(HouseRecord::PartyRegistered {
-            id,
-            name,
-            category,
-            country,
-        }) = &entry.act
-        {
-            let value = row::encode(&PartyRow {
-                recorded_time_ns,
-                name: name.clone(),
-                category: category.clone(),
-                country: country.clone(),
-            })?;
-            let key = key::party_key(id, sequence);
-            self.bytes += key.len() + value.len();
-            self.parties.push((key, value));
-        }
-        let place = Place {
-            event_time_ns: entry.event_time_ns,
-            shard,
-            sequence,
-        };
         // The sealed part stays in the ledger: erasing a key must not leave
-        // another copy of what it opened, not even sealed.
-        let has_sealed = !std::mem::take(&mut entry.sealed).is_empty();
-        self.findings(recorded_time_ns, height, has_sealed, place, &entry)?;
-        let value = row::encode_event(recorded_time_ns, height, has_sealed, &entry)?;
-        self.bytes += EVENT_KEY_BYTES + value.len();
-        let whose = entry.subject.unwrap_or(NOBODY);
-        self.events.push((key::event_key(&whose, &place), value));
-        self.links(recorded_time_ns, place, &entry)?;
-        self.round.entries.push((place, entry));
-        Ok(())
-    }
-
-    fn links(
-        &mut self,
-        recorded_time_ns: i64,
-        place: Place,
-        entry: &Entry,
-    ) -> Result<(), ReadModelError> {
-        let Some(subject) = entry.subject else {
-            return Ok(());
-        };
-        self.ties.extend(link::ties_of(entry, &place));
-        self.about.extend(link::about_of(entry, &place));
-        self.held
-            .extend(link::held_of(recorded_time_ns, entry, &place)?);
-        if let Act::Retraction { of } = &entry.act {
-            let key = RetractionKey {
-                subject,
-                of: *of,
-                shard: place.shard,
-                sequence: place.sequence,
-            };
-            self.bytes += RETRACTION_KEY_BYTES + 8;
-            self.retractions
-                .push((key.encode(), row::encode_recorded(recorded_time_ns)));
-            self.round.retracted.insert((subject, *of));
-        }
-        if let Act::House(HouseRecord::Rejudged {
-            shard,
-            sequence: of,
-            cause,
-            judgement,
-        }) = &entry.act
+        // another copy of what it opened, not even sealed. It stands last,
+        // behind its length.
+        const LENGTH_BYTES: usize = 8;
+        let public = &bytes[..bytes.len() - view.sealed.len() - LENGTH_BYTES];
+        let place = origin.place(view.event_time_ns);
+        let header = row::event_header(
+            origin.recorded_time_ns,
+            origin.height,
+            !view.sealed.is_empty(),
+        );
+        let whose = view.subject.unwrap_or(NOBODY);
+        let key = key::event_key(&whose, &place);
+        self.bytes += (EVENT_KEY_BYTES + header.len() + public.len() + LENGTH_BYTES) as u64;
+        self.events
+            .push(&key, &[&header, public, &[0; LENGTH_BYTES]])?;
+        if let (custody_ledger::entry::ActView::Retraction { of }, Some(subject)) =
+            (view.act, view.subject)
         {
-            let of = EntryRef {
-                shard: *shard,
-                sequence: *of,
-            };
-            let value = row::encode(&RejudgementRow {
-                recorded_time_ns,
-                cause: *cause,
-                judgement: judgement.clone(),
-            })?;
-            self.bytes += REJUDGEMENT_KEY_BYTES + value.len();
-            let key = key::rejudgement_key(&subject, &of, place.sequence);
-            self.rejudgements.push((key, value));
-            let outcome = Outcome::from_code(judgement.outcome_code).unwrap_or_default();
-            let again = (subject, place.event_time_ns, place.sequence, outcome);
-            let last = self.round.rejudged.entry(of).or_insert(again);
-            if last.2 < again.2 {
-                *last = again;
-            }
+            self.retraction(origin, subject, of);
         }
-        if rights::is_of_request(entry) {
-            self.bytes += EVENT_KEY_BYTES;
-            self.rights.push(key::event_key(&subject, &place));
+        if view.findings > 0 {
+            let mut entry = Entry::decode(bytes).map_err(origin.failed())?;
+            entry.sealed = Vec::new();
+            self.findings(origin, &entry, || {
+                [&header, public, &[0; LENGTH_BYTES][..]].concat()
+            })?;
         }
         Ok(())
     }
 
+    fn whole(&mut self, origin: &Origin, mut entry: Entry) -> Result<(), ReadModelError> {
+        let place = origin.place(entry.event_time_ns);
+        // As above.
+        let has_sealed = !std::mem::take(&mut entry.sealed).is_empty();
+        let mut value =
+            row::event_header(origin.recorded_time_ns, origin.height, has_sealed).to_vec();
+        entry
+            .encode_onto(&mut value)
+            .map_err(ReadModelError::Encode)?;
+        let whose = entry.subject.unwrap_or(NOBODY);
+        self.bytes += (EVENT_KEY_BYTES + value.len()) as u64;
+        self.events
+            .push(&key::event_key(&whose, &place), &[&value])?;
+        match (&entry.act, entry.subject) {
+            (Act::Retraction { of }, Some(subject)) => self.retraction(origin, subject, *of),
+            (Act::House(record), subject) => {
+                self.house(origin, record, subject, entry.event_time_ns)?;
+            }
+            _ => {}
+        }
+        if !entry.judgement.findings.is_empty() || matches!(entry.act, Act::House(_)) {
+            self.findings(origin, &entry, || value.clone())?;
+        }
+        Ok(())
+    }
+
+    fn retraction(&mut self, origin: &Origin, subject: SubjectReference, of: EventTag) {
+        let key = RetractionKey {
+            subject,
+            of,
+            shard: origin.shard,
+            sequence: origin.sequence,
+        };
+        self.kept_bytes += RETRACTION_KEY_BYTES + 8;
+        self.retractions
+            .push((key.encode(), row::encode_recorded(origin.recorded_time_ns)));
+        self.round.retracted.insert((subject, of));
+    }
+
+    fn house(
+        &mut self,
+        origin: &Origin,
+        record: &HouseRecord,
+        subject: Option<SubjectReference>,
+        event_time_ns: i64,
+    ) -> Result<(), ReadModelError> {
+        match (record, subject) {
+            (
+                HouseRecord::PartyRegistered {
+                    id,
+                    name,
+                    category,
+                    country,
+                },
+                _,
+            ) => {
+                let value = row::encode(&PartyRow {
+                    recorded_time_ns: origin.recorded_time_ns,
+                    name: name.clone(),
+                    category: category.clone(),
+                    country: country.clone(),
+                })?;
+                let key = key::party_key(id, origin.sequence);
+                self.kept_bytes += key.len() + value.len();
+                self.parties.push((key, value));
+            }
+            (
+                HouseRecord::Rejudged {
+                    shard,
+                    sequence,
+                    cause,
+                    judgement,
+                },
+                Some(subject),
+            ) => {
+                let of = EntryRef {
+                    shard: *shard,
+                    sequence: *sequence,
+                };
+                let value = row::encode(&RejudgementRow {
+                    recorded_time_ns: origin.recorded_time_ns,
+                    cause: *cause,
+                    judgement: judgement.clone(),
+                })?;
+                self.kept_bytes += REJUDGEMENT_KEY_BYTES + value.len();
+                let key = key::rejudgement_key(&subject, &of, origin.sequence);
+                self.rejudgements.push((key, value));
+                let outcome = Outcome::from_code(judgement.outcome_code).unwrap_or_default();
+                let again = (subject, event_time_ns, origin.sequence, outcome);
+                let last = self.round.rejudged.entry(of).or_insert(again);
+                if last.2 < again.2 {
+                    *last = again;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `value` is that of the entry's row.
     fn findings(
         &mut self,
-        recorded_time_ns: i64,
-        height: u64,
-        has_sealed: bool,
-        place: Place,
+        origin: &Origin,
         entry: &Entry,
+        value: impl Fn() -> Vec<u8>,
     ) -> Result<(), ReadModelError> {
-        if entry.judgement.findings.is_empty() && !matches!(entry.act, Act::House(_)) {
-            return Ok(());
-        }
+        let place = origin.place(entry.event_time_ns);
         for (key, suppressed) in finding::findings_of(entry, place) {
-            let whole = match entry.subject {
-                Some(_) => Vec::new(),
-                None => row::encode_event(recorded_time_ns, height, has_sealed, entry)?,
-            };
             let value = row::encode(&FindingRow {
-                recorded_time_ns,
+                recorded_time_ns: origin.recorded_time_ns,
                 subject: entry.subject,
                 event_tag: entry.event_tag,
                 suppressed,
-                entry: whole,
+                entry: match entry.subject {
+                    Some(_) => Vec::new(),
+                    None => value(),
+                },
             })?;
             let key = key.encode();
-            self.bytes += key.len() + value.len();
-            self.findings.push((key, value));
+            self.bytes += (key.len() + value.len()) as u64;
+            self.findings.push(&key, &[&value])?;
         }
         Ok(())
     }

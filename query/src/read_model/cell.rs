@@ -8,6 +8,7 @@ use bincode::{Decode, Encode};
 use custody_ledger::entry::Outcome;
 
 use super::key::Place;
+use super::said::Texts;
 
 /// So many entries are known by place at each end. Taking out an entry at an
 /// end uncovers the next; only when that many went without another coming, the
@@ -59,21 +60,21 @@ pub(super) struct Brought<'a> {
     /// Category and country of the other end.
     pub(super) party: (&'a str, &'a str),
     pub(super) sale: bool,
-    pub(super) categories: &'a [String],
-    pub(super) purposes: &'a [String],
+    pub(super) categories: Texts<'a>,
+    pub(super) purposes: Texts<'a>,
     pub(super) controller: &'a str,
     pub(super) safeguard: &'a str,
 }
 
 impl Brought<'_> {
     /// Nothing but that it is there.
-    pub(super) const fn bare(place: Place) -> Self {
+    pub(super) fn bare(place: Place) -> Self {
         Self {
             place,
             party: ("", ""),
             sale: false,
-            categories: &[],
-            purposes: &[],
+            categories: Texts::default(),
+            purposes: Texts::default(),
             controller: "",
             safeguard: "",
         }
@@ -128,10 +129,10 @@ impl Cell {
     }
 
     fn texts(&mut self, brought: &Brought<'_>, mut each: impl FnMut(&mut Counts, &str)) {
-        for category in brought.categories {
+        for category in brought.categories.iter() {
             each(&mut self.categories, category);
         }
-        for purpose in brought.purposes {
+        for purpose in brought.purposes.iter() {
             each(&mut self.purposes, purpose);
         }
         if !brought.controller.is_empty() {
@@ -242,8 +243,8 @@ mod tests {
             },
             party: ("", ""),
             sale: time % 2 == 0,
-            categories,
-            purposes: &[],
+            categories: Texts::owned(categories),
+            purposes: Texts::default(),
             controller: "shop",
             safeguard: "",
         }

@@ -60,6 +60,9 @@ pub enum ReadModelError {
         /// The block's height.
         height: u64,
     },
+    /// It was told to stop before it was done.
+    #[error("stopped before it was done")]
+    Stopped,
     /// The thread that follows the ledger could not be started.
     #[error("the thread that follows the ledger could not be started: {0}")]
     Thread(#[source] io::Error),

@@ -174,8 +174,15 @@ pub(crate) fn policy_of_overdue(entry: &Entry, clauses: &[String]) -> String {
 /// The outcome of a duty that was not done in time, by its code; `None` of
 /// other entries.
 pub(crate) fn overdue_outcome(entry: &Entry) -> Option<Outcome> {
-    let custody_ledger::entry::Act::House(HouseRecord::OverdueFound { code, .. }) = &entry.act
-    else {
+    match &entry.act {
+        custody_ledger::entry::Act::House(record) => overdue_outcome_of(record),
+        _ => None,
+    }
+}
+
+/// As [`overdue_outcome`], of what the house says.
+pub(super) fn overdue_outcome_of(record: &HouseRecord) -> Option<Outcome> {
+    let HouseRecord::OverdueFound { code, .. } = record else {
         return None;
     };
     let class = FindingCode::from_name(code).map(FindingCode::class);

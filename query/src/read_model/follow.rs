@@ -1,24 +1,36 @@
 //! Following the ledger: reading blocks from the position on, taking them in,
 //! publishing what became visible.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use custody_ledger::{Head, Ledger};
+use custody_ledger::id::ShardId;
+use custody_ledger::{Block, Head, Ledger};
 
 use super::apply::Rows;
 use super::visible::{Following, VisibleShard};
+use super::write::Writing;
 use super::{ReadModel, ReadModelError, origin};
 use crate::service::metric;
 
 /// At most so many bytes of blocks are read from one shard before the next
 /// shard gets its turn.
-const TURN_BYTES: usize = 8 << 20;
+const TURN_BYTES: usize = 1 << 20;
 
-/// Rows are written once they come to so many bytes.
-const ROUND_BYTES: usize = 32 << 20;
+/// Rows of a round are written once entries come to so many bytes: what comes
+/// in after them waits for them.
+const ROUND_BYTES: u64 = 2 << 20;
+
+/// Of many at once, so many are sorted: there must be room for them on the
+/// disk.
+const SORT_BYTES: u64 = 64 << 30;
+
+/// And so many stay in memory until all are sorted.
+const KEPT_BYTES: usize = 32 << 20;
 
 /// How often the thread looks up without being woken, to see that it should
 /// stop or that the ledger failed.
@@ -75,7 +87,7 @@ impl ReadModel {
     ) -> Result<CatchUp, ReadModelError> {
         let _writer = self.inner.writer.lock();
         loop {
-            let reached = self.round(ledger)?;
+            let reached = self.round(ledger, &AtomicBool::new(false), progress)?;
             progress(reached);
             if reached.lag() == 0 {
                 self.inner
@@ -109,8 +121,9 @@ impl ReadModel {
         // Subscribed before the first look, so that no commit falls between.
         let mut commits = ledger.subscribe();
         while !stop.load(Ordering::Acquire) {
-            let reached = match self.round(ledger) {
+            let reached = match self.round(ledger, stop, &mut |_| {}) {
                 Ok(reached) => reached,
+                Err(ReadModelError::Stopped) => return,
                 // Closed under way: what is missing comes at the next opening.
                 Err(_) if commits.is_closed() => return,
                 Err(error) => {
@@ -143,13 +156,17 @@ impl ReadModel {
 
     /// Takes in the next rows of every shard that has some, up to a bound,
     /// writes them and publishes.
-    fn round(&self, ledger: &Ledger) -> Result<CatchUp, ReadModelError> {
+    fn round(
+        &self,
+        ledger: &Ledger,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(CatchUp),
+    ) -> Result<CatchUp, ReadModelError> {
         let before = self.visible();
-        let mut rows = Rows::default();
         let mut shards = before.shards.clone();
         let mut changed = false;
-        let in_ledger = ledger.shards();
-        for (descriptor, head) in &in_ledger {
+        let heads = ledger.shards();
+        for (descriptor, head) in &heads {
             let shard = shards.entry(head.shard).or_insert_with(|| {
                 changed = true;
                 VisibleShard {
@@ -163,26 +180,40 @@ impl ReadModel {
                 changed = true;
             }
         }
-        // Turn by turn until all is in or the rows are many: the more rows are
-        // sorted at once, the fewer tables they leave.
-        let mut moved = true;
-        while moved && rows.bytes < ROUND_BYTES {
-            moved = false;
-            for (_, head) in &in_ledger {
-                if let Some(shard) = shards.get_mut(&head.shard)
-                    && shard.head.blocks < head.blocks
-                    && rows.bytes < ROUND_BYTES
-                {
-                    shard.head = turn(ledger, &shard.head, &mut rows)?;
-                    moved = true;
-                }
-            }
+        let mut reached = CatchUp {
+            taken_in: before.entries(),
+            in_ledger: heads.iter().map(|(_, head)| head.size).sum(),
+        };
+        let options = &self.inner.options;
+        let much = reached.lag() >= options.bulk_events;
+        let sizes = shards.iter().map(|(id, shard)| (*id, shard.head.size));
+        let sizes: HashMap<_, _> = sizes.collect();
+        let to: Vec<Head> = heads.iter().map(|(_, head)| *head).collect();
+        let mut rows = Rows::new(self.inner.store.directory(), options.sort_bytes);
+        if much {
+            read_much(ledger, &to, &mut shards, &mut rows, stop)?;
+        } else {
+            read_few(ledger, &to, &mut shards, &mut rows)?;
         }
         if !rows.heads.is_empty() {
             let has_parties = !rows.parties.is_empty();
-            self.inner.store.write(&self.inner.touched, rows)?;
+            let step = reached;
+            let writing = Writing {
+                as_tables: much,
+                sort_bytes: options.sort_bytes,
+                before: &sizes,
+                stop,
+                progress: &mut |done| {
+                    progress(CatchUp {
+                        taken_in: step.taken_in + done,
+                        ..step
+                    });
+                },
+            };
+            let inner = &self.inner;
+            inner.store.write(&inner.touched, rows, writing)?;
             if has_parties {
-                self.inner.parties.forget();
+                inner.parties.forget();
             }
             changed = true;
         }
@@ -195,32 +226,122 @@ impl ReadModel {
                 visible.view = Some(view);
             });
         }
-        Ok(CatchUp {
-            taken_in: self.visible().entries(),
-            in_ledger: in_ledger.iter().map(|(_, head)| head.size).sum(),
-        })
+        reached.taken_in = self.visible().entries();
+        Ok(reached)
+    }
+}
+
+type Shards = BTreeMap<ShardId, VisibleShard>;
+
+/// Takes in what there is, turn by turn, up to [`ROUND_BYTES`].
+fn read_few(
+    ledger: &Ledger,
+    to: &[Head],
+    shards: &mut Shards,
+    rows: &mut Rows,
+) -> Result<(), ReadModelError> {
+    let mut moved = true;
+    while moved {
+        moved = false;
+        for end in to {
+            if let Some(shard) = shards.get_mut(&end.shard)
+                && shard.head.blocks < end.blocks
+            {
+                let blocks = read(ledger, &shard.head)?;
+                shard.head = take(&shard.head, &blocks, rows)?;
+                moved = true;
+                if rows.bytes >= ROUND_BYTES {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes in all there is, up to what a sort may take: the more rows are sorted
+/// at once, the fewer tables they leave. Blocks are read ahead by a thread.
+fn read_much(
+    ledger: &Ledger,
+    to: &[Head],
+    shards: &mut Shards,
+    rows: &mut Rows,
+    stop: &AtomicBool,
+) -> Result<(), ReadModelError> {
+    let from: Vec<(Head, u64)> = to
+        .iter()
+        .filter_map(|end| Some((shards.get(&end.shard)?.head, end.blocks)))
+        .collect();
+    std::thread::scope(|scope| {
+        let (send, blocks) = sync_channel(2);
+        scope.spawn(move || read_ahead(ledger, from, &send));
+        for turn in blocks {
+            let blocks: Vec<Block> = turn?;
+            let Some(shard) = blocks.first().map(|block| block.header.shard) else {
+                continue;
+            };
+            if let Some(shard) = shards.get_mut(&shard) {
+                shard.head = take(&shard.head, &blocks, rows)?;
+            }
+            if stop.load(Ordering::Acquire) {
+                return Err(ReadModelError::Stopped);
+            }
+            if rows.bytes >= SORT_BYTES || rows.kept_bytes >= KEPT_BYTES {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Sends the blocks of all shards, turn by turn, until nobody wants more.
+fn read_ahead(
+    ledger: &Ledger,
+    mut shards: Vec<(Head, u64)>,
+    send: &SyncSender<Result<Vec<Block>, ReadModelError>>,
+) {
+    while !shards.is_empty() {
+        shards.retain(|(head, end)| head.blocks < *end);
+        for (head, _) in &mut shards {
+            let turn = read(ledger, head);
+            if let Ok(blocks) = &turn {
+                head.blocks += blocks.len() as u64;
+            }
+            let failed = turn.is_err();
+            if send.send(turn).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+/// The next blocks of one shard.
+fn read(ledger: &Ledger, from: &Head) -> Result<Vec<Block>, ReadModelError> {
+    let blocks = ledger
+        .read_blocks(from.shard, from.blocks, TURN_BYTES)
+        .map_err(ledger_error)?;
+    if blocks.is_empty() {
+        return Err(missing(from));
+    }
+    Ok(blocks)
+}
+
+fn missing(from: &Head) -> ReadModelError {
+    ReadModelError::MissingBlock {
+        shard: from.shard,
+        height: from.blocks,
     }
 }
 
 /// Takes in the next blocks of one shard and returns where it stands then.
-fn turn(ledger: &Ledger, from: &Head, rows: &mut Rows) -> Result<Head, ReadModelError> {
+fn take(from: &Head, blocks: &[Block], rows: &mut Rows) -> Result<Head, ReadModelError> {
     let mut head = *from;
-    let missing = |height| ReadModelError::MissingBlock {
-        shard: from.shard,
-        height,
-    };
-    let blocks = ledger
-        .read_blocks(from.shard, from.blocks, TURN_BYTES)
-        .map_err(ledger_error)?;
-    for block in &blocks {
+    for block in blocks {
         if block.header.height != head.blocks {
-            return Err(missing(head.blocks));
+            return Err(missing(&head));
         }
         rows.take(block)?;
         head = block.head_after();
-    }
-    if blocks.is_empty() {
-        return Err(missing(from.blocks));
     }
     Ok(head)
 }

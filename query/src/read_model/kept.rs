@@ -11,9 +11,6 @@ use custody_ledger::entry::{Act, Entry, Kind, PartyPart};
 use custody_ledger::id::SubjectReference;
 use custody_policy::country;
 
-use super::cell::Brought;
-use super::key::Place;
-
 /// Who got data, as far as the public part says. Persons have no id there, so
 /// that all of one category are one recipient.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -64,15 +61,6 @@ impl Destination {
         match self {
             Self::Said(country) => country,
             Self::Registered => String::new(),
-        }
-    }
-
-    fn of(entry: &Entry) -> Self {
-        match &entry.act {
-            Act::Disclosure { recipient, .. } if recipient.country.is_empty() => Self::Registered,
-            Act::Disclosure { recipient, .. } => Self::Said(recipient.country.clone()),
-            Act::Transfer { to_country, .. } => Self::Said(to_country.clone()),
-            _ => Self::Said(String::new()),
         }
     }
 }
@@ -168,7 +156,7 @@ impl Table<'_> {
 
 /// Texts end in a NUL, which none of them holds, so that the order of keys is
 /// that of the texts.
-fn put(key: &mut Vec<u8>, text: &str) {
+pub(super) fn put(key: &mut Vec<u8>, text: &str) {
     key.extend_from_slice(text.as_bytes());
     key.push(0);
 }
@@ -197,29 +185,12 @@ fn take_recipient(key: &mut &[u8]) -> Option<Recipient> {
     })
 }
 
-fn put_optional(key: &mut Vec<u8>, recipient: Option<&Recipient>) {
-    key.push(u8::from(recipient.is_some()));
-    if let Some(recipient) = recipient {
-        put_recipient(key, recipient);
-    }
-}
-
 fn take_optional(key: &mut &[u8]) -> Option<Option<Recipient>> {
     let (some, rest) = key.split_first()?;
     *key = rest;
     match some {
         0 => Some(None),
         _ => Some(Some(take_recipient(key)?)),
-    }
-}
-
-fn put_destination(key: &mut Vec<u8>, destination: &Destination) {
-    match destination {
-        Destination::Registered => key.push(0),
-        Destination::Said(country) => {
-            key.push(1);
-            put(key, country);
-        }
     }
 }
 
@@ -234,18 +205,10 @@ fn take_destination(key: &mut &[u8]) -> Option<Destination> {
 
 /// What makes a row, as it stands in a key behind the table's prefix.
 pub(super) trait RowKey: Sized {
-    fn put(&self, key: &mut Vec<u8>);
     fn take(key: &mut &[u8]) -> Option<Self>;
 }
 
 impl RowKey for ReceivedKey {
-    fn put(&self, key: &mut Vec<u8>) {
-        put_recipient(key, &self.recipient);
-        put(key, &self.purpose);
-        put(key, &self.legal_basis);
-        put_destination(key, &self.destination);
-    }
-
     fn take(key: &mut &[u8]) -> Option<Self> {
         Some(Self {
             recipient: take_recipient(key)?,
@@ -257,13 +220,6 @@ impl RowKey for ReceivedKey {
 }
 
 impl RowKey for AbroadKey {
-    fn put(&self, key: &mut Vec<u8>) {
-        put(key, &self.from);
-        put_destination(key, &self.destination);
-        put_optional(key, self.recipient.as_ref());
-        put(key, &self.safeguard);
-    }
-
     fn take(key: &mut &[u8]) -> Option<Self> {
         Some(Self {
             from: take(key)?,
@@ -275,13 +231,6 @@ impl RowKey for AbroadKey {
 }
 
 impl RowKey for ActivityKey {
-    fn put(&self, key: &mut Vec<u8>) {
-        put(key, &self.controller);
-        put(key, &self.purpose);
-        put_optional(key, self.recipient.as_ref());
-        put_destination(key, &self.destination);
-    }
-
     fn take(key: &mut &[u8]) -> Option<Self> {
         Some(Self {
             controller: take(key)?,
@@ -294,22 +243,11 @@ impl RowKey for ActivityKey {
 
 /// A kind's number, of [`Table::Kinds`].
 impl RowKey for u8 {
-    fn put(&self, key: &mut Vec<u8>) {
-        key.push(*self);
-    }
-
     fn take(key: &mut &[u8]) -> Option<Self> {
         let (kind, rest) = key.split_first()?;
         *key = rest;
         Some(*kind)
     }
-}
-
-/// The row's key in the store.
-pub(super) fn key_of(table: Table<'_>, row: &impl RowKey) -> Vec<u8> {
-    let mut key = table.prefix();
-    row.put(&mut key);
-    key
 }
 
 /// The safeguard that a disclosure or transfer rests on; empty where none is
@@ -323,9 +261,13 @@ pub(crate) fn safeguard(entry: &Entry) -> &str {
 
 /// Whether entries of this kind are processing of data.
 pub(crate) fn is_processing(entry: &Entry) -> bool {
+    entry.kind().is_some_and(is_processing_kind)
+}
+
+pub(super) const fn is_processing_kind(kind: Kind) -> bool {
     matches!(
-        entry.kind(),
-        Some(Kind::Collection | Kind::Use | Kind::Disclosure | Kind::Transfer)
+        kind,
+        Kind::Collection | Kind::Use | Kind::Disclosure | Kind::Transfer
     )
 }
 
@@ -341,146 +283,9 @@ pub(crate) fn purposes_of(entry: &Entry) -> impl Iterator<Item = &str> {
     distinct.chain(none)
 }
 
-/// The rows that an entry is counted in, each with what it brings to it.
-pub(super) fn rows_of<'a>(
-    entry: &'a Entry,
-    place: Place,
-    mut each: impl FnMut(Vec<u8>, Brought<'a>),
-) {
-    let bare = Brought::bare(place);
-    each(key_of(Table::Kinds, &entry.kind_code), bare);
-    let Some(subject) = &entry.subject else {
-        return;
-    };
-    let party = entry.recipient();
-    let recipient = party.map(Recipient::of);
-    let destination = Destination::of(entry);
-    let full = Brought {
-        party: party.map_or(("", ""), |it| (&it.category, &it.country)),
-        sale: matches!(entry.act, Act::Disclosure { sale: true, .. }),
-        categories: &entry.categories,
-        ..bare
-    };
-    let safeguard = safeguard(entry);
-    if let Some(recipient) = &recipient {
-        let brought = Brought {
-            controller: &entry.controller,
-            ..full
-        };
-        for purpose in purposes_of(entry) {
-            let row = ReceivedKey {
-                recipient: recipient.clone(),
-                purpose: purpose.to_owned(),
-                legal_basis: entry.legal_basis.clone(),
-                destination: destination.clone(),
-            };
-            each(key_of(Table::Received(subject), &row), brought);
-            each(key_of(Table::AllReceived, &row), brought);
-        }
-    }
-    let from = match (&entry.act, &destination) {
-        (Act::Transfer { from_country, .. }, _) => Some(from_country),
-        (Act::Disclosure { .. }, Destination::Registered) => {
-            country::country_of(&entry.location).map(|_| &entry.location)
-        }
-        (Act::Disclosure { .. }, Destination::Said(to)) => {
-            is_abroad(&entry.location, to).then_some(&entry.location)
-        }
-        _ => None,
-    };
-    if let Some(from) = from {
-        let row = AbroadKey {
-            from: from.clone(),
-            destination: destination.clone(),
-            recipient: recipient.clone(),
-            safeguard: safeguard.to_owned(),
-        };
-        let brought = Brought {
-            purposes: &entry.purposes,
-            ..full
-        };
-        each(key_of(Table::Abroad(subject), &row), brought);
-        each(key_of(Table::AllAbroad, &row), brought);
-    }
-    if is_processing(entry) {
-        let brought = Brought {
-            safeguard,
-            party: ("", ""),
-            sale: false,
-            ..full
-        };
-        for purpose in purposes_of(entry) {
-            let row = ActivityKey {
-                controller: entry.controller.clone(),
-                purpose: purpose.to_owned(),
-                recipient: recipient.clone(),
-                destination: destination.clone(),
-            };
-            each(key_of(Table::Activities, &row), brought);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn recipient() -> impl Strategy<Value = Recipient> {
-        ("[a-z]{0,3}", any::<bool>(), "[a-z:]{0,3}").prop_map(|(id, person, category)| Recipient {
-            id,
-            person,
-            category,
-        })
-    }
-
-    fn destination() -> impl Strategy<Value = Destination> {
-        prop_oneof![
-            Just(Destination::Registered),
-            "[A-Z-]{0,5}".prop_map(Destination::Said)
-        ]
-    }
-
-    fn read<K: RowKey>(table: Table<'_>, row: &K) -> Option<K> {
-        let key = key_of(table, row);
-        let mut rest = key.strip_prefix(&table.prefix()[..])?;
-        let row = K::take(&mut rest)?;
-        rest.is_empty().then_some(row)
-    }
-
-    proptest! {
-        #[test]
-        fn keys_and_back(
-            recipient in recipient(),
-            other in prop::option::of(recipient()),
-            destination in destination(),
-            texts in ["[a-z:A-Z]{0,4}", "[a-z:A-Z]{0,4}"],
-            person in any::<[u8; 16]>(),
-        ) {
-            let [one, two] = texts;
-            let person = SubjectReference(person);
-            let row = ReceivedKey { recipient, purpose: one.clone(), legal_basis: two.clone(), destination: destination.clone() };
-            prop_assert_eq!(read(Table::Received(&person), &row), Some(row));
-            let row = AbroadKey { from: one.clone(), destination: destination.clone(), recipient: other.clone(), safeguard: two.clone() };
-            prop_assert_eq!(read(Table::AllAbroad, &row), Some(row));
-            let row = ActivityKey { controller: one, purpose: two, recipient: other, destination };
-            prop_assert_eq!(read(Table::Activities, &row), Some(row));
-        }
-
-        #[test]
-        fn rows_of_who_received_stand_in_the_order_of_recipients(a in recipient(), b in recipient()) {
-            let key = |recipient: &Recipient| {
-                let row = ReceivedKey {
-                    recipient: recipient.clone(),
-                    purpose: String::new(),
-                    legal_basis: String::new(),
-                    destination: Destination::Registered,
-                };
-                key_of(Table::AllReceived, &row)
-            };
-            prop_assert_eq!(a.cmp(&b), key(&a).cmp(&key(&b)));
-        }
-    }
 
     #[test]
     fn purposes_said_twice_count_once_and_none_is_one() {

@@ -49,6 +49,17 @@ impl Place {
     }
 }
 
+/// Length of a place at the end of a key, in bytes: time, shard, sequence.
+pub(super) const PLACE_BYTES: usize = 8 + 16 + 8;
+
+pub(super) fn place_bytes(place: &Place) -> [u8; PLACE_BYTES] {
+    let mut bytes = [0; PLACE_BYTES];
+    bytes[..8].copy_from_slice(&ordered(place.event_time_ns));
+    bytes[8..24].copy_from_slice(place.shard.as_bytes());
+    bytes[24..].copy_from_slice(&place.sequence.to_be_bytes());
+    bytes
+}
+
 /// Flips the sign bit, so that unsigned bytewise order is signed order.
 pub(super) fn ordered(time_ns: i64) -> [u8; 8] {
     (time_ns.cast_unsigned() ^ (1 << 63)).to_be_bytes()
@@ -68,9 +79,7 @@ pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 pub(super) fn event_key(subject: &SubjectReference, place: &Place) -> [u8; EVENT_KEY_BYTES] {
     let mut key = [0; EVENT_KEY_BYTES];
     key[..16].copy_from_slice(subject.as_bytes());
-    key[16..24].copy_from_slice(&ordered(place.event_time_ns));
-    key[24..40].copy_from_slice(place.shard.as_bytes());
-    key[40..].copy_from_slice(&place.sequence.to_be_bytes());
+    key[16..].copy_from_slice(&place_bytes(place));
     key
 }
 

@@ -3,11 +3,12 @@
 //! recipient or a system to the persons whose data it had.
 
 use bincode::{Decode, Encode};
-use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord};
+use custody_ledger::entry::{ActView, EntryRef};
 use custody_ledger::id::{EventTag, SubjectReference};
 
 use super::ReadModelError;
-use super::key::{self, Place};
+use super::key::{self, PLACE_BYTES, Place};
+use super::said::{Said, Texts};
 
 /// How an event stands to a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,14 +19,11 @@ pub enum Tie {
     CameFrom = 1,
 }
 
-/// Place: time, shard, sequence.
-const PLACE_BYTES: usize = 8 + 16 + 8;
+/// Prefix of a tie and place.
+pub(super) const TIE_KEY_BYTES: usize = 33 + PLACE_BYTES;
 
-fn put_place(key: &mut Vec<u8>, place: &Place) {
-    key.extend_from_slice(&key::ordered(place.event_time_ns));
-    key.extend_from_slice(place.shard.as_bytes());
-    key.extend_from_slice(&place.sequence.to_be_bytes());
-}
+/// Person and entry, and place.
+pub(super) const ABOUT_KEY_BYTES: usize = 40 + PLACE_BYTES;
 
 /// The place at the end of a key.
 pub(super) fn place_of(key: &[u8]) -> Option<Place> {
@@ -45,43 +43,36 @@ pub(super) fn tie_prefix(subject: &SubjectReference, tag: &EventTag, tie: Tie) -
     prefix
 }
 
-fn tie_key(subject: &SubjectReference, tag: &EventTag, tie: Tie, place: &Place) -> Vec<u8> {
-    let mut key = Vec::with_capacity(33 + PLACE_BYTES);
-    key.extend_from_slice(&tie_prefix(subject, tag, tie));
-    put_place(&mut key, place);
-    key
-}
-
 /// What all entries about an entry begin with.
 pub(super) fn about_prefix(subject: &SubjectReference, of: &EntryRef) -> [u8; 40] {
     key::rejudgement_prefix(subject, of)
 }
 
 /// The keys of the rows that lead to this entry by its tags.
-pub(super) fn ties_of(entry: &Entry, place: &Place) -> Vec<Vec<u8>> {
-    let Some(subject) = &entry.subject else {
-        return Vec::new();
-    };
-    let own = entry
-        .event_tag
-        .iter()
-        .map(|tag| tie_key(subject, tag, Tie::Is, place));
-    let parents = entry
-        .parent_tags
-        .iter()
-        .map(|tag| tie_key(subject, tag, Tie::CameFrom, place));
-    own.chain(parents).collect()
+pub(super) fn ties_of<'a>(
+    said: &Said<'a>,
+    place: Place,
+) -> impl Iterator<Item = [u8; TIE_KEY_BYTES]> + use<'a> {
+    let own = said.event_tag.into_iter().map(|tag| (tag, Tie::Is));
+    let parents = said.parents().map(|tag| (tag, Tie::CameFrom));
+    let tags = own.chain(parents);
+    let all = said.subject.map(|subject| {
+        tags.map(move |(tag, tie)| {
+            let mut key = [0; TIE_KEY_BYTES];
+            key[..33].copy_from_slice(&tie_prefix(&subject, &tag, tie));
+            key[33..].copy_from_slice(&key::place_bytes(&place));
+            key
+        })
+    });
+    all.into_iter().flatten()
 }
 
 /// The key of the row that leads to what time found, from what began the time.
-pub(super) fn about_of(entry: &Entry, place: &Place) -> Option<Vec<u8>> {
-    let (Some(subject), Act::House(HouseRecord::OverdueFound { of, .. })) =
-        (&entry.subject, &entry.act)
-    else {
-        return None;
-    };
-    let mut key = about_prefix(subject, of).to_vec();
-    put_place(&mut key, place);
+pub(super) fn about_of(said: &Said<'_>, place: &Place) -> Option<[u8; ABOUT_KEY_BYTES]> {
+    let (subject, of) = (said.subject?, said.overdue_of()?);
+    let mut key = [0; ABOUT_KEY_BYTES];
+    key[..40].copy_from_slice(&about_prefix(&subject, &of));
+    key[40..].copy_from_slice(&key::place_bytes(place));
     Some(key)
 }
 
@@ -95,25 +86,13 @@ pub enum Holder {
 }
 
 impl Holder {
-    fn of(entry: &Entry) -> Option<Self> {
-        match &entry.act {
-            Act::Use { system, .. } if !system.is_empty() => Some(Self::System(system.clone())),
-            _ => entry
-                .recipient()
-                .filter(|party| !party.id.is_empty())
-                .map(|party| Self::Recipient(party.id.clone())),
-        }
-    }
-
     pub(super) fn prefix(&self) -> Vec<u8> {
         let (letter, id) = match self {
             Self::Recipient(id) => (b'r', id),
             Self::System(id) => (b's', id),
         };
         let mut key = Vec::with_capacity(id.len() + 2 + 16 + PLACE_BYTES);
-        key.push(letter);
-        key.extend_from_slice(id.as_bytes());
-        key.push(0);
+        put_holder(&mut key, letter, id);
         key
     }
 }
@@ -141,27 +120,48 @@ pub struct Held {
     pub categories: Vec<String>,
 }
 
-/// Key and value.
-type HeldPair = (Vec<u8>, Vec<u8>);
+fn put_holder(key: &mut Vec<u8>, letter: u8, id: &str) {
+    key.push(letter);
+    key.extend_from_slice(id.as_bytes());
+    key.push(0);
+}
 
-/// The row that leads to a person from who had the data.
+/// Makes the row that leads to a person from who had the data, in the place of
+/// what `key` and `value` hold; `false` where there is none.
 pub(super) fn held_of(
     recorded_time_ns: i64,
-    entry: &Entry,
+    said: &Said<'_>,
     place: &Place,
-) -> Result<Option<HeldPair>, ReadModelError> {
-    let (Some(subject), Some(holder)) = (&entry.subject, Holder::of(entry)) else {
-        return Ok(None);
+    key: &mut Vec<u8>,
+    value: &mut Vec<u8>,
+) -> Result<bool, ReadModelError> {
+    let (letter, id) = match said.act {
+        ActView::Use { system, .. } => (b's', system),
+        _ => (b'r', said.recipient().map_or("", |party| party.id)),
     };
-    let mut key = holder.prefix();
+    let Some(subject) = said.subject.filter(|_| !id.is_empty()) else {
+        return Ok(false);
+    };
+    key.clear();
+    put_holder(key, letter, id);
     key.extend_from_slice(subject.as_bytes());
-    put_place(&mut key, place);
-    let held = Held {
+    key.extend_from_slice(&key::place_bytes(place));
+    value.clear();
+    let held = HeldOf {
         recorded_time_ns,
-        event_tag: entry.event_tag,
-        categories: entry.categories.clone(),
+        event_tag: said.event_tag,
+        categories: said.categories,
     };
-    Ok(Some((key, super::row::encode_short(&held)?)))
+    super::row::encode_short_onto(value, &held)?;
+    Ok(true)
+}
+
+/// As [`Held`], with texts where they stand.
+#[derive(Encode)]
+struct HeldOf<'a> {
+    recorded_time_ns: i64,
+    event_tag: Option<EventTag>,
+    categories: Texts<'a>,
 }
 
 pub(super) fn read_held(key: &[u8], value: &[u8]) -> Result<HeldRow, ReadModelError> {
@@ -179,7 +179,7 @@ pub(super) fn read_held(key: &[u8], value: &[u8]) -> Result<HeldRow, ReadModelEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use custody_ledger::entry::{Kind, PartyPart};
+    use custody_ledger::entry::{Act, Entry, Kind, PartyPart};
     use custody_ledger::id::ShardId;
 
     const SUBJECT: SubjectReference = SubjectReference([3; 16]);
@@ -208,12 +208,14 @@ mod tests {
             sale: false,
             safeguard: String::new(),
         };
-        let ties = ties_of(&entry, &place());
+        let said = Said::of(&entry);
+        let ties: Vec<_> = ties_of(&said, place()).collect();
         assert!(ties[0].starts_with(&tie_prefix(&SUBJECT, &EventTag([1; 16]), Tie::Is)));
         assert!(ties[1].starts_with(&tie_prefix(&SUBJECT, &EventTag([2; 16]), Tie::CameFrom)));
         assert!(ties.iter().all(|key| place_of(key) == Some(place())));
 
-        let (key, value) = held_of(11, &entry, &place()).unwrap().unwrap();
+        let (mut key, mut value) = (vec![1], vec![2]);
+        assert!(held_of(11, &said, &place(), &mut key, &mut value).unwrap());
         assert!(key.starts_with(&Holder::Recipient("dhl".to_owned()).prefix()));
         assert!(!key.starts_with(&Holder::Recipient("dh".to_owned()).prefix()));
         let row = read_held(&key, &value).unwrap();
@@ -231,11 +233,15 @@ mod tests {
             operation: String::new(),
             system: system.to_owned(),
         };
+        let has_row = |entry: &Entry| {
+            let (mut key, mut value) = (Vec::new(), Vec::new());
+            held_of(0, &Said::of(entry), &place(), &mut key, &mut value).unwrap()
+        };
         entry.act = used("");
-        assert_eq!(held_of(0, &entry, &place()).unwrap(), None);
+        assert!(!has_row(&entry));
         entry.act = used("crm");
-        assert!(held_of(0, &entry, &place()).unwrap().is_some());
+        assert!(has_row(&entry));
         entry.subject = None;
-        assert_eq!(held_of(0, &entry, &place()).unwrap(), None);
+        assert!(!has_row(&entry));
     }
 }

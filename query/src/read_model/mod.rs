@@ -29,8 +29,16 @@ mod cell;
 mod cell_view;
 mod kept;
 
+mod said;
+
 mod apply;
+mod sorter;
+
+mod counted;
+mod counts;
 mod settle;
+mod touched;
+
 mod store;
 mod write;
 
@@ -67,8 +75,8 @@ pub use visible::{Following, Visible, VisibleShard};
 
 use held_views::HeldViews;
 use parties::Parties;
-use settle::Touched;
 use store::Store;
+use touched::Touched;
 use visible::Publisher;
 
 /// Under which reference entries stand that are nobody's.
@@ -79,12 +87,22 @@ pub const NOBODY: SubjectReference = apply::NOBODY;
 pub struct ReadModelOptions {
     /// Memory for blocks read before, in bytes. Default: 64 MiB.
     pub cache_bytes: u64,
+    /// Where so many events or more are to be taken in, they are sorted and
+    /// written as tables of their own. Default: 30,000; fewer would leave too
+    /// many tables.
+    pub bulk_events: u64,
+    /// Memory for sorting them, in bytes; about three times as much is used.
+    /// What is more lies in a file in the read model's directory meanwhile,
+    /// which needs as much room there as the read model will. Default: 32 MiB.
+    pub sort_bytes: usize,
 }
 
 impl Default for ReadModelOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 << 20,
+            bulk_events: 30_000,
+            sort_bytes: 32 << 20,
         }
     }
 }
@@ -109,6 +127,7 @@ pub struct ReadModel {
 struct Inner {
     directory: PathBuf,
     ledger: LedgerId,
+    options: ReadModelOptions,
     store: Store,
     touched: Touched,
     held: Mutex<HeldViews>,
@@ -139,7 +158,7 @@ impl ReadModel {
             Err(_) => false,
         };
         if known {
-            return Self::over(directory, ledger, store, positions?);
+            return Self::over(directory, ledger, options, store, positions?);
         }
         tracing::warn!("the read model does not fit the ledger and is made anew");
         drop(store);
@@ -169,12 +188,13 @@ impl ReadModel {
         options: &ReadModelOptions,
     ) -> Result<Self, ReadModelError> {
         let store = Store::create(directory, ledger.id(), options)?;
-        Self::over(directory, ledger, store, Vec::new())
+        Self::over(directory, ledger, options, store, Vec::new())
     }
 
     fn over(
         directory: &Path,
         ledger: &Ledger,
+        options: &ReadModelOptions,
         store: Store,
         positions: Vec<Head>,
     ) -> Result<Self, ReadModelError> {
@@ -200,6 +220,7 @@ impl ReadModel {
             inner: Arc::new(Inner {
                 directory: directory.to_owned(),
                 ledger: ledger.id(),
+                options: options.clone(),
                 store,
                 touched,
                 held: Mutex::default(),

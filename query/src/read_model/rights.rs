@@ -1,20 +1,21 @@
 //! Where requests of persons, their answers, and what was found overdue of them
 //! stand, by person. A row has no value: what it says is in the entry's row.
 
-use custody_ledger::entry::{Act, Entry, HouseRecord};
+use custody_ledger::entry::{ActView, HouseRecord};
 use custody_ledger::id::SubjectReference;
 
 use super::ReadModelError;
 use super::key::{self, Place};
+use super::said::Said;
 
 /// The finding of a request that was not answered in time.
 const RESPONSE_OVERDUE: &str = "response_overdue";
 
 /// Whether an entry has something to do with a request.
-pub(super) fn is_of_request(entry: &Entry) -> bool {
-    match &entry.act {
-        Act::RightsRequest { .. } | Act::RightsResponse { .. } => true,
-        Act::House(HouseRecord::OverdueFound { code, .. }) => code == RESPONSE_OVERDUE,
+pub(super) fn is_of_request(said: &Said<'_>) -> bool {
+    match (said.act, said.house) {
+        (ActView::RightsRequest { .. } | ActView::RightsResponse { .. }, _) => true,
+        (_, Some(HouseRecord::OverdueFound { code, .. })) => code == RESPONSE_OVERDUE,
         _ => false,
     }
 }

@@ -27,21 +27,26 @@ pub struct EventRow {
 /// Recorded time, height, whether a sealed part exists.
 const EVENT_HEADER_BYTES: usize = 8 + 8 + 1;
 
-/// The value of an event's row. Takes the entry without its sealed part.
-pub(super) fn encode_event(
+/// What stands before the entry in the value of an event's row.
+pub(super) fn event_header(
     recorded_time_ns: i64,
     height: u64,
     has_sealed: bool,
-    public: &Entry,
-) -> Result<Vec<u8>, ReadModelError> {
-    debug_assert!(public.sealed.is_empty());
-    let entry = public.encode().map_err(ReadModelError::Encode)?;
-    let mut value = Vec::with_capacity(EVENT_HEADER_BYTES + entry.len());
-    value.extend_from_slice(&recorded_time_ns.to_be_bytes());
-    value.extend_from_slice(&height.to_be_bytes());
-    value.push(u8::from(has_sealed));
-    value.extend_from_slice(&entry);
-    Ok(value)
+) -> [u8; EVENT_HEADER_BYTES] {
+    let mut header = [0; EVENT_HEADER_BYTES];
+    header[..8].copy_from_slice(&recorded_time_ns.to_be_bytes());
+    header[8..16].copy_from_slice(&height.to_be_bytes());
+    header[16] = u8::from(has_sealed);
+    header
+}
+
+/// When the event was recorded, and its entry, of the value of its row.
+pub(super) fn split_event(value: &[u8]) -> Result<(i64, &[u8]), ReadModelError> {
+    let damaged = ReadModelError::DamagedRow { rows: "events" };
+    match (value.first_chunk(), value.get(EVENT_HEADER_BYTES..)) {
+        (Some(recorded), Some(entry)) => Ok((i64::from_be_bytes(*recorded), entry)),
+        _ => Err(damaged),
+    }
 }
 
 /// One event as it is stored: what stands before the entry, read, and the entry
@@ -157,10 +162,14 @@ pub(super) fn decode<T: Decode<()>>(rows: &'static str, value: &[u8]) -> Result<
 }
 
 /// Rows that there are many of: bincode's standard configuration, in which a
-/// small number is one byte.
-pub(super) fn encode_short<T: Encode>(row: &T) -> Result<Vec<u8>, ReadModelError> {
-    bincode::encode_to_vec(row, bincode::config::standard())
-        .map_err(|error| ReadModelError::EncodeRow(error.to_string()))
+/// small number is one byte. Appends.
+pub(super) fn encode_short_onto<T: Encode>(
+    bytes: &mut Vec<u8>,
+    row: &T,
+) -> Result<(), ReadModelError> {
+    bincode::encode_into_std_write(row, bytes, bincode::config::standard())
+        .map_err(|error| ReadModelError::EncodeRow(error.to_string()))?;
+    Ok(())
 }
 
 pub(super) fn decode_short<T: Decode<()>>(
@@ -194,10 +203,16 @@ mod tests {
         }
     }
 
+    fn encode_event(recorded_ns: i64, height: u64, has_sealed: bool, entry: &Entry) -> Vec<u8> {
+        let mut value = event_header(recorded_ns, height, has_sealed).to_vec();
+        entry.encode_onto(&mut value).unwrap();
+        value
+    }
+
     #[test]
     fn an_event_and_back() {
         let entry = Entry::new(Kind::Use, -5);
-        let value = encode_event(11, 3, true, &entry).unwrap();
+        let value = encode_event(11, 3, true, &entry);
         let row = decode_event(place(), &value).unwrap();
         assert_eq!(
             (row.recorded_time_ns, row.height, row.has_sealed),
@@ -208,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_shorter_event_is_damage() {
-        let value = encode_event(11, 3, true, &Entry::new(Kind::Use, -5)).unwrap();
+        let value = encode_event(11, 3, true, &Entry::new(Kind::Use, -5));
         for length in 0..value.len() {
             assert!(decode_event(place(), &value[..length]).is_err(), "{length}");
         }

@@ -1,90 +1,59 @@
-//! From the entries of a round to changes of kept rows.
+//! From the entries of a round to rows.
 //!
-//! An entry counts in its rows while nothing took it back, with the judgement
-//! that is in force. What a round brings may change how entries stand that came
-//! before it: a retraction takes one out, a later judgement moves one. Both may
-//! also have come before their entry, where another shard was read first. So
-//! every entry that a round touches is looked at twice, without the round and
-//! with it, and its rows get the difference: what is kept does not depend on
-//! the order in which shards were read.
+//! The entries come in the order of persons, so that all that is about one
+//! person is made at once, and in the order in which it is stored.
+//!
+//! An entry counts in its kept rows while nothing took it back, with the
+//! judgement that is in force. What a round brings may change how entries stand
+//! that came before it: a retraction takes one out, a later judgement moves one.
+//! Both may also have come before their entry, where another shard was read
+//! first. So every entry that a round touches is looked at without the round
+//! and with it, and its rows get the difference: what is kept does not depend
+//! on the order in which shards were read, nor on how many are read at once.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use custody_ledger::entry::{Act, Entry, EntryRef, HouseRecord, Outcome};
-use custody_ledger::id::{EventTag, SubjectReference};
-use parking_lot::RwLock;
+use custody_ledger::entry::{ActView, EntryRef, HouseRecord, Outcome};
+use custody_ledger::id::{EventTag, ShardId, SubjectReference};
 
 use super::ReadModelError;
-use super::cell::{Brought, Cell, Change};
+use super::apply::Round;
+use super::cell::Change;
+use super::counts::Counts;
 use super::finding;
-use super::kept::{self, Table};
-use super::key::Place;
-use super::link::Tie;
+use super::key::{self, Place};
+use super::link::{self, ABOUT_KEY_BYTES, Tie};
+use super::rights;
 use super::row::{self, EventRow};
+use super::said::{Said, entry_ref};
+use super::sorter::Sorter;
 use super::store::Store;
+use super::touched::Touched;
 
-/// What a round brings, as far as it matters to kept rows.
-#[derive(Default)]
-pub(super) struct Round {
-    /// The entries, without their sealed parts.
-    pub(super) entries: Vec<(Place, Entry)>,
-    pub(super) retracted: HashSet<(SubjectReference, EventTag)>,
-    /// By the entry that was judged again: whose it is, when it happened, the
-    /// number of the last judgement in the house shard and its outcome.
-    pub(super) rejudged: HashMap<EntryRef, (SubjectReference, i64, u64, Outcome)>,
+/// Where rows go to, each in the order of its keys but those over everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    Events,
+    Ties,
+    About,
+    Rights,
+    Held,
+    Findings,
+    /// Kept rows of who received what, of persons.
+    Received,
+    /// Kept rows of what went abroad, of persons.
+    Abroad,
+    /// Kept rows over everybody.
+    Everybody,
 }
 
-/// A changed row: its value, or nothing where no entry counts in it any more.
-pub(super) type Settled = (Vec<u8>, Option<Vec<u8>>);
+/// What takes rows.
+pub(super) trait Sink {
+    /// Takes a row; `None` where there is to be none.
+    fn put(&mut self, to: To, key: &[u8], value: Option<&[u8]>) -> Result<(), ReadModelError>;
 
-/// Which events were taken back and which entries were judged again, as far as
-/// 64 random bits tell them apart: few are, and the others need no look into
-/// the store.
-#[derive(Default)]
-pub(super) struct Touched(RwLock<HashSet<u64>>);
-
-impl Touched {
-    pub(super) fn add(
-        &self,
-        retracted: impl Iterator<Item = (SubjectReference, EventTag)>,
-        rejudged: impl Iterator<Item = EntryRef>,
-    ) {
-        let mut known = self.0.write();
-        for (subject, tag) in retracted {
-            known.insert(head_of(&subject.0));
-            known.insert(head_of(&subject.0) ^ head_of(&tag.0).rotate_left(1));
-        }
-        for of in rejudged {
-            known.insert(entry_hash(&of));
-        }
-    }
-
-    /// `false` where no event of this person was taken back.
-    pub(super) fn may_have_retracted(&self, subject: &SubjectReference) -> bool {
-        self.0.read().contains(&head_of(&subject.0))
-    }
-
-    /// `false` where this event was not taken back.
-    pub(super) fn may_be_retracted(&self, subject: &SubjectReference, tag: &EventTag) -> bool {
-        let hash = head_of(&subject.0) ^ head_of(&tag.0).rotate_left(1);
-        self.0.read().contains(&hash)
-    }
-
-    /// `false` where this entry was not judged again.
-    pub(super) fn may_be_rejudged(&self, of: &EntryRef) -> bool {
-        self.0.read().contains(&entry_hash(of))
-    }
-}
-
-fn head_of(bytes: &[u8; 16]) -> u64 {
-    let mut head = [0; 8];
-    head.copy_from_slice(&bytes[..8]);
-    u64::from_le_bytes(head)
-}
-
-fn entry_hash(of: &EntryRef) -> u64 {
-    head_of(&of.shard.0) ^ of.sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    /// Makes the rows over everybody readable that were put so far.
+    fn flush_everybody(&mut self) -> Result<(), ReadModelError>;
 }
 
 /// How an entry stands.
@@ -94,138 +63,276 @@ struct Standing {
     outcome: Outcome,
 }
 
-/// The changed rows in the order of their keys.
-pub(super) fn settle(
-    store: &Store,
-    touched: &Touched,
-    round: &Round,
-) -> Result<Vec<Settled>, ReadModelError> {
-    let settling = Settling::new(store, touched, round);
-    let earlier = settling.earlier()?;
-    let mut changes = Changes::default();
-    for (place, entry) in &round.entries {
-        let after = settling.standing(place, entry, true)?;
-        changes.of(place, entry, None, after);
-    }
-    for (place, row) in &earlier {
-        let before = settling.standing(&place.1, &row.entry, false)?;
-        let after = settling.standing(&place.1, &row.entry, true)?;
-        changes.of(&place.1, &row.entry, Some(before), after);
-    }
-    changes.apply(store)
+/// What is known of one person while the person's entries pass.
+#[derive(Default)]
+struct Passing {
+    whose: Option<SubjectReference>,
+    about: Vec<[u8; ABOUT_KEY_BYTES]>,
+    /// Events that were taken back.
+    gone: Vec<Place>,
+    /// What time found about an event, where some of the person's were taken
+    /// back: it goes with its event.
+    overdue: Vec<(Place, Vec<u8>)>,
+    /// What says so here of an event.
+    retracting: Vec<EventTag>,
+    /// What is judged again here, and when it happened.
+    rejudging: Vec<(EntryRef, i64)>,
 }
 
-struct Settling<'a> {
-    store: &'a Store,
-    touched: &'a Touched,
-    round: &'a Round,
-    /// Where the round's entries stand in it; filled when first asked for.
-    at: OnceCell<HashMap<EntryRef, usize>>,
+/// What the rows of a round are made from, beside its entries.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) store: &'a Store,
+    pub(super) touched: &'a Touched,
+    pub(super) round: &'a Round,
+    /// How many entries of each shard were there before.
+    pub(super) before: &'a HashMap<ShardId, u64>,
 }
 
-impl<'a> Settling<'a> {
-    fn new(store: &'a Store, touched: &'a Touched, round: &'a Round) -> Self {
+/// Makes rows.
+pub(super) struct Settler<'a, S> {
+    ground: Ground<'a>,
+    pub(super) sink: S,
+    counts: Counts<'a>,
+    passing: Passing,
+    ties: Sorter,
+    held: Sorter,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl<'a, S: Sink> Settler<'a, S> {
+    pub(super) fn new(ground: Ground<'a>, sink: S, ties: Sorter, held: Sorter) -> Self {
+        let is_first = ground.before.values().all(|size| *size == 0);
         Self {
-            store,
-            touched,
-            round,
-            at: OnceCell::new(),
+            ground,
+            sink,
+            counts: Counts::new(ground.store, is_first),
+            passing: Passing::default(),
+            ties,
+            held,
+            key: Vec::new(),
+            value: Vec::new(),
         }
     }
 
-    /// The entry, where the round brings it.
-    fn in_round(&self, of: &EntryRef) -> Option<&'a Entry> {
-        let entries = &self.round.entries;
-        let at = self.at.get_or_init(|| {
-            let places = entries.iter().enumerate();
-            places
-                .map(|(index, (place, _))| (entry_ref(place), index))
-                .collect()
-        });
-        at.get(of).map(|index| &entries[*index].1)
+    /// The next entry, in the order of `events`.
+    pub(super) fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<(), ReadModelError> {
+        let damaged = || ReadModelError::DamagedRow { rows: "events" };
+        let (whose, place) = key::read_event_key(key).ok_or_else(damaged)?;
+        if self.passing.whose != Some(whose) {
+            self.end_person()?;
+            self.passing.whose = Some(whose);
+        }
+        self.sink.put(To::Events, key, Some(value))?;
+        let (recorded_time_ns, entry) = row::split_event(value)?;
+        let mut whole = None;
+        let said = Said::read(entry, &mut whole)?;
+        if let Some(subject) = said.subject {
+            self.links(recorded_time_ns, key, place, &said)?;
+            if said.overdue_of().is_some() && self.ground.touched.may_have_retracted(&subject) {
+                self.passing.overdue.push((place, entry.to_vec()));
+                return Ok(());
+            }
+        }
+        let standing = self.standing(&place, &said, true)?;
+        if standing.taken_back {
+            self.passing.gone.push(place);
+        }
+        self.change(&place, &said, None, standing)
     }
 
-    /// Entries from before the round that the round may change.
-    fn earlier(&self) -> Result<BTreeMap<(SubjectReference, Place), EventRow>, ReadModelError> {
+    /// Rows that lead to this entry.
+    fn links(
+        &mut self,
+        recorded_time_ns: i64,
+        event_key: &[u8],
+        place: Place,
+        said: &Said<'_>,
+    ) -> Result<(), ReadModelError> {
+        for tie in link::ties_of(said, place) {
+            self.ties.push(&tie, &[])?;
+        }
+        self.passing.about.extend(link::about_of(said, &place));
+        if link::held_of(
+            recorded_time_ns,
+            said,
+            &place,
+            &mut self.key,
+            &mut self.value,
+        )? {
+            self.held.push(&self.key, &[&self.value])?;
+        }
+        if rights::is_of_request(said) {
+            self.sink.put(To::Rights, event_key, Some(&[]))?;
+        }
+        if let ActView::Retraction { of } = said.act {
+            self.passing.retracting.push(of);
+        }
+        if let Some(HouseRecord::Rejudged {
+            shard, sequence, ..
+        }) = said.house
+        {
+            let of = EntryRef {
+                shard: *shard,
+                sequence: *sequence,
+            };
+            self.passing.rejudging.push((of, place.event_time_ns));
+        }
+        Ok(())
+    }
+
+    /// All entries have passed; what is not by person is put.
+    pub(super) fn end(mut self) -> Result<S, ReadModelError> {
+        self.end_person()?;
+        let sink = &mut self.sink;
+        self.held
+            .drain(|key, value| sink.put(To::Held, key, Some(value)))?;
+        self.counts.put_everybody(&mut self.sink)?;
+        Ok(self.sink)
+    }
+
+    fn end_person(&mut self) -> Result<(), ReadModelError> {
+        let passing = std::mem::take(&mut self.passing);
+        let Some(subject) = passing.whose else {
+            return Ok(());
+        };
+        let gone: HashSet<EntryRef> = passing.gone.iter().map(entry_ref).collect();
+        for (place, entry) in &passing.overdue {
+            let mut whole = None;
+            let said = Said::read(entry, &mut whole)?;
+            let standing = self.overdue(&subject, &said, &gone, true)?;
+            self.change(place, &said, None, standing)?;
+        }
+        for row in self.earlier(&subject, &passing)?.values() {
+            let said = Said::of(&row.entry);
+            let (before, after) = match said.overdue_of() {
+                Some(_) => (
+                    self.overdue(&subject, &said, &gone, false)?,
+                    self.overdue(&subject, &said, &gone, true)?,
+                ),
+                None => (
+                    self.standing(&row.place, &said, false)?,
+                    self.standing(&row.place, &said, true)?,
+                ),
+            };
+            self.change(&row.place, &said, Some(before), after)?;
+        }
+        let sink = &mut self.sink;
+        self.ties
+            .drain(|key, _| sink.put(To::Ties, key, Some(&[])))?;
+        let mut about = passing.about;
+        about.sort_unstable();
+        for key in &about {
+            self.sink.put(To::About, key, Some(&[]))?;
+        }
+        self.counts.put_person(&subject, &mut self.sink)
+    }
+
+    /// Entries of a person from before the round that the round may change.
+    fn earlier(
+        &self,
+        subject: &SubjectReference,
+        passing: &Passing,
+    ) -> Result<BTreeMap<Place, EventRow>, ReadModelError> {
+        let store = self.ground.store;
         let mut earlier = BTreeMap::new();
-        for (subject, tag) in &self.round.retracted {
-            for place in self.store.tied(subject, tag, Tie::Is)? {
-                self.with_what_is_about(&mut earlier, subject, &place)?;
+        let mut gone = Vec::new();
+        for tag in &passing.retracting {
+            for place in store.tied(subject, tag, Tie::Is)? {
+                gone.push(place);
             }
         }
-        for (place, entry) in &self.round.entries {
-            if let (Some(subject), Some(tag)) = (&entry.subject, &entry.event_tag)
-                && self.is_retracted(subject, tag, true)?
-            {
-                self.with_what_is_about(&mut earlier, subject, place)?;
+        // The event, and what time found about it before it came.
+        for place in gone.iter().chain(&passing.gone) {
+            let about = store.about(subject, &entry_ref(place))?;
+            for place in std::iter::once(*place).chain(about) {
+                if let Some(row) = store.event(subject, &place)? {
+                    earlier.insert(place, row);
+                }
             }
         }
-        for (of, (subject, time_ns, ..)) in &self.round.rejudged {
-            if self.in_round(of).is_some() {
+        for (of, event_time_ns) in &passing.rejudging {
+            if self.is_in_round(of) {
                 continue;
             }
             let place = Place {
-                event_time_ns: *time_ns,
+                event_time_ns: *event_time_ns,
                 shard: of.shard,
                 sequence: of.sequence,
             };
-            let found = match self.store.event(subject, &place)? {
-                None => self.store.find_event(subject, of)?,
+            let found = match store.event(subject, &place)? {
+                None => store.find_event(subject, of)?,
                 found => found,
             };
             if let Some(row) = found {
-                earlier.insert((*subject, row.place), row);
+                earlier.insert(row.place, row);
             }
         }
         Ok(earlier)
     }
 
-    /// The entry at this place, where it was there before the round, and what
-    /// time found about it.
-    fn with_what_is_about(
-        &self,
-        earlier: &mut BTreeMap<(SubjectReference, Place), EventRow>,
-        subject: &SubjectReference,
-        place: &Place,
-    ) -> Result<(), ReadModelError> {
-        let about = self.store.about(subject, &entry_ref(place))?;
-        for place in std::iter::once(*place).chain(about) {
-            if let Some(row) = self.store.event(subject, &place)? {
-                earlier.insert((*subject, place), row);
-            }
-        }
-        Ok(())
+    fn is_in_round(&self, of: &EntryRef) -> bool {
+        let before = self.ground.before.get(&of.shard).copied();
+        of.sequence >= before.unwrap_or_default()
     }
 
-    /// How an entry stands, without the round or with it.
+    /// How an entry stands, without the round or with it. Not of one that says
+    /// what time found, where events of the person were taken back.
     fn standing(
         &self,
         place: &Place,
-        entry: &Entry,
+        said: &Said<'_>,
         with_round: bool,
     ) -> Result<Standing, ReadModelError> {
-        let at_ingest = Outcome::from_code(entry.judgement.outcome_code).unwrap_or_default();
-        let Some(subject) = &entry.subject else {
+        let overdue = said.house.and_then(finding::overdue_outcome_of);
+        let Some(subject) = &said.subject else {
             return Ok(Standing {
                 taken_back: false,
-                outcome: finding::overdue_outcome(entry).unwrap_or(at_ingest),
+                outcome: overdue.unwrap_or(said.outcome),
             });
         };
-        let taken_back = match (overdue_of(entry), &entry.event_tag) {
-            (Some(of), _) => self.began_is_retracted(subject, &of, with_round)?,
+        let taken_back = match (said.overdue_of(), &said.event_tag) {
             (None, Some(tag)) => self.is_retracted(subject, tag, with_round)?,
-            (None, None) => false,
+            _ => false,
         };
-        let outcome = match finding::overdue_outcome(entry) {
+        let outcome = match overdue {
             Some(outcome) => outcome,
             None => {
                 let rejudged = self.rejudged(subject, &entry_ref(place), with_round)?;
-                rejudged.unwrap_or(at_ingest)
+                rejudged.unwrap_or(said.outcome)
             }
         };
         Ok(Standing {
             taken_back,
             outcome,
+        })
+    }
+
+    /// How an entry stands that says what time found: it goes with the event
+    /// that began the time. `gone`: those of the round that were taken back.
+    fn overdue(
+        &self,
+        subject: &SubjectReference,
+        said: &Said<'_>,
+        gone: &HashSet<EntryRef>,
+        with_round: bool,
+    ) -> Result<Standing, ReadModelError> {
+        let outcome = said.house.and_then(finding::overdue_outcome_of);
+        let taken_back = match said.overdue_of() {
+            None => false,
+            Some(of) if self.is_in_round(&of) => with_round && gone.contains(&of),
+            Some(of) => {
+                let began = self.ground.store.find_event(subject, &of)?;
+                match began.and_then(|row| row.entry.event_tag) {
+                    Some(tag) => self.is_retracted(subject, &tag, with_round)?,
+                    None => false,
+                }
+            }
+        };
+        Ok(Standing {
+            taken_back,
+            outcome: outcome.unwrap_or(said.outcome),
         })
     }
 
@@ -235,37 +342,19 @@ impl<'a> Settling<'a> {
         tag: &EventTag,
         with_round: bool,
     ) -> Result<bool, ReadModelError> {
-        if with_round && self.round.retracted.contains(&(*subject, *tag)) {
-            return Ok(true);
-        }
-        Ok(self.touched.may_be_retracted(subject, tag)
-            && self.store.has_retraction(subject, tag)?)
-    }
-
-    /// Whether the event that began a time was taken back; not where it is not
-    /// there.
-    fn began_is_retracted(
-        &self,
-        subject: &SubjectReference,
-        of: &EntryRef,
-        with_round: bool,
-    ) -> Result<bool, ReadModelError> {
-        let of_person = |(whose, _): &(SubjectReference, EventTag)| whose == subject;
-        let in_round = with_round && self.round.retracted.iter().any(of_person);
-        if !in_round && !self.touched.may_have_retracted(subject) {
+        let Ground {
+            store,
+            touched,
+            round,
+            ..
+        } = self.ground;
+        if !touched.may_be_retracted(subject, tag) {
             return Ok(false);
         }
-        let in_round = with_round.then(|| self.in_round(of)).flatten();
-        let tag = match in_round.filter(|entry| entry.subject == Some(*subject)) {
-            Some(entry) => entry.event_tag,
-            None => {
-                let found = self.store.find_event(subject, of)?;
-                found.and_then(|row| row.entry.event_tag)
-            }
-        };
-        tag.map_or(Ok(false), |tag| {
-            self.is_retracted(subject, &tag, with_round)
-        })
+        if with_round && round.retracted.contains(&(*subject, *tag)) {
+            return Ok(true);
+        }
+        store.has_retraction(subject, tag)
     }
 
     /// What the last later judgement said.
@@ -275,39 +364,35 @@ impl<'a> Settling<'a> {
         of: &EntryRef,
         with_round: bool,
     ) -> Result<Option<Outcome>, ReadModelError> {
-        let in_round = self.round.rejudged.get(of).filter(|_| with_round);
+        let Ground {
+            store,
+            touched,
+            round,
+            ..
+        } = self.ground;
+        if !touched.may_be_rejudged(of) {
+            return Ok(None);
+        }
+        let in_round = round.rejudged.get(of).filter(|_| with_round);
         let in_round = in_round.filter(|it| it.0 == *subject);
         let mut last = in_round.map(|(.., sequence, outcome)| (*sequence, *outcome));
-        if self.touched.may_be_rejudged(of)
-            && let Some((sequence, outcome)) = self.store.last_rejudgement(subject, of)?
+        if let Some((sequence, outcome)) = store.last_rejudgement(subject, of)?
             && last.is_none_or(|(known, _)| known < sequence)
         {
             last = Some((sequence, outcome));
         }
         Ok(last.map(|(_, outcome)| outcome))
     }
-}
 
-fn entry_ref(place: &Place) -> EntryRef {
-    EntryRef {
-        shard: place.shard,
-        sequence: place.sequence,
-    }
-}
-
-pub(super) fn overdue_of(entry: &Entry) -> Option<EntryRef> {
-    match &entry.act {
-        Act::House(HouseRecord::OverdueFound { of, .. }) => Some(*of),
-        _ => None,
-    }
-}
-
-/// Changes by row.
-#[derive(Default)]
-struct Changes<'a>(HashMap<Vec<u8>, Vec<(Change, Brought<'a>)>>);
-
-impl<'a> Changes<'a> {
-    fn of(&mut self, place: &Place, entry: &'a Entry, before: Option<Standing>, after: Standing) {
+    /// An entry's rows get the difference between how it stood and how it
+    /// stands.
+    fn change(
+        &mut self,
+        place: &Place,
+        said: &Said<'_>,
+        before: Option<Standing>,
+        after: Standing,
+    ) -> Result<(), ReadModelError> {
         let counted = before.filter(|it| !it.taken_back).map(|it| it.outcome);
         let counts = (!after.taken_back).then_some(after.outcome);
         let change = match (counted, counts) {
@@ -317,36 +402,17 @@ impl<'a> Changes<'a> {
             _ => None,
         };
         if let Some(change) = change {
-            kept::rows_of(entry, *place, |key, brought| {
-                self.0.entry(key).or_default().push((change, brought));
-            });
+            self.counts.change(place, said, change, &mut self.sink)?;
         }
         let was = before.is_some_and(|it| it.taken_back);
-        let change = match (was, after.taken_back) {
-            (false, true) => Change::In(Outcome::NotJudged),
-            (true, false) => Change::Out(Outcome::NotJudged),
-            _ => return,
-        };
-        let brought = Brought::bare(*place);
-        let key = Table::TakenBack.prefix();
-        self.0.entry(key).or_default().push((change, brought));
-    }
-
-    fn apply(self, store: &Store) -> Result<Vec<Settled>, ReadModelError> {
-        let mut rows: Vec<_> = self.0.into_iter().collect();
-        rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut settled = Vec::with_capacity(rows.len());
-        for (key, changes) in rows {
-            let mut cell = match store.kept_now(&key)? {
-                Some(value) => row::decode_short::<Cell>("kept", &value)?,
-                None => Cell::default(),
-            };
-            for (change, brought) in &changes {
-                cell.change(*change, brought);
-            }
-            let value = (cell.count > 0).then(|| row::encode_short(&cell));
-            settled.push((key, value.transpose()?));
+        match (was, after.taken_back) {
+            (false, true) => self
+                .counts
+                .taken_back(place, Change::In(Outcome::NotJudged)),
+            (true, false) => self
+                .counts
+                .taken_back(place, Change::Out(Outcome::NotJudged)),
+            _ => Ok(()),
         }
-        Ok(settled)
     }
 }

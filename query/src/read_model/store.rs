@@ -8,7 +8,10 @@ use std::sync::Arc;
 use custody_ledger::Head;
 use custody_ledger::entry::{EntryRef, Outcome};
 use custody_ledger::id::{EventTag, LedgerId, ShardId, SubjectReference};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable};
+use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
+use fjall::{
+    AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, Readable,
+};
 
 use super::cell::Cell;
 use super::cell_view::StoredCell;
@@ -18,18 +21,23 @@ use super::key::{self, Place, RetractionKey};
 use super::link::{self, HeldRow, Holder, Tie};
 use super::rights::RightsRows;
 use super::row::{self, EventRow, PartyRow, PositionRow, StoredEvent};
-use super::settle::Touched;
+use super::touched::Touched;
 use super::visible::Visible;
 use super::{ReadModelError, ReadModelOptions};
 
 /// Rises whenever a key or a value changes; any other one is rebuilt.
-pub(super) const READ_MODEL_VERSION: u32 = 5;
+pub(super) const READ_MODEL_VERSION: u32 = 6;
 
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
 const DATABASE_DIRECTORY: &str = "db";
 
-const MEMTABLE_BYTES: u64 = 32 << 20;
+/// A keyspace's rows in memory are written out from so many bytes on.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+
+/// Rows are in the journal too until they are written out; what is written
+/// seldom is written out where the journal comes to so many bytes.
+const JOURNAL_BYTES: u64 = 128 << 20;
 
 pub(super) struct Store {
     pub(super) database: Database,
@@ -45,6 +53,7 @@ pub(super) struct Store {
     pub(super) kept: Keyspace,
     pub(super) positions: Keyspace,
     pub(super) meta: Keyspace,
+    directory: PathBuf,
     /// Dropped after the database, so that nobody deletes it while it closes.
     _lock: Arc<fs::File>,
 }
@@ -108,13 +117,11 @@ impl Store {
     ) -> Result<Self, ReadModelError> {
         let database = Database::builder(directory.join(DATABASE_DIRECTORY))
             .cache_size(options.cache_bytes)
+            .max_journaling_size(JOURNAL_BYTES)
+            // With more, fjall's first spins while another one compacts.
             .worker_threads(1)
             .open()?;
-        let keyspace = |name: &str| {
-            database.keyspace(name, || {
-                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
-            })
-        };
+        let keyspace = |name: &str| database.keyspace(name, || options_of(name));
         Ok(Self {
             events: keyspace("events")?,
             retractions: keyspace("retractions")?,
@@ -129,8 +136,44 @@ impl Store {
             positions: keyspace("positions")?,
             meta: keyspace("meta")?,
             database,
+            directory: directory.to_owned(),
             _lock: Arc::clone(lock),
         })
+    }
+
+    /// Where files may lie that nobody needs after a crash.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Has keyspaces written out of which much is in memory.
+    ///
+    /// fjall would ask its worker to, by a message that nobody waits for; but
+    /// the worker, when it does, sends itself another message and waits for
+    /// room in the same queue, of which it is the only reader. While it
+    /// compacts, a writer could fill the queue, and it would wait for ever. So
+    /// keyspaces have no limit of their own here, and the one writer that there
+    /// is does it: then it is this thread that waits.
+    pub(super) fn rotate(&self) -> Result<(), ReadModelError> {
+        for keyspace in [
+            &self.events,
+            &self.retractions,
+            &self.parties,
+            &self.findings,
+            &self.rejudgements,
+            &self.rights,
+            &self.ties,
+            &self.about,
+            &self.held,
+            &self.kept,
+            &self.positions,
+            &self.meta,
+        ] {
+            if keyspace.tree.active_memtable().size() >= MEMTABLE_BYTES {
+                keyspace.rotate_memtable()?;
+            }
+        }
+        Ok(())
     }
 
     /// How far each shard has been taken in.
@@ -371,6 +414,26 @@ impl Store {
     /// Makes everything written so far survive a power loss.
     pub(super) fn persist(&self) -> Result<(), ReadModelError> {
         Ok(self.database.persist(fjall::PersistMode::SyncAll)?)
+    }
+}
+
+/// How a keyspace is kept.
+fn options_of(name: &str) -> KeyspaceCreateOptions {
+    // What was just written out is soon merged with more.
+    let compression = [CompressionType::None, CompressionType::Lz4];
+    let options = KeyspaceCreateOptions::default()
+        // See `Store::rotate`.
+        .max_memtable_size(u64::MAX)
+        .data_block_compression_policy(CompressionPolicy::new(compression))
+        .data_block_size_policy(BlockSizePolicy::all(8 << 10));
+    match name {
+        // Looked up by whole keys, which are there as a rule.
+        "events" => options.expect_point_read_hits(true),
+        // Read by what keys begin with.
+        "ties" | "about" | "held" | "findings" | "rights" => {
+            options.filter_policy(FilterPolicy::disabled())
+        }
+        _ => options,
     }
 }
 

@@ -7,20 +7,41 @@
 //! one, a mark goes before them and goes away with the position, and a store
 //! that is opened with the mark in it is made anew.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use custody_ledger::id::ShardId;
 use fjall::{Keyspace, OwnedWriteBatch};
 
 use super::ReadModelError;
 use super::apply::Rows;
 use super::row::{self, PositionRow};
-use super::settle::{self, Settled, Touched};
+use super::settle::{Ground, Settler, Sink, To};
+use super::sorter::Sorter;
 use super::store::Store;
-
-/// From so many events on, rows are sorted and written as tables of their own
-/// instead of through the journal. Smaller runs would leave too many tables.
-pub(super) const BULK_EVENTS: usize = 30_000;
+use super::touched::Touched;
 
 /// There while rows are written that are not in one batch with their position.
 const INTERRUPTED: &str = "interrupted";
+
+/// How a round is written.
+pub(super) struct Writing<'a> {
+    /// As tables of their own, past the journal: for many rows at once. Few
+    /// would leave too many tables.
+    pub(super) as_tables: bool,
+    /// Memory for what is sorted, in bytes.
+    pub(super) sort_bytes: usize,
+    /// How many entries of each shard were there before.
+    pub(super) before: &'a HashMap<ShardId, u64>,
+    /// Ends it before anything of it is in the store.
+    pub(super) stop: &'a AtomicBool,
+    /// Hears of how many entries rows were made.
+    pub(super) progress: &'a mut dyn FnMut(u64),
+}
+
+/// How often progress is told and a stop is seen, in entries.
+const STEP: u64 = 1 << 18;
 
 impl Store {
     /// Whether the last write was interrupted where it may have left kept rows
@@ -31,103 +52,93 @@ impl Store {
 
     /// Writes rows, and the position that they end at not before them: in the
     /// same batch, or after tables that are already on disk.
-    pub(super) fn write(&self, touched: &Touched, mut rows: Rows) -> Result<(), ReadModelError> {
-        let round = std::mem::take(&mut rows.round);
-        let mut kept = settle::settle(self, touched, &round)?;
+    pub(super) fn write(
+        &self,
+        touched: &Touched,
+        rows: Rows,
+        writing: Writing<'_>,
+    ) -> Result<(), ReadModelError> {
         // Before anybody sees the rows: who asks whether an event may have been
         // taken back must not hear no.
         touched.add(
-            round.retracted.iter().copied(),
-            round.rejudged.keys().copied(),
+            rows.round.retracted.iter().copied(),
+            rows.round.rejudged.keys().copied(),
         );
-        drop(round);
-        let mut batch = self.database.batch();
-        if rows.events.len() >= BULK_EVENTS {
-            self.ingest(&mut rows, &mut kept)?;
-            batch.remove(&self.meta, INTERRUPTED);
+        if !writing.as_tables {
+            let sink = Batch {
+                store: self,
+                batch: self.database.batch(),
+            };
+            let (mut batch, rows) = self.settle(touched, rows, writing, sink)?;
+            self.put(&mut batch.batch, &rows)?;
+            batch.batch.commit()?;
+            return self.rotate();
         }
-        self.put(&mut batch, rows, kept)?;
+        let (mut batch, rows) = std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(CHUNKS);
+            let tables = scope.spawn(move || self.write_tables(&receive));
+            let sink = Tables::new(self, send);
+            let settled = self.settle(touched, rows, writing, sink);
+            let settled = settled.and_then(|(tables, rows)| Ok((tables.end()?, rows)));
+            let written = tables.join();
+            written.map_err(|_| ReadModelError::Store("writing tables panicked".into()))??;
+            settled
+        })?;
+        batch.remove(&self.meta, INTERRUPTED);
+        self.put(&mut batch, &rows)?;
         batch.commit()?;
-        Ok(())
+        self.rotate()
     }
 
-    /// Writes what there is most of as tables of their own.
-    fn ingest(&self, rows: &mut Rows, kept: &mut Vec<Settled>) -> Result<(), ReadModelError> {
-        // Durable before the first table is: tables are, once they are there.
+    /// Marks that rows are written before their position, durably.
+    fn interrupt(&self) -> Result<(), ReadModelError> {
         self.meta.insert(INTERRUPTED, "")?;
-        self.persist()?;
-        rows.events.sort_unstable_by_key(|row| row.0);
-        rows.ties.sort_unstable();
-        rows.held.sort_unstable();
-        rows.findings.sort_unstable();
-        ingest(
-            &self.events,
-            std::mem::take(&mut rows.events)
-                .into_iter()
-                .map(|(key, value)| (key.to_vec(), Some(value))),
-        )?;
-        ingest(
-            &self.ties,
-            std::mem::take(&mut rows.ties)
-                .into_iter()
-                .map(|key| (key, Some(Vec::new()))),
-        )?;
-        ingest(
-            &self.held,
-            std::mem::take(&mut rows.held)
-                .into_iter()
-                .map(|(key, value)| (key, Some(value))),
-        )?;
-        ingest(&self.kept, std::mem::take(kept).into_iter())?;
-        if rows.findings.len() >= BULK_EVENTS {
-            ingest(
-                &self.findings,
-                std::mem::take(&mut rows.findings)
-                    .into_iter()
-                    .map(|(key, value)| (key, Some(value))),
-            )?;
-        }
-        Ok(())
+        self.persist()
     }
 
-    fn put(
+    fn settle<S: Sink>(
         &self,
-        batch: &mut OwnedWriteBatch,
-        rows: Rows,
-        kept: Vec<Settled>,
-    ) -> Result<(), ReadModelError> {
-        for (key, value) in rows.events {
-            batch.insert(&self.events, key, value);
-        }
-        for (key, value) in rows.retractions {
-            batch.insert(&self.retractions, key, value);
-        }
-        for (key, value) in rows.parties {
-            batch.insert(&self.parties, key, value);
-        }
-        for (key, value) in rows.findings {
-            batch.insert(&self.findings, key, value);
-        }
-        for (key, value) in rows.rejudgements {
-            batch.insert(&self.rejudgements, key, value);
-        }
-        for key in rows.rights {
-            batch.insert(&self.rights, key, []);
-        }
-        for key in rows.ties {
-            batch.insert(&self.ties, key, []);
-        }
-        for key in rows.about {
-            batch.insert(&self.about, key, []);
-        }
-        for (key, value) in rows.held {
-            batch.insert(&self.held, key, value);
-        }
-        for (key, value) in kept {
-            match value {
-                Some(value) => batch.insert(&self.kept, key, value),
-                None => batch.remove(&self.kept, key),
+        touched: &Touched,
+        mut rows: Rows,
+        writing: Writing<'_>,
+        sink: S,
+    ) -> Result<(S, Rows), ReadModelError> {
+        let ground = Ground {
+            store: self,
+            touched,
+            round: &rows.round,
+            before: writing.before,
+        };
+        let sorter = |share| Sorter::new(self.directory(), writing.sort_bytes / share);
+        let mut settler = Settler::new(ground, sink, sorter(4), sorter(2));
+        let mut done = 0;
+        rows.events.drain(|key, value| {
+            settler.entry(key, value)?;
+            done += 1;
+            if done % STEP == 0 {
+                (writing.progress)(done);
+                if writing.stop.load(Ordering::Acquire) {
+                    return Err(ReadModelError::Stopped);
+                }
             }
+            Ok(())
+        })?;
+        let mut sink = settler.end()?;
+        rows.findings
+            .drain(|key, value| sink.put(To::Findings, key, Some(value)))?;
+        Ok((sink, rows))
+    }
+
+    /// Rows that there are few of, and the positions.
+    fn put(&self, batch: &mut OwnedWriteBatch, rows: &Rows) -> Result<(), ReadModelError> {
+        for (key, value) in &rows.retractions {
+            batch.insert(&self.retractions, *key, *value);
+        }
+        for (key, value) in &rows.parties {
+            batch.insert(&self.parties, key.as_slice(), value.as_slice());
+        }
+        for (key, value) in &rows.rejudgements {
+            batch.insert(&self.rejudgements, *key, value.as_slice());
         }
         for head in rows.heads.values() {
             let position = PositionRow {
@@ -147,25 +158,192 @@ impl Store {
         }
         Ok(())
     }
+
+    const fn keyspace(&self, to: To) -> &Keyspace {
+        match to {
+            To::Events => &self.events,
+            To::Ties => &self.ties,
+            To::About => &self.about,
+            To::Rights => &self.rights,
+            To::Held => &self.held,
+            To::Findings => &self.findings,
+            To::Received | To::Abroad | To::Everybody => &self.kept,
+        }
+    }
+
+    /// Writes what comes as tables, and registers them when all has come.
+    fn write_tables(&self, rows: &Receiver<Message>) -> Result<(), ReadModelError> {
+        let mut is_whole = false;
+        let mut ingestions: [Option<(_, Vec<u8>)>; TABLES] = [const { None }; TABLES];
+        for message in rows {
+            let Message::Rows(to, chunk) = message else {
+                is_whole = true;
+                break;
+            };
+            let table = &mut ingestions[to as usize];
+            let (ingestion, last) = match table {
+                Some(open) => open,
+                None => table.insert((self.keyspace(to).start_ingestion()?, Vec::new())),
+            };
+            let mut rest = chunk.as_slice();
+            while let Some((key, value)) = take_row(&mut rest) {
+                // A key that is there twice, which no two entries make, is
+                // written once.
+                if *last == key {
+                    continue;
+                }
+                match value {
+                    Some(value) => ingestion.write(key, value)?,
+                    None => ingestion.write_tombstone(key)?,
+                }
+                last.clear();
+                last.extend_from_slice(key);
+            }
+        }
+        if is_whole {
+            // Durable before the first table is: tables are, once they are there.
+            self.interrupt()?;
+            for (ingestion, _) in ingestions.into_iter().flatten() {
+                ingestion.finish()?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Writes rows, which are in the order of their keys, as tables of their own. A
-/// key that is there twice, which no two entries make, is written once.
-fn ingest(
-    keyspace: &Keyspace,
-    rows: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
-) -> Result<(), ReadModelError> {
-    let mut ingestion = keyspace.start_ingestion()?;
-    let mut last: Option<Vec<u8>> = None;
-    for (key, value) in rows {
-        if last.as_ref() == Some(&key) {
-            continue;
-        }
+/// Rows into a batch.
+struct Batch<'a> {
+    store: &'a Store,
+    batch: OwnedWriteBatch,
+}
+
+impl Sink for Batch<'_> {
+    fn put(&mut self, to: To, key: &[u8], value: Option<&[u8]>) -> Result<(), ReadModelError> {
+        let keyspace = self.store.keyspace(to);
         match value {
-            Some(value) => ingestion.write(key.as_slice(), value)?,
-            None => ingestion.write_tombstone(key.as_slice())?,
+            Some(value) => self.batch.insert(keyspace, key, value),
+            None => self.batch.remove(keyspace, key),
         }
-        last = Some(key);
+        Ok(())
     }
-    Ok(ingestion.finish()?)
+
+    fn flush_everybody(&mut self) -> Result<(), ReadModelError> {
+        self.store.interrupt()?;
+        let next = self.store.database.batch();
+        std::mem::replace(&mut self.batch, next).commit()?;
+        self.batch.remove(&self.store.meta, INTERRUPTED);
+        Ok(())
+    }
+}
+
+/// Tables that are written at once; not those over everybody.
+const TABLES: usize = To::Everybody as usize;
+
+/// Rows are handed over by so many bytes.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// So many times that many wait to be written.
+const CHUNKS: usize = 16;
+
+/// What is handed to who writes the tables.
+enum Message {
+    Rows(To, Vec<u8>),
+    /// There are no more rows.
+    End,
+}
+
+/// Rows into tables of their own, which another thread writes.
+struct Tables<'a> {
+    store: &'a Store,
+    send: SyncSender<Message>,
+    chunks: [Vec<u8>; TABLES],
+    everybody: OwnedWriteBatch,
+}
+
+/// The length of a row that there is not to be.
+const NONE: u32 = u32::MAX;
+
+fn take_row<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+    let (key, rest) = bytes.split_first_chunk::<4>()?;
+    let (value, rest) = rest.split_first_chunk::<4>()?;
+    let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*key) as usize)?;
+    let (value, rest) = match u32::from_le_bytes(*value) {
+        NONE => (None, rest),
+        length => {
+            let (value, rest) = rest.split_at_checked(length as usize)?;
+            (Some(value), rest)
+        }
+    };
+    *bytes = rest;
+    Some((key, value))
+}
+
+impl<'a> Tables<'a> {
+    fn new(store: &'a Store, send: SyncSender<Message>) -> Self {
+        Self {
+            store,
+            send,
+            chunks: Default::default(),
+            everybody: store.database.batch(),
+        }
+    }
+
+    /// Whoever writes has ended where this fails, and says why.
+    fn send(&self, message: Message) -> Result<(), ReadModelError> {
+        let sent = self.send.send(message);
+        sent.map_err(|_| ReadModelError::Store("writing tables ended".into()))
+    }
+
+    /// Has the tables registered; the rows over everybody are left.
+    fn end(mut self) -> Result<OwnedWriteBatch, ReadModelError> {
+        for (to, chunk) in ALL.into_iter().zip(std::mem::take(&mut self.chunks)) {
+            if !chunk.is_empty() {
+                self.send(Message::Rows(to, chunk))?;
+            }
+        }
+        self.send(Message::End)?;
+        Ok(self.everybody)
+    }
+}
+
+/// In the order of their numbers.
+const ALL: [To; TABLES] = [
+    To::Events,
+    To::Ties,
+    To::About,
+    To::Rights,
+    To::Held,
+    To::Findings,
+    To::Received,
+    To::Abroad,
+];
+
+impl Sink for Tables<'_> {
+    fn put(&mut self, to: To, key: &[u8], value: Option<&[u8]>) -> Result<(), ReadModelError> {
+        let Some(chunk) = self.chunks.get_mut(to as usize) else {
+            match value {
+                Some(value) => self.everybody.insert(&self.store.kept, key, value),
+                None => self.everybody.remove(&self.store.kept, key),
+            }
+            return Ok(());
+        };
+        let length = value.map_or(NONE, |value| value.len() as u32);
+        chunk.extend_from_slice(&(key.len() as u32).to_le_bytes());
+        chunk.extend_from_slice(&length.to_le_bytes());
+        chunk.extend_from_slice(key);
+        chunk.extend_from_slice(value.unwrap_or_default());
+        if chunk.len() < CHUNK_BYTES {
+            return Ok(());
+        }
+        let next = Vec::with_capacity(CHUNK_BYTES + (4 << 10));
+        let full = std::mem::replace(chunk, next);
+        self.send(Message::Rows(to, full))
+    }
+
+    fn flush_everybody(&mut self) -> Result<(), ReadModelError> {
+        self.store.interrupt()?;
+        let next = self.store.database.batch();
+        std::mem::replace(&mut self.everybody, next).commit()?;
+        Ok(())
+    }
 }

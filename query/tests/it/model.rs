@@ -391,8 +391,24 @@ fn pick(world: &World, which: &prop::sample::Index) -> Option<Fact> {
     (!sent.is_empty()).then(|| (*which.get(&sent)).clone())
 }
 
-fn play(steps: &[Step]) -> World {
+/// For filling it step by step and for filling it anew: now and then each round
+/// is sorted and comes in as tables, with little memory or with enough.
+fn options() -> impl Strategy<Value = (ReadModelOptions, ReadModelOptions)> {
+    let one = || {
+        (any::<bool>(), 0..5_000usize).prop_map(|(bulk, sort_bytes)| ReadModelOptions {
+            bulk_events: if bulk { 1 } else { 30_000 },
+            sort_bytes,
+            ..ReadModelOptions::default()
+        })
+    };
+    (one(), one())
+}
+
+fn play(steps: &[Step], options: ReadModelOptions) -> World {
     let mut world = World::new();
+    world.drop_model();
+    world.options = options;
+    world.open();
     for step in steps {
         match step {
             Step::Commit(shard, drafts) => world.commit(*shard, drafts),
@@ -435,10 +451,11 @@ proptest! {
     #[test]
     fn answers_are_those_of_the_oracle(
         steps in steps(),
+        options in options(),
         questions in prop::collection::vec((question(), 1..5i32), 4),
         about_findings in prop::collection::vec(finding_question(), 4),
     ) {
-        let mut world = play(&steps);
+        let mut world = play(&steps, options.0);
         for subject in PEOPLE {
             for (question, page_size) in &questions {
                 check(&world, subject, question, *page_size);
@@ -448,7 +465,7 @@ proptest! {
         // A rebuilt read model gives the same answers.
         world.drop_model();
         let directory = world.read_model_directory();
-        let rebuilt = ReadModel::rebuild(&directory, &world.ledger, &ReadModelOptions::default(), &mut |_| {}).unwrap();
+        let rebuilt = ReadModel::rebuild(&directory, &world.ledger, &options.1, &mut |_| {}).unwrap();
         world.answer_from(rebuilt);
         for subject in PEOPLE {
             check(&world, subject, &questions[0].0, 3);

@@ -146,6 +146,8 @@ pub(crate) struct World {
     pub(crate) facts: Vec<Fact>,
     pub(crate) registrations: Vec<Registration>,
     pub(crate) now_ns: i64,
+    /// How the read model is opened.
+    pub(crate) options: ReadModelOptions,
     directory: TempDir,
 }
 
@@ -196,6 +198,7 @@ impl World {
             facts: Vec::new(),
             registrations: Vec::new(),
             now_ns: START,
+            options: ReadModelOptions::default(),
             directory,
         };
         world.open();
@@ -214,8 +217,7 @@ impl World {
     /// Opens the read model without filling it.
     pub(crate) fn open(&mut self) {
         let directory = self.read_model_directory();
-        let model =
-            ReadModel::open(&directory, &self.ledger, &ReadModelOptions::default()).unwrap();
+        let model = ReadModel::open(&directory, &self.ledger, &self.options).unwrap();
         self.answer_from(model);
     }
 
