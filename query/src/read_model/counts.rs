@@ -21,6 +21,24 @@ const EVERYBODY_ROWS: usize = 16_384;
 /// By what makes the row.
 type Rows = BTreeMap<Vec<u8>, Cell>;
 
+/// Rows over everybody, by table and what makes them: those that were changed,
+/// and as long as they are few those that stand in the store as they are here.
+/// The next round changes most of them again.
+#[derive(Default)]
+pub(super) struct Everybody(HashMap<Vec<u8>, Held>);
+
+struct Held {
+    cell: Cell,
+    is_changed: bool,
+}
+
+impl Held {
+    fn change(&mut self, change: Change, brought: &Brought<'_>) {
+        self.cell.change(change, brought);
+        self.is_changed = true;
+    }
+}
+
 /// Kept rows that were changed.
 pub(super) struct Counts<'a> {
     store: &'a Store,
@@ -28,20 +46,21 @@ pub(super) struct Counts<'a> {
     is_first: bool,
     received: Rows,
     abroad: Rows,
-    /// With the table's letter.
-    everybody: HashMap<Vec<u8>, Cell>,
+    everybody: Everybody,
     key: Vec<u8>,
     full: Vec<u8>,
 }
 
 impl<'a> Counts<'a> {
-    pub(super) fn new(store: &'a Store, is_first: bool) -> Self {
+    /// `everybody` is what [`Counts::end`] gave back when the round before this
+    /// one was written, or nothing.
+    pub(super) fn new(store: &'a Store, is_first: bool, everybody: Everybody) -> Self {
         Self {
             store,
             is_first,
             received: Rows::new(),
             abroad: Rows::new(),
-            everybody: HashMap::new(),
+            everybody,
             key: Vec::new(),
             full: Vec::new(),
         }
@@ -91,20 +110,22 @@ impl<'a> Counts<'a> {
                     }
                 }
             }
-            match everybody.get_mut(key) {
-                Some(cell) => cell.change(change, brought),
+            match everybody.0.get_mut(key) {
+                Some(held) => held.change(change, brought),
                 None => {
                     let mut cell = load([key, &[]])?;
                     cell.change(change, brought);
-                    everybody.insert(key.to_vec(), cell);
+                    let is_changed = true;
+                    everybody.0.insert(key.to_vec(), Held { cell, is_changed });
                 }
             }
             Ok::<(), ReadModelError>(())
         })?;
-        if self.everybody.len() >= EVERYBODY_ROWS {
+        if self.everybody.0.len() >= EVERYBODY_ROWS {
             self.put_everybody(sink)?;
             sink.flush_everybody()?;
             // What was put is looked up again.
+            self.everybody.0.clear();
             self.is_first = false;
         }
         Ok(())
@@ -117,17 +138,19 @@ impl<'a> Counts<'a> {
         change: Change,
     ) -> Result<(), ReadModelError> {
         let key = Table::TakenBack.prefix();
-        let cell = match self.everybody.get_mut(&key) {
-            Some(cell) => cell,
+        let held = match self.everybody.0.get_mut(&key) {
+            Some(held) => held,
             None => {
                 let cell = match self.is_first {
                     true => Cell::default(),
                     false => stored(self.store, &key)?,
                 };
-                self.everybody.entry(key).or_insert(cell)
+                let is_changed = true;
+                let held = Held { cell, is_changed };
+                self.everybody.0.entry(key).or_insert(held)
             }
         };
-        cell.change(change, &Brought::bare(*place));
+        held.change(change, &Brought::bare(*place));
         Ok(())
     }
 
@@ -156,10 +179,18 @@ impl<'a> Counts<'a> {
         Ok(())
     }
 
-    /// Puts the rows over everybody.
-    pub(super) fn put_everybody(&mut self, sink: &mut impl Sink) -> Result<(), ReadModelError> {
-        for (key, cell) in self.everybody.drain() {
-            put(To::Everybody, &key, &cell, &mut self.full, sink)?;
+    /// Puts the rows over everybody, and gives back what the next round may
+    /// begin with once they are written.
+    pub(super) fn end(mut self, sink: &mut impl Sink) -> Result<Everybody, ReadModelError> {
+        self.put_everybody(sink)?;
+        Ok(self.everybody)
+    }
+
+    fn put_everybody(&mut self, sink: &mut impl Sink) -> Result<(), ReadModelError> {
+        for (key, held) in &mut self.everybody.0 {
+            if std::mem::take(&mut held.is_changed) {
+                put(To::Everybody, key, &held.cell, &mut self.full, sink)?;
+            }
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use custody_ledger::id::ShardId;
 use custody_ledger::{Block, Head, Ledger};
 
 use super::apply::Rows;
+use super::counts::Everybody;
 use super::visible::{Following, VisibleShard};
 use super::write::Writing;
 use super::{ReadModel, ReadModelError, origin};
@@ -85,9 +86,9 @@ impl ReadModel {
         ledger: &Ledger,
         progress: &mut dyn FnMut(CatchUp),
     ) -> Result<CatchUp, ReadModelError> {
-        let _writer = self.inner.writer.lock();
+        let mut everybody = self.inner.writer.lock();
         loop {
-            let reached = self.round(ledger, &AtomicBool::new(false), progress)?;
+            let reached = self.round(ledger, &mut everybody, &AtomicBool::new(false), progress)?;
             progress(reached);
             if reached.lag() == 0 {
                 self.inner
@@ -117,11 +118,11 @@ impl ReadModel {
     }
 
     fn run(&self, ledger: &Ledger, stop: &AtomicBool) {
-        let _writer = self.inner.writer.lock();
+        let mut everybody = self.inner.writer.lock();
         // Subscribed before the first look, so that no commit falls between.
         let mut commits = ledger.subscribe();
         while !stop.load(Ordering::Acquire) {
-            let reached = match self.round(ledger, stop, &mut |_| {}) {
+            let reached = match self.round(ledger, &mut everybody, stop, &mut |_| {}) {
                 Ok(reached) => reached,
                 Err(ReadModelError::Stopped) => return,
                 // Closed under way: what is missing comes at the next opening.
@@ -159,6 +160,7 @@ impl ReadModel {
     fn round(
         &self,
         ledger: &Ledger,
+        everybody: &mut Everybody,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(CatchUp),
     ) -> Result<CatchUp, ReadModelError> {
@@ -211,7 +213,9 @@ impl ReadModel {
                 },
             };
             let inner = &self.inner;
-            inner.store.write(&inner.touched, rows, writing)?;
+            // Empty where this fails: nobody knows then what was written.
+            let known = std::mem::take(everybody);
+            *everybody = inner.store.write(&inner.touched, rows, known, writing)?;
             if has_parties {
                 inner.parties.forget();
             }

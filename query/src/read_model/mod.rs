@@ -73,6 +73,7 @@ pub use row::{EventRow, StoredEvent};
 pub use store::{AllEvents, EventRows, FindingRows, HeldRows};
 pub use visible::{Following, Visible, VisibleShard};
 
+use counts::Everybody;
 use held_views::HeldViews;
 use parties::Parties;
 use store::Store;
@@ -133,8 +134,9 @@ struct Inner {
     held: Mutex<HeldViews>,
     parties: Parties,
     publisher: Publisher,
-    /// Held while rows are taken in: one writer at a time.
-    writer: Mutex<()>,
+    /// Held while rows are taken in: one writer at a time, who knows kept rows
+    /// over everybody from the round before.
+    writer: Mutex<Everybody>,
 }
 
 impl ReadModel {
@@ -226,7 +228,7 @@ impl ReadModel {
                 held: Mutex::default(),
                 parties: Parties::default(),
                 publisher: Publisher::new(visible),
-                writer: Mutex::new(()),
+                writer: Mutex::default(),
             }),
         })
     }

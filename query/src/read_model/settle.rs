@@ -19,7 +19,7 @@ use custody_ledger::id::{EventTag, ShardId, SubjectReference};
 use super::ReadModelError;
 use super::apply::Round;
 use super::cell::Change;
-use super::counts::Counts;
+use super::counts::{Counts, Everybody};
 use super::finding;
 use super::key::{self, Place};
 use super::link::{self, ABOUT_KEY_BYTES, Tie};
@@ -102,12 +102,17 @@ pub(super) struct Settler<'a, S> {
 }
 
 impl<'a, S: Sink> Settler<'a, S> {
-    pub(super) fn new(ground: Ground<'a>, sink: S, ties: Sorter, held: Sorter) -> Self {
+    pub(super) fn new(
+        ground: Ground<'a>,
+        sink: S,
+        everybody: Everybody,
+        [ties, held]: [Sorter; 2],
+    ) -> Self {
         let is_first = ground.before.values().all(|size| *size == 0);
         Self {
             ground,
             sink,
-            counts: Counts::new(ground.store, is_first),
+            counts: Counts::new(ground.store, is_first, everybody),
             passing: Passing::default(),
             ties,
             held,
@@ -183,13 +188,13 @@ impl<'a, S: Sink> Settler<'a, S> {
     }
 
     /// All entries have passed; what is not by person is put.
-    pub(super) fn end(mut self) -> Result<S, ReadModelError> {
+    pub(super) fn end(mut self) -> Result<(S, Everybody), ReadModelError> {
         self.end_person()?;
         let sink = &mut self.sink;
         self.held
             .drain(|key, value| sink.put(To::Held, key, Some(value)))?;
-        self.counts.put_everybody(&mut self.sink)?;
-        Ok(self.sink)
+        let everybody = self.counts.end(&mut self.sink)?;
+        Ok((self.sink, everybody))
     }
 
     fn end_person(&mut self) -> Result<(), ReadModelError> {

@@ -32,7 +32,10 @@ const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
 const DATABASE_DIRECTORY: &str = "db";
 
-/// A keyspace's rows in memory are written out from so many bytes on.
+/// A keyspace's rows in memory are written out from so many bytes on: of what
+/// there is most of, and of the others. The less often, the less is merged
+/// again and again.
+const LARGE_MEMTABLE_BYTES: u64 = 32 << 20;
 const MEMTABLE_BYTES: u64 = 16 << 20;
 
 /// Rows are in the journal too until they are written out; what is written
@@ -169,7 +172,13 @@ impl Store {
             &self.positions,
             &self.meta,
         ] {
-            if keyspace.tree.active_memtable().size() >= MEMTABLE_BYTES {
+            let is_large = keyspace == &self.events || keyspace == &self.kept;
+            let limit = if is_large {
+                LARGE_MEMTABLE_BYTES
+            } else {
+                MEMTABLE_BYTES
+            };
+            if keyspace.tree.active_memtable().size() >= limit {
                 keyspace.rotate_memtable()?;
             }
         }

@@ -16,6 +16,7 @@ use fjall::{Keyspace, OwnedWriteBatch};
 
 use super::ReadModelError;
 use super::apply::Rows;
+use super::counts::Everybody;
 use super::row::{self, PositionRow};
 use super::settle::{Ground, Settler, Sink, To};
 use super::sorter::Sorter;
@@ -51,13 +52,15 @@ impl Store {
     }
 
     /// Writes rows, and the position that they end at not before them: in the
-    /// same batch, or after tables that are already on disk.
+    /// same batch, or after tables that are already on disk. Takes and gives
+    /// back kept rows over everybody, which stand in the store as they are.
     pub(super) fn write(
         &self,
         touched: &Touched,
-        rows: Rows,
+        mut rows: Rows,
+        everybody: Everybody,
         writing: Writing<'_>,
-    ) -> Result<(), ReadModelError> {
+    ) -> Result<Everybody, ReadModelError> {
         // Before anybody sees the rows: who asks whether an event may have been
         // taken back must not hear no.
         touched.add(
@@ -69,17 +72,19 @@ impl Store {
                 store: self,
                 batch: self.database.batch(),
             };
-            let (mut batch, rows) = self.settle(touched, rows, writing, sink)?;
+            let (mut batch, everybody) =
+                self.settle(touched, &mut rows, everybody, writing, sink)?;
             self.put(&mut batch.batch, &rows)?;
             batch.batch.commit()?;
-            return self.rotate();
+            self.rotate()?;
+            return Ok(everybody);
         }
-        let (mut batch, rows) = std::thread::scope(|scope| {
+        let (mut batch, everybody) = std::thread::scope(|scope| {
             let (send, receive) = sync_channel(CHUNKS);
             let tables = scope.spawn(move || self.write_tables(&receive));
             let sink = Tables::new(self, send);
-            let settled = self.settle(touched, rows, writing, sink);
-            let settled = settled.and_then(|(tables, rows)| Ok((tables.end()?, rows)));
+            let settled = self.settle(touched, &mut rows, everybody, writing, sink);
+            let settled = settled.and_then(|(tables, all)| Ok((tables.end()?, all)));
             let written = tables.join();
             written.map_err(|_| ReadModelError::Store("writing tables panicked".into()))??;
             settled
@@ -87,7 +92,8 @@ impl Store {
         batch.remove(&self.meta, INTERRUPTED);
         self.put(&mut batch, &rows)?;
         batch.commit()?;
-        self.rotate()
+        self.rotate()?;
+        Ok(everybody)
     }
 
     /// Marks that rows are written before their position, durably.
@@ -99,10 +105,11 @@ impl Store {
     fn settle<S: Sink>(
         &self,
         touched: &Touched,
-        mut rows: Rows,
+        rows: &mut Rows,
+        everybody: Everybody,
         writing: Writing<'_>,
         sink: S,
-    ) -> Result<(S, Rows), ReadModelError> {
+    ) -> Result<(S, Everybody), ReadModelError> {
         let ground = Ground {
             store: self,
             touched,
@@ -110,7 +117,7 @@ impl Store {
             before: writing.before,
         };
         let sorter = |share| Sorter::new(self.directory(), writing.sort_bytes / share);
-        let mut settler = Settler::new(ground, sink, sorter(4), sorter(2));
+        let mut settler = Settler::new(ground, sink, everybody, [sorter(4), sorter(2)]);
         let mut done = 0;
         rows.events.drain(|key, value| {
             settler.entry(key, value)?;
@@ -123,10 +130,10 @@ impl Store {
             }
             Ok(())
         })?;
-        let mut sink = settler.end()?;
+        let (mut sink, everybody) = settler.end()?;
         rows.findings
             .drain(|key, value| sink.put(To::Findings, key, Some(value)))?;
-        Ok((sink, rows))
+        Ok((sink, everybody))
     }
 
     /// Rows that there are few of, and the positions.
