@@ -37,8 +37,10 @@ mod sorter;
 mod counted;
 mod counts;
 mod settle;
+mod standing;
 mod touched;
 
+mod keyspaces;
 mod store;
 mod write;
 

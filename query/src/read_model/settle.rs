@@ -11,24 +11,21 @@
 //! and with it, and its rows get the difference: what is kept does not depend
 //! on the order in which shards were read, nor on how many are read at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use custody_ledger::entry::{ActView, EntryRef, HouseRecord, Outcome};
-use custody_ledger::id::{EventTag, ShardId, SubjectReference};
+use custody_ledger::id::{EventTag, SubjectReference};
 
 use super::ReadModelError;
-use super::apply::Round;
 use super::cell::Change;
 use super::counts::{Counts, Everybody};
-use super::finding;
 use super::key::{self, Place};
 use super::link::{self, ABOUT_KEY_BYTES, Tie};
 use super::rights;
 use super::row::{self, EventRow};
 use super::said::{Said, entry_ref};
 use super::sorter::Sorter;
-use super::store::Store;
-use super::touched::Touched;
+use super::standing::{Ground, Standing};
 
 /// Where rows go to, each in the order of its keys but those over everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +53,6 @@ pub(super) trait Sink {
     fn flush_everybody(&mut self) -> Result<(), ReadModelError>;
 }
 
-/// How an entry stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Standing {
-    taken_back: bool,
-    outcome: Outcome,
-}
-
 /// What is known of one person while the person's entries pass.
 #[derive(Default)]
 struct Passing {
@@ -77,16 +67,6 @@ struct Passing {
     retracting: Vec<EventTag>,
     /// What is judged again here, and when it happened.
     rejudging: Vec<(EntryRef, i64)>,
-}
-
-/// What the rows of a round are made from, beside its entries.
-#[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
-    pub(super) store: &'a Store,
-    pub(super) touched: &'a Touched,
-    pub(super) round: &'a Round,
-    /// How many entries of each shard were there before.
-    pub(super) before: &'a HashMap<ShardId, u64>,
 }
 
 /// Makes rows.
@@ -140,7 +120,7 @@ impl<'a, S: Sink> Settler<'a, S> {
                 return Ok(());
             }
         }
-        let standing = self.standing(&place, &said, true)?;
+        let standing = self.ground.standing(&place, &said, true)?;
         if standing.taken_back {
             self.passing.gone.push(place);
         }
@@ -206,19 +186,19 @@ impl<'a, S: Sink> Settler<'a, S> {
         for (place, entry) in &passing.overdue {
             let mut whole = None;
             let said = Said::read(entry, &mut whole)?;
-            let standing = self.overdue(&subject, &said, &gone, true)?;
+            let standing = self.ground.overdue(&subject, &said, &gone, true)?;
             self.change(place, &said, None, standing)?;
         }
         for row in self.earlier(&subject, &passing)?.values() {
             let said = Said::of(&row.entry);
             let (before, after) = match said.overdue_of() {
                 Some(_) => (
-                    self.overdue(&subject, &said, &gone, false)?,
-                    self.overdue(&subject, &said, &gone, true)?,
+                    self.ground.overdue(&subject, &said, &gone, false)?,
+                    self.ground.overdue(&subject, &said, &gone, true)?,
                 ),
                 None => (
-                    self.standing(&row.place, &said, false)?,
-                    self.standing(&row.place, &said, true)?,
+                    self.ground.standing(&row.place, &said, false)?,
+                    self.ground.standing(&row.place, &said, true)?,
                 ),
             };
             self.change(&row.place, &said, Some(before), after)?;
@@ -258,7 +238,7 @@ impl<'a, S: Sink> Settler<'a, S> {
             }
         }
         for (of, event_time_ns) in &passing.rejudging {
-            if self.is_in_round(of) {
+            if self.ground.is_in_round(of) {
                 continue;
             }
             let place = Place {
@@ -275,118 +255,6 @@ impl<'a, S: Sink> Settler<'a, S> {
             }
         }
         Ok(earlier)
-    }
-
-    fn is_in_round(&self, of: &EntryRef) -> bool {
-        let before = self.ground.before.get(&of.shard).copied();
-        of.sequence >= before.unwrap_or_default()
-    }
-
-    /// How an entry stands, without the round or with it. Not of one that says
-    /// what time found, where events of the person were taken back.
-    fn standing(
-        &self,
-        place: &Place,
-        said: &Said<'_>,
-        with_round: bool,
-    ) -> Result<Standing, ReadModelError> {
-        let overdue = said.house.and_then(finding::overdue_outcome_of);
-        let Some(subject) = &said.subject else {
-            return Ok(Standing {
-                taken_back: false,
-                outcome: overdue.unwrap_or(said.outcome),
-            });
-        };
-        let taken_back = match (said.overdue_of(), &said.event_tag) {
-            (None, Some(tag)) => self.is_retracted(subject, tag, with_round)?,
-            _ => false,
-        };
-        let outcome = match overdue {
-            Some(outcome) => outcome,
-            None => {
-                let rejudged = self.rejudged(subject, &entry_ref(place), with_round)?;
-                rejudged.unwrap_or(said.outcome)
-            }
-        };
-        Ok(Standing {
-            taken_back,
-            outcome,
-        })
-    }
-
-    /// How an entry stands that says what time found: it goes with the event
-    /// that began the time. `gone`: those of the round that were taken back.
-    fn overdue(
-        &self,
-        subject: &SubjectReference,
-        said: &Said<'_>,
-        gone: &HashSet<EntryRef>,
-        with_round: bool,
-    ) -> Result<Standing, ReadModelError> {
-        let outcome = said.house.and_then(finding::overdue_outcome_of);
-        let taken_back = match said.overdue_of() {
-            None => false,
-            Some(of) if self.is_in_round(&of) => with_round && gone.contains(&of),
-            Some(of) => {
-                let began = self.ground.store.find_event(subject, &of)?;
-                match began.and_then(|row| row.entry.event_tag) {
-                    Some(tag) => self.is_retracted(subject, &tag, with_round)?,
-                    None => false,
-                }
-            }
-        };
-        Ok(Standing {
-            taken_back,
-            outcome: outcome.unwrap_or(said.outcome),
-        })
-    }
-
-    fn is_retracted(
-        &self,
-        subject: &SubjectReference,
-        tag: &EventTag,
-        with_round: bool,
-    ) -> Result<bool, ReadModelError> {
-        let Ground {
-            store,
-            touched,
-            round,
-            ..
-        } = self.ground;
-        if !touched.may_be_retracted(subject, tag) {
-            return Ok(false);
-        }
-        if with_round && round.retracted.contains(&(*subject, *tag)) {
-            return Ok(true);
-        }
-        store.has_retraction(subject, tag)
-    }
-
-    /// What the last later judgement said.
-    fn rejudged(
-        &self,
-        subject: &SubjectReference,
-        of: &EntryRef,
-        with_round: bool,
-    ) -> Result<Option<Outcome>, ReadModelError> {
-        let Ground {
-            store,
-            touched,
-            round,
-            ..
-        } = self.ground;
-        if !touched.may_be_rejudged(of) {
-            return Ok(None);
-        }
-        let in_round = round.rejudged.get(of).filter(|_| with_round);
-        let in_round = in_round.filter(|it| it.0 == *subject);
-        let mut last = in_round.map(|(.., sequence, outcome)| (*sequence, *outcome));
-        if let Some((sequence, outcome)) = store.last_rejudgement(subject, of)?
-            && last.is_none_or(|(known, _)| known < sequence)
-        {
-            last = Some((sequence, outcome));
-        }
-        Ok(last.map(|(_, outcome)| outcome))
     }
 
     /// An entry's rows get the difference between how it stood and how it

@@ -8,16 +8,14 @@ use std::sync::Arc;
 use custody_ledger::Head;
 use custody_ledger::entry::{EntryRef, Outcome};
 use custody_ledger::id::{EventTag, LedgerId, ShardId, SubjectReference};
-use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
-use fjall::{
-    AbstractTree as _, CompressionType, Database, Keyspace, KeyspaceCreateOptions, Readable,
-};
+use fjall::{Database, Keyspace, Readable};
 
 use super::cell::Cell;
 use super::cell_view::StoredCell;
 use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, RejudgementRow};
 use super::kept::{RowKey, Table};
 use super::key::{self, Place, RetractionKey};
+use super::keyspaces::options_of;
 use super::link::{self, HeldRow, Holder, Tie};
 use super::rights::RightsRows;
 use super::row::{self, EventRow, PartyRow, PositionRow, StoredEvent};
@@ -31,12 +29,6 @@ pub(super) const READ_MODEL_VERSION: u32 = 6;
 const LOCK_FILE: &str = "LOCK";
 const STAMP_FILE: &str = "STAMP";
 const DATABASE_DIRECTORY: &str = "db";
-
-/// A keyspace's rows in memory are written out from so many bytes on: of what
-/// there is most of, and of the others. The less often, the less is merged
-/// again and again.
-const LARGE_MEMTABLE_BYTES: u64 = 32 << 20;
-const MEMTABLE_BYTES: u64 = 16 << 20;
 
 /// Rows are in the journal too until they are written out; what is written
 /// seldom is written out where the journal comes to so many bytes.
@@ -147,42 +139,6 @@ impl Store {
     /// Where files may lie that nobody needs after a crash.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    /// Has keyspaces written out of which much is in memory.
-    ///
-    /// fjall would ask its worker to, by a message that nobody waits for; but
-    /// the worker, when it does, sends itself another message and waits for
-    /// room in the same queue, of which it is the only reader. While it
-    /// compacts, a writer could fill the queue, and it would wait for ever. So
-    /// keyspaces have no limit of their own here, and the one writer that there
-    /// is does it: then it is this thread that waits.
-    pub(super) fn rotate(&self) -> Result<(), ReadModelError> {
-        for keyspace in [
-            &self.events,
-            &self.retractions,
-            &self.parties,
-            &self.findings,
-            &self.rejudgements,
-            &self.rights,
-            &self.ties,
-            &self.about,
-            &self.held,
-            &self.kept,
-            &self.positions,
-            &self.meta,
-        ] {
-            let is_large = keyspace == &self.events || keyspace == &self.kept;
-            let limit = if is_large {
-                LARGE_MEMTABLE_BYTES
-            } else {
-                MEMTABLE_BYTES
-            };
-            if keyspace.tree.active_memtable().size() >= limit {
-                keyspace.rotate_memtable()?;
-            }
-        }
-        Ok(())
     }
 
     /// How far each shard has been taken in.
@@ -423,26 +379,6 @@ impl Store {
     /// Makes everything written so far survive a power loss.
     pub(super) fn persist(&self) -> Result<(), ReadModelError> {
         Ok(self.database.persist(fjall::PersistMode::SyncAll)?)
-    }
-}
-
-/// How a keyspace is kept.
-fn options_of(name: &str) -> KeyspaceCreateOptions {
-    // What was just written out is soon merged with more.
-    let compression = [CompressionType::None, CompressionType::Lz4];
-    let options = KeyspaceCreateOptions::default()
-        // See `Store::rotate`.
-        .max_memtable_size(u64::MAX)
-        .data_block_compression_policy(CompressionPolicy::new(compression))
-        .data_block_size_policy(BlockSizePolicy::all(8 << 10));
-    match name {
-        // Looked up by whole keys, which are there as a rule.
-        "events" => options.expect_point_read_hits(true),
-        // Read by what keys begin with.
-        "ties" | "about" | "held" | "findings" | "rights" => {
-            options.filter_policy(FilterPolicy::disabled())
-        }
-        _ => options,
     }
 }
 

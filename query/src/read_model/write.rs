@@ -18,8 +18,9 @@ use super::ReadModelError;
 use super::apply::Rows;
 use super::counts::Everybody;
 use super::row::{self, PositionRow};
-use super::settle::{Ground, Settler, Sink, To};
+use super::settle::{Settler, Sink, To};
 use super::sorter::Sorter;
+use super::standing::Ground;
 use super::store::Store;
 use super::touched::Touched;
 
