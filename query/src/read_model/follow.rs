@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use custody_ledger::id::ShardId;
 use custody_ledger::{Block, Head, Ledger};
@@ -36,6 +36,10 @@ const KEPT_BYTES: usize = 32 << 20;
 /// How often the thread looks up without being woken, to see that it should
 /// stop or that the ledger failed.
 const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// Rounds begin so far apart at least while entries come in: what comes in
+/// together is written together, and most rows over everybody only once.
+const APART: Duration = Duration::from_millis(10);
 
 /// How far the read model has come, in entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +126,8 @@ impl ReadModel {
         // Subscribed before the first look, so that no commit falls between.
         let mut commits = ledger.subscribe();
         while !stop.load(Ordering::Acquire) {
+            let begun = Instant::now();
+            let before = self.visible().entries();
             let reached = match self.round(ledger, &mut everybody, stop, &mut |_| {}) {
                 Ok(reached) => reached,
                 Err(ReadModelError::Stopped) => return,
@@ -142,6 +148,9 @@ impl ReadModel {
             metrics::gauge!(metric::READ_MODEL_ENTRIES).set(reached.taken_in as f64);
             if reached.lag() > 0 {
                 continue;
+            }
+            if reached.taken_in > before {
+                std::thread::sleep(APART.saturating_sub(begun.elapsed()));
             }
             if self.visible().following == Following::CatchingUp {
                 tracing::info!(entries = reached.taken_in, "the read model has caught up");
