@@ -91,6 +91,7 @@ impl CellView<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::cell::{Brought, Change};
+    use super::super::said::Texts;
     use super::*;
     use custody_ledger::id::ShardId;
     use proptest::prelude::*;
@@ -112,14 +113,16 @@ mod tests {
                     },
                     party: (&texts[0], "DE"),
                     sale: *sale,
-                    categories: &texts[..number],
-                    purposes: &texts[number..],
+                    categories: Texts::owned(&texts[..number]),
+                    purposes: Texts::owned(&texts[number..]),
                     controller: &texts[number],
                     safeguard: "",
                 };
                 cell.change(Change::In(Outcome::ALL[*outcome]), &brought);
             }
-            let stored = StoredCell(row::encode_short(&cell).unwrap().into());
+            let mut value = Vec::new();
+            row::encode_short_onto(&mut value, &cell).unwrap();
+            let stored = StoredCell(value.into());
             prop_assert_eq!(&stored.decode().unwrap(), &cell);
             let view = stored.view().unwrap();
             let of = |counts: &super::super::Counts| -> Vec<(String, u64)> {

@@ -40,7 +40,7 @@ impl Held {
 }
 
 /// Kept rows that were changed.
-pub(super) struct Counts<'a> {
+pub(super) struct Counting<'a> {
     store: &'a Store,
     /// Nothing is in the store.
     is_first: bool,
@@ -51,8 +51,8 @@ pub(super) struct Counts<'a> {
     full: Vec<u8>,
 }
 
-impl<'a> Counts<'a> {
-    /// `everybody` is what [`Counts::end`] gave back when the round before this
+impl<'a> Counting<'a> {
+    /// `everybody` is what [`Counting::end`] gave back when the round before this
     /// one was written, or nothing.
     pub(super) fn new(store: &'a Store, is_first: bool, everybody: Everybody) -> Self {
         Self {
@@ -131,7 +131,7 @@ impl<'a> Counts<'a> {
         Ok(())
     }
 
-    /// Counts what was taken back.
+    /// Counting what was taken back.
     pub(super) fn taken_back(
         &mut self,
         place: &Place,

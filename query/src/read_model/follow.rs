@@ -30,6 +30,10 @@ const ROUND_BYTES: u64 = 2 << 20;
 /// disk.
 const SORT_BYTES: u64 = 64 << 30;
 
+/// How many times more entries must be waiting for that where it has reached the
+/// head before.
+const LIVE_BULK: u64 = 10;
+
 /// And so many stay in memory until all are sorted.
 const KEPT_BYTES: usize = 32 << 20;
 
@@ -91,8 +95,10 @@ impl ReadModel {
         progress: &mut dyn FnMut(CatchUp),
     ) -> Result<CatchUp, ReadModelError> {
         let mut everybody = self.inner.writer.lock();
+        let enough = self.inner.options.bulk_events;
+        let go_on = AtomicBool::new(false);
         loop {
-            let reached = self.round(ledger, &mut everybody, &AtomicBool::new(false), progress)?;
+            let reached = self.round(ledger, &mut everybody, enough, &go_on, progress)?;
             progress(reached);
             if reached.lag() == 0 {
                 self.inner
@@ -127,8 +133,15 @@ impl ReadModel {
         let mut commits = ledger.subscribe();
         while !stop.load(Ordering::Acquire) {
             let begun = Instant::now();
-            let before = self.visible().entries();
-            let reached = match self.round(ledger, &mut everybody, stop, &mut |_| {}) {
+            let before = self.visible();
+            // Once it follows, tables are only for who is far behind: before they
+            // are there nothing of the round is visible.
+            let mut enough = self.inner.options.bulk_events;
+            if before.following == Following::Live {
+                enough = enough.saturating_mul(LIVE_BULK);
+            }
+            let before = before.entries();
+            let reached = match self.round(ledger, &mut everybody, enough, stop, &mut |_| {}) {
                 Ok(reached) => reached,
                 Err(ReadModelError::Stopped) => return,
                 // Closed under way: what is missing comes at the next opening.
@@ -164,12 +177,13 @@ impl ReadModel {
         }
     }
 
-    /// Takes in the next rows of every shard that has some, up to a bound,
-    /// writes them and publishes.
+    /// Takes in the next rows of every shard that has some, up to a bound, or
+    /// where there are `enough` all at once; writes them and publishes.
     fn round(
         &self,
         ledger: &Ledger,
         everybody: &mut Everybody,
+        enough: u64,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(CatchUp),
     ) -> Result<CatchUp, ReadModelError> {
@@ -196,7 +210,7 @@ impl ReadModel {
             in_ledger: heads.iter().map(|(_, head)| head.size).sum(),
         };
         let options = &self.inner.options;
-        let much = reached.lag() >= options.bulk_events;
+        let much = reached.lag() >= enough;
         let sizes = shards.iter().map(|(id, shard)| (*id, shard.head.size));
         let sizes: HashMap<_, _> = sizes.collect();
         let to: Vec<Head> = heads.iter().map(|(_, head)| *head).collect();

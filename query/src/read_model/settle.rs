@@ -18,7 +18,7 @@ use custody_ledger::id::{EventTag, SubjectReference};
 
 use super::ReadModelError;
 use super::cell::Change;
-use super::counts::{Counts, Everybody};
+use super::counts::{Counting, Everybody};
 use super::key::{self, Place};
 use super::link::{self, ABOUT_KEY_BYTES, Tie};
 use super::rights;
@@ -73,7 +73,7 @@ struct Passing {
 pub(super) struct Settler<'a, S> {
     ground: Ground<'a>,
     pub(super) sink: S,
-    counts: Counts<'a>,
+    counts: Counting<'a>,
     passing: Passing,
     ties: Sorter,
     held: Sorter,
@@ -92,7 +92,7 @@ impl<'a, S: Sink> Settler<'a, S> {
         Self {
             ground,
             sink,
-            counts: Counts::new(ground.store, is_first, everybody),
+            counts: Counting::new(ground.store, is_first, everybody),
             passing: Passing::default(),
             ties,
             held,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use custody_ledger::Head;
 use custody_ledger::entry::{EntryRef, Outcome};
@@ -49,6 +50,8 @@ pub(super) struct Store {
     pub(super) positions: Keyspace,
     pub(super) meta: Keyspace,
     directory: PathBuf,
+    /// Rows are there before their position: the mark is set.
+    pub(super) torn: AtomicBool,
     /// Dropped after the database, so that nobody deletes it while it closes.
     _lock: Arc<fs::File>,
 }
@@ -132,6 +135,7 @@ impl Store {
             meta: keyspace("meta")?,
             database,
             directory: directory.to_owned(),
+            torn: AtomicBool::new(false),
             _lock: Arc::clone(lock),
         })
     }

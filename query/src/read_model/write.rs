@@ -62,6 +62,11 @@ impl Store {
         everybody: Everybody,
         writing: Writing<'_>,
     ) -> Result<Everybody, ReadModelError> {
+        if self.torn.load(Ordering::Acquire) {
+            return Err(ReadModelError::Store(
+                "a write was interrupted before; it must be opened again".into(),
+            ));
+        }
         // Before anybody sees the rows: who asks whether an event may have been
         // taken back must not hear no.
         touched.add(
@@ -77,6 +82,7 @@ impl Store {
                 self.settle(touched, &mut rows, everybody, writing, sink)?;
             self.put(&mut batch.batch, &rows)?;
             batch.batch.commit()?;
+            self.torn.store(false, Ordering::Release);
             self.rotate()?;
             return Ok(everybody);
         }
@@ -93,12 +99,14 @@ impl Store {
         batch.remove(&self.meta, INTERRUPTED);
         self.put(&mut batch, &rows)?;
         batch.commit()?;
+        self.torn.store(false, Ordering::Release);
         self.rotate()?;
         Ok(everybody)
     }
 
     /// Marks that rows are written before their position, durably.
     fn interrupt(&self) -> Result<(), ReadModelError> {
+        self.torn.store(true, Ordering::Release);
         self.meta.insert(INTERRUPTED, "")?;
         self.persist()
     }
