@@ -124,6 +124,8 @@ impl Inner {
             if directory::relation(names, &view, &reference, &other)? == Some(Relation::Parted) {
                 continue;
             }
+            self.linked
+                .add([names.person(&reference), names.person(&other)]);
             directory::put_relation(names, &mut batch, &reference, &other, Relation::Linked)?;
             linked.push((reference, other));
             set.extend(directory::linked_set(names, &view, &other)?);

@@ -42,6 +42,7 @@ mod store;
 mod head;
 mod identifier;
 mod keyring;
+mod linked;
 
 mod codec;
 mod directory;

@@ -15,6 +15,7 @@ use crate::fence::Fence;
 use crate::head;
 use crate::identifier::{Identifier, UniqueSchemes};
 use crate::keyring::{Keyring, WindowKey};
+use crate::linked::Linked;
 use crate::person::Person;
 use crate::root::{self, FileRootStore, RootStore, Share};
 use crate::steps::Steps;
@@ -80,7 +81,7 @@ pub struct EscrowInfo {
 pub struct Vault(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) names: Names,
     pub(crate) keyring: Keyring,
     pub(crate) schemes: UniqueSchemes,
@@ -89,6 +90,7 @@ pub(crate) struct Inner {
     /// all of its identifiers.
     pub(crate) admitted: Cache<Name, Admitted>,
     pub(crate) fence: Fence,
+    pub(crate) linked: Linked,
     /// Erasures so far, since the vault was opened.
     pub(crate) erased: AtomicU64,
     vault_id: [u8; 16],
@@ -140,11 +142,12 @@ impl Vault {
         let escrow = keyring.escrow(&opened.store)?;
         Ok(Self(Arc::new(Inner {
             names: Names::new(opened.store.names_key()),
-            store: opened.store,
+            store: Arc::new(opened.store),
             keyring,
             schemes,
             admitted: Cache::new(options.cache_persons),
             fence: Fence::default(),
+            linked: Linked::default(),
             erased: AtomicU64::new(0),
             vault_id: opened.vault_id,
             roots,
@@ -354,6 +357,12 @@ impl Inner {
             return Err(VaultError::Interrupted);
         }
         Ok(changing)
+    }
+
+    /// As [`Inner::change`], where nobody changes it now.
+    pub(crate) fn change_at_once(&self) -> Option<MutexGuard<'_, ()>> {
+        let changing = self.changing.try_lock();
+        changing.filter(|_| !self.store.is_cut_off())
     }
 
     pub(crate) fn root_info(&self) -> RootInfo {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::page::Link;
-use super::seal::Sealer;
+use super::seal::{SEAL_BYTES, Sealer};
 use super::space::{Path, Space};
 use crate::derive::{self, Name};
 
@@ -21,6 +21,12 @@ const ID_BYTES: usize = 16;
 const FIRST_BYTES: usize = 8;
 const SECOND_BYTES: usize = 16;
 pub(super) const NAME_BYTES: usize = ID_BYTES + FIRST_BYTES + SECOND_BYTES;
+
+/// How long the value of a row of so many bytes is: kind and path stand before
+/// them.
+pub(super) const fn value_bytes(content: usize) -> usize {
+    SEAL_BYTES + 1 + 32 + content
+}
 
 /// Of a row in the engine.
 pub(super) type RowName = [u8; NAME_BYTES];

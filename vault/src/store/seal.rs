@@ -19,6 +19,9 @@ const VERSION: u8 = 2;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
+/// How much longer something is when it is sealed.
+pub(super) const SEAL_BYTES: usize = 1 + NONCE_BYTES + TAG_BYTES;
+
 /// A key, made ready.
 pub(super) struct Sealer(LessSafeKey);
 

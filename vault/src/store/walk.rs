@@ -5,11 +5,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use super::bucket::{self, Bucket};
 use super::engine::Area;
 use super::page::{Page, Slot};
 use super::space::{Path, Space};
 use super::tree::PENDING_ROW;
 use super::view::{View, bucket_rows};
+use crate::derive::Name;
 
 /// What a walk comes by.
 pub(crate) enum Visited {
@@ -32,6 +34,9 @@ pub(crate) struct Stored {
     pub(crate) nodes: u64,
     pub(crate) pending: bool,
 }
+
+/// Takes a row and its position, or nothing, and says whether it wants more.
+pub(crate) type TakeRow<'a> = &'a mut dyn FnMut(Option<(Name, &[u8])>) -> Result<bool, StoreError>;
 
 impl View<'_> {
     pub(crate) fn walk<E: From<StoreError>>(
@@ -70,6 +75,48 @@ impl View<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Every row of a kind whose rows have `content` bytes each, and its
+    /// position, until `visit` has had enough and returns `false`; whether that
+    /// did not happen. Rows of another length are not opened, so that this costs
+    /// much less than a walk. `visit` is asked with nothing, too, a bucket.
+    pub(crate) fn rows_of(
+        &self,
+        space: Space,
+        content: usize,
+        visit: TakeRow<'_>,
+    ) -> Result<bool, StoreError> {
+        let length = bucket::value_bytes(content);
+        let mut open: Vec<(Arc<Page>, Slot)> = below(&self.root);
+        while let Some((above, slot)) = open.pop() {
+            match slot {
+                Slot::Empty => {}
+                Slot::Node(link) => open.extend(below(&self.page(&link, &above)?)),
+                Slot::Bucket(link) => {
+                    if !visit(None)? {
+                        return Ok(false);
+                    }
+                    let mut bucket = None;
+                    for found in self.rows.scan(Area::Rows, &link.id) {
+                        let (name, sealed) = found?;
+                        if sealed.as_ref().len() != length {
+                            continue;
+                        }
+                        let bucket = match &bucket {
+                            Some(bucket) => bucket,
+                            None => bucket.insert(Bucket::new(&link)?),
+                        };
+                        let row = bucket.open(name.as_ref(), sealed.as_ref())?;
+                        if row.space == space && !visit(Some((row.path.position(), &row.content)))?
+                        {
+                            return Ok(false);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(true)
     }
 
     pub(crate) fn stored(&self) -> Result<Stored, StoreError> {

@@ -1,5 +1,7 @@
 //! Links that people make and take back, and identifiers that are given up.
 
+use std::collections::BTreeSet;
+
 use custody_vault::VaultError;
 
 use super::Home;
@@ -102,4 +104,82 @@ fn an_identifier_given_up_finds_whose_it_was() {
     vault.begin_erasing(&[new]).unwrap().erase(None).unwrap();
     assert!(vault.lookup("account:1").unwrap().is_none());
     assert!(vault.check(&mut |_| {}).unwrap().ok());
+}
+
+fn learn_links(vault: &custody_vault::Vault) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !vault.knows_links() {
+        vault.learn_links();
+        assert!(std::time::Instant::now() < until);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn who_is_linked_is_learnt_from_the_store_and_kept() {
+    let home = Home::new();
+    let vault = home.open();
+    let admit = |n: usize| vault.admit(&[&format!("account:{n}")]).unwrap();
+    let persons: Vec<_> = (0..300).map(|n| admit(n).person.reference()).collect();
+    assert!(vault.link(&persons[0], &persons[299]).unwrap());
+    assert!(!vault.knows_links());
+    drop(vault);
+
+    let vault = home.open();
+    learn_links(&vault);
+    assert_eq!(vault.linked(&persons[0]).unwrap(), [persons[299]]);
+    assert_eq!(vault.linked(&persons[299]).unwrap(), [persons[0]]);
+    assert!(vault.linked(&persons[1]).unwrap().is_empty());
+    // By events, by people, and no more.
+    assert_eq!(
+        vault.admit(&["account:1", "account:2"]).unwrap().linked,
+        [(persons[1], persons[2])]
+    );
+    assert!(vault.link(&persons[2], &persons[3]).unwrap());
+    let set: BTreeSet<_> = vault.linked(&persons[1]).unwrap().into_iter().collect();
+    assert_eq!(set, BTreeSet::from([persons[2], persons[3]]));
+    vault
+        .begin_erasing(&[persons[2]])
+        .unwrap()
+        .erase(None)
+        .unwrap();
+    assert!(vault.linked(&persons[1]).unwrap().is_empty());
+    assert!(vault.linked(&persons[2]).unwrap().is_empty());
+    assert_eq!(vault.linked(&persons[0]).unwrap(), [persons[299]]);
+}
+
+#[test]
+fn who_is_linked_while_the_store_is_read_is_not_missed() {
+    for round in 0..20 {
+        let home = Home::new();
+        let vault = home.open();
+        let admit = |n: usize| vault.admit(&[&format!("account:{n}")]).unwrap();
+        let persons: Vec<_> = (0..200).map(|n| admit(n).person.reference()).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for pair in persons.chunks(2) {
+                    assert!(vault.link(&pair[0], &pair[1]).unwrap());
+                }
+            });
+            std::thread::sleep(std::time::Duration::from_micros(200 * round));
+            learn_links(&vault);
+        });
+        for pair in persons.chunks(2) {
+            assert_eq!(vault.linked(&pair[0]).unwrap(), [pair[1]]);
+            assert_eq!(vault.linked(&pair[1]).unwrap(), [pair[0]]);
+        }
+    }
+}
+
+#[test]
+fn a_vault_that_is_dropped_while_its_links_are_read_is_let_go() {
+    let home = Home::new();
+    let vault = home.open();
+    for n in 0..500 {
+        vault.admit(&[&format!("account:{n}")]).unwrap();
+    }
+    drop(vault);
+    for _ in 0..10 {
+        home.open().learn_links();
+    }
 }

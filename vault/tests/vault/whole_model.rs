@@ -18,6 +18,7 @@ enum Act {
     Unlink(usize, usize),
     Release(String, i64),
     Erase(Vec<usize>, Option<i32>),
+    LearnLinks,
     Reopen,
 }
 
@@ -192,6 +193,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (unique, 0_i64..40).prop_map(|(id, from)| Act::Release(id, from)),
         3 => (prop::collection::vec(any::<usize>(), 1..4), prop::option::of(1_i32..5))
             .prop_map(|(who, mark)| Act::Erase(who, mark)),
+        2 => Just(Act::LearnLinks),
         1 => Just(Act::Reopen),
     ]
 }
@@ -270,6 +272,7 @@ impl Both {
                 prop_assert_eq!(erased.generation, generation + u64::from(!gone.is_empty()));
                 self.model.erase(&gone, *mark);
             }
+            Act::LearnLinks => self.vault().learn_links(),
             Act::Reopen => {
                 self.vault = None;
                 self.vault = Some(self.home.open());
@@ -282,6 +285,14 @@ impl Both {
         let vault = self.vault();
         for (number, reference) in &self.references {
             let there = self.model.identifiers.get(number);
+            let linked = vault.linked(reference).unwrap();
+            let mut set: BTreeSet<_> = match there {
+                Some(_) => self.model.set(*number),
+                None => BTreeSet::new(),
+            };
+            set.remove(number);
+            let set: BTreeSet<_> = set.iter().map(|n| self.references[n]).collect();
+            prop_assert_eq!(linked, set.into_iter().collect::<Vec<_>>());
             let identity = vault.identity(reference).unwrap();
             prop_assert_eq!(identity.is_some(), there.is_some());
             prop_assert_eq!(vault.person(reference).unwrap().is_some(), there.is_some());
