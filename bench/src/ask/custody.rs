@@ -53,6 +53,13 @@ struct Counted {
     count: u64,
 }
 
+/// A `FindAffectedSubjectsResponse`, of which the number of events is read.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReceivedPerson {
+    #[prost(uint64, tag = "4")]
+    count: u64,
+}
+
 /// One connection.
 pub(crate) struct Custody {
     lineage: LineageServiceClient<Channel>,
@@ -153,8 +160,14 @@ impl Custody {
             }),
             ..FindAffectedSubjectsRequest::default()
         };
-        let answer = self.oversight.find_affected_subjects(request).await?;
-        let mut persons = answer.into_inner();
+        let path = "/custody.v1.OversightService/FindAffectedSubjects";
+        let codec = ProstCodec::<FindAffectedSubjectsRequest, ReceivedPerson>::default();
+        self.bare.ready().await?;
+        let path = PathAndQuery::from_static(path);
+        let asked = self
+            .bare
+            .server_streaming(Request::new(request), path, codec);
+        let mut persons = asked.await?.into_inner();
         let mut answered = Answered::default();
         while let Some(person) = persons.message().await? {
             answered.first_row.get_or_insert_with(Instant::now);

@@ -196,6 +196,12 @@ pub enum QueryError {
     /// The deadline came before the answer.
     #[error("the deadline came before the answer; ask for less, or wait longer")]
     Late,
+    /// The deadline came before the end of a stream.
+    #[error("the deadline came before the end; go on behind the resume token")]
+    LateOnTheWay {
+        /// Where it goes on: behind what was looked at.
+        resume_token: String,
+    },
     /// That somebody looked could not be written down, and this node gives no
     /// answer without that.
     #[error("the consultation could not be kept, and there is no answer without it")]

@@ -27,6 +27,7 @@ mod table;
 mod wire;
 
 mod affected;
+mod affected_wire;
 mod checkpoint;
 mod consent;
 mod cycle;
@@ -53,6 +54,7 @@ use custody_proto::v1;
 use custody_vault::Vault;
 
 pub(crate) use affected::find_affected;
+pub(crate) use affected_wire::Persons;
 pub use at_least::Wanted;
 pub use entry::public_part;
 pub use error::{Behind, FieldFault, Mark, QueryError};
@@ -163,9 +165,12 @@ impl QueryState {
         self
     }
 
-    /// The same for one question, until its deadline and until what is returned
-    /// beside it is dropped.
-    pub(crate) fn until(&self, deadline: std::time::Instant) -> (Self, Waiting) {
+    /// The same for one question, until its deadline, where it has one, and until
+    /// what is returned beside it is dropped.
+    pub(crate) fn until(
+        &self,
+        deadline: impl Into<Option<std::time::Instant>>,
+    ) -> (Self, Waiting) {
         let (work, waiting) = self.work.until(deadline);
         let state = Self {
             work,

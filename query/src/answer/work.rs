@@ -39,13 +39,13 @@ impl Work {
         self
     }
 
-    /// The same for one question: until a deadline, and until what is returned
-    /// beside it is dropped.
-    pub(crate) fn until(&self, deadline: Instant) -> (Self, Waiting) {
+    /// The same for one question: until a deadline where there is one, and until
+    /// what is returned beside it is dropped.
+    pub(crate) fn until(&self, deadline: impl Into<Option<Instant>>) -> (Self, Waiting) {
         let cancelled = Arc::new(AtomicBool::new(false));
         let work = Self {
             max_rows: self.max_rows,
-            deadline: Some(deadline),
+            deadline: deadline.into(),
             cancelled: Arc::clone(&cancelled),
         };
         (work, Waiting(cancelled))
@@ -78,12 +78,12 @@ pub(crate) struct Meter<'a> {
 }
 
 impl Meter<'_> {
-    /// One row more.
+    /// One row more. `true` now and then: the clock was looked at.
     ///
     /// # Errors
     /// [`QueryError::TooMuch`], [`QueryError::Late`],
     /// [`QueryError::Interrupted`] where nobody waits any more.
-    pub(crate) fn row(&mut self) -> Result<(), QueryError> {
+    pub(crate) fn row(&mut self) -> Result<bool, QueryError> {
         self.rows += 1;
         if self.rows > self.work.max_rows {
             return Err(QueryError::TooMuch {
@@ -91,14 +91,14 @@ impl Meter<'_> {
             });
         }
         if !self.rows.is_multiple_of(ROWS_A_LOOK) {
-            return Ok(());
+            return Ok(false);
         }
         if self.work.cancelled.load(Ordering::Acquire) {
             return Err(QueryError::Interrupted);
         }
         match self.work.deadline {
             Some(deadline) if Instant::now() > deadline => Err(QueryError::Late),
-            _ => Ok(()),
+            _ => Ok(true),
         }
     }
 }
@@ -110,7 +110,7 @@ mod tests {
 
     fn read(work: &Work, rows: u64) -> Result<(), QueryError> {
         let mut meter = work.meter();
-        (0..rows).try_for_each(|_| meter.row())
+        (0..rows).try_for_each(|_| meter.row().map(drop))
     }
 
     #[test]

@@ -99,25 +99,42 @@ impl Holder {
 
 /// What a recipient or a system had of a person at one event, without the
 /// event's own row being read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct HeldRow {
     /// Whose.
     pub subject: SubjectReference,
     /// Where the event stands.
     pub place: Place,
-    /// The rest.
-    pub held: Held,
-}
-
-/// The value of such a row.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Held {
     /// When it was recorded, nanoseconds since 1970 UTC.
     pub recorded_time_ns: i64,
     /// The event's tag.
     pub event_tag: Option<EventTag>,
-    /// Data categories.
-    pub categories: Vec<String>,
+    value: fjall::Slice,
+    /// Where the categories begin in it.
+    categories: usize,
+}
+
+impl HeldRow {
+    /// The data categories as they are stored: the same bytes say the same.
+    /// [`HeldRow::read_categories`] reads them.
+    pub fn stored_categories(&self) -> &[u8] {
+        self.value.get(self.categories..).unwrap_or_default()
+    }
+
+    /// The texts of [`HeldRow::stored_categories`].
+    ///
+    /// # Errors
+    /// [`ReadModelError::DamagedRow`].
+    pub fn read_categories(stored: &[u8]) -> Result<Vec<String>, ReadModelError> {
+        super::row::decode_short("held", stored)
+    }
+}
+
+/// What stands before the categories.
+#[derive(Decode)]
+struct HeldHead {
+    recorded_time_ns: i64,
+    event_tag: Option<EventTag>,
 }
 
 fn put_holder(key: &mut Vec<u8>, letter: u8, id: &str) {
@@ -147,7 +164,7 @@ pub(super) fn held_of(
     key.extend_from_slice(subject.as_bytes());
     key.extend_from_slice(&key::place_bytes(place));
     value.clear();
-    let held = HeldOf {
+    let held = Held {
         recorded_time_ns,
         event_tag: said.event_tag,
         categories: said.categories,
@@ -156,23 +173,29 @@ pub(super) fn held_of(
     Ok(true)
 }
 
-/// As [`Held`], with texts where they stand.
+/// The value of such a row; the categories come last.
 #[derive(Encode)]
-struct HeldOf<'a> {
+struct Held<'a> {
     recorded_time_ns: i64,
     event_tag: Option<EventTag>,
     categories: Texts<'a>,
 }
 
-pub(super) fn read_held(key: &[u8], value: &[u8]) -> Result<HeldRow, ReadModelError> {
+/// The categories are left as they are: most rows have those of another one.
+pub(super) fn read_held(key: &[u8], value: &fjall::Slice) -> Result<HeldRow, ReadModelError> {
     let damaged = || ReadModelError::DamagedRow { rows: "held" };
     let place = place_of(key).ok_or_else(damaged)?;
     let subject = &key[..key.len() - PLACE_BYTES];
     let subject = subject.last_chunk::<16>().ok_or_else(damaged)?;
+    let head = bincode::decode_from_slice(value, bincode::config::standard());
+    let (head, categories): (HeldHead, usize) = head.map_err(|_| damaged())?;
     Ok(HeldRow {
         subject: SubjectReference(*subject),
         place,
-        held: super::row::decode_short("held", value)?,
+        recorded_time_ns: head.recorded_time_ns,
+        event_tag: head.event_tag,
+        value: value.clone(),
+        categories,
     })
 }
 
@@ -218,11 +241,20 @@ mod tests {
         assert!(held_of(11, &said, &place(), &mut key, &mut value).unwrap());
         assert!(key.starts_with(&Holder::Recipient("dhl".to_owned()).prefix()));
         assert!(!key.starts_with(&Holder::Recipient("dh".to_owned()).prefix()));
+        let value = fjall::Slice::from(value);
         let row = read_held(&key, &value).unwrap();
         assert_eq!((row.subject, row.place), (SUBJECT, place()));
-        assert_eq!(row.held.recorded_time_ns, 11);
+        assert_eq!(row.recorded_time_ns, 11);
+        assert_eq!(row.event_tag, entry.event_tag);
+        let stored = row.stored_categories();
+        assert_eq!(HeldRow::read_categories(stored).unwrap(), entry.categories);
         assert!(read_held(&key[..40], &value).is_err());
-        assert!(read_held(&key, &value[..value.len() - 1]).is_err());
+        assert!(read_held(&key, &fjall::Slice::from(&value[..17])).is_err());
+        for length in 0..stored.len() {
+            assert!(HeldRow::read_categories(&stored[..length]).is_err());
+        }
+        let longer = [stored, &[0]].concat();
+        assert!(HeldRow::read_categories(&longer).is_err());
     }
 
     #[test]

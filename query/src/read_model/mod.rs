@@ -69,7 +69,7 @@ pub use follow::{CatchUp, Follower};
 pub use kept::{AbroadKey, ActivityKey, Destination, ReceivedKey, Recipient};
 pub(crate) use kept::{is_abroad, is_processing, purposes_of, safeguard};
 pub use key::Place;
-pub use link::{Held, HeldRow, Holder, Tie};
+pub use link::{HeldRow, Holder, Tie};
 pub use rights::RightsRows;
 pub use row::{EventRow, StoredEvent};
 pub use store::{AllEvents, EventRows, FindingRows, HeldRows};

@@ -27,6 +27,16 @@ impl Deadline {
         Self(Instant::now() + wait.min(DEFAULT_WAIT))
     }
 
+    /// From a request's `grpc-timeout`, less the same margin, however long it is;
+    /// `None` where there is none. For streams, which take as long as their
+    /// reader does.
+    pub(crate) fn said(metadata: &MetadataMap) -> Option<Self> {
+        let timeout = metadata.get("grpc-timeout")?;
+        let timeout = parse(timeout.to_str().ok()?)?;
+        let timeout = timeout.saturating_sub(MARGIN.min(timeout / 10));
+        Instant::now().checked_add(timeout).map(Self)
+    }
+
     /// From a request's `grpc-timeout`, less a margin of a tenth and at most
     /// 100 ms; never longer than 30 seconds.
     pub(crate) fn of(metadata: &MetadataMap) -> Self {
@@ -81,6 +91,9 @@ mod tests {
         let mut metadata = MetadataMap::new();
         metadata.insert("grpc-timeout", "99999999H".parse().unwrap());
         assert!(Deadline::of(&metadata).0 <= Instant::now() + DEFAULT_WAIT);
+        let long = Duration::from_secs(3600 * 24 * 365);
+        assert!(Deadline::said(&metadata).is_none_or(|it| it.0 > Instant::now() + long));
+        assert!(Deadline::said(&MetadataMap::new()).is_none());
         metadata.insert("grpc-timeout", "1S".parse().unwrap());
         let left = Deadline::of(&metadata).0 - Instant::now();
         assert!(

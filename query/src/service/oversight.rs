@@ -2,6 +2,8 @@
 
 use custody_proto::v1::oversight_service_server::OversightService;
 use custody_proto::v1::*;
+use prost::Message as _;
+use tokio_stream::StreamExt as _;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -16,7 +18,14 @@ impl OversightService for LineageApi {
         &self,
         request: Request<FindAffectedSubjectsRequest>,
     ) -> Result<Response<Self::FindAffectedSubjectsStream>, Status> {
-        self.stream_affected(request).await
+        let answer = self.stream_affected(request).await?;
+        Ok(answer.map(|persons| {
+            let decoded = persons.map(|person| {
+                FindAffectedSubjectsResponse::decode(person?)
+                    .map_err(|_| Status::internal("a person cannot be read"))
+            });
+            Box::pin(decoded) as Self::FindAffectedSubjectsStream
+        }))
     }
 
     async fn get_processing_record(

@@ -8,7 +8,6 @@ use std::time::Duration;
 use custody_proto::DESCRIPTORS;
 use custody_proto::v1::evidence_service_server::EvidenceServiceServer;
 use custody_proto::v1::operation_service_server::OperationServiceServer;
-use custody_proto::v1::oversight_service_server::OversightServiceServer;
 use custody_proto::v1::policy_service_server::PolicyServiceServer;
 use custody_proto::v1::rights_service_server::RightsServiceServer;
 use tokio::net::TcpListener;
@@ -19,6 +18,7 @@ use tonic_health::server::HealthReporter;
 use tonic_reflection::server::Builder as ReflectionBuilder;
 use tonic_web::GrpcWebLayer;
 
+use super::affected::Oversight;
 use super::api::LineageApi;
 use super::health;
 use super::in_bytes::Lineage;
@@ -107,7 +107,7 @@ impl QueryServer {
         routes
             .add_service(Lineage::new(self.api.clone()))
             .add_service(evidence)
-            .add_service(OversightServiceServer::new(self.api.clone()))
+            .add_service(Oversight::new(self.api.clone()))
             .add_service(RightsServiceServer::new(self.api.clone()))
             .add_service(PolicyServiceServer::new(self.api.clone()))
             .add_service(OperationServiceServer::new(Operation::new(

@@ -78,7 +78,9 @@ fn code_and_reason(error: &QueryError) -> (Code, &'static str) {
         QueryError::Vault(_) => (Code::Internal, "VAULT_FAILED"),
         QueryError::StartNotFound => (Code::NotFound, "START_NOT_FOUND"),
         QueryError::TooMuch { .. } => (Code::ResourceExhausted, "TOO_MANY_ROWS"),
-        QueryError::Late => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        QueryError::Late | QueryError::LateOnTheWay { .. } => {
+            (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+        }
         QueryError::NotConsulted => (Code::Unavailable, "CONSULTATION_NOT_KEPT"),
         QueryError::ResumeToken => (Code::InvalidArgument, "RESUME_TOKEN_INVALID"),
         QueryError::TooManyWatchers { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHERS"),
@@ -103,6 +105,9 @@ fn metadata(error: &QueryError) -> HashMap<String, String> {
     let pairs: Vec<(String, String)> = match error {
         QueryError::SubjectAmbiguous { count } => vec![("count".to_owned(), count.to_string())],
         QueryError::TooMuch { rows } => vec![("rows".to_owned(), rows.to_string())],
+        QueryError::LateOnTheWay { resume_token } => {
+            vec![("resume_token".to_owned(), resume_token.clone())]
+        }
         QueryError::TooManyWatchers { limit } => vec![("limit".to_owned(), limit.to_string())],
         QueryError::Unimplemented(method) => vec![("method".to_owned(), (*method).to_owned())],
         QueryError::ShardUnknown(shard) => vec![("shard".to_owned(), shard.to_string())],

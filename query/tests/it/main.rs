@@ -11,6 +11,7 @@ mod office;
 mod oracle;
 mod world;
 
+mod affected;
 mod backup;
 mod consent;
 mod consultations;
