@@ -60,6 +60,15 @@ struct ReceivedPerson {
     count: u64,
 }
 
+/// A `TraceLineageResponse` whose entries and edges are received and not read.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReceivedGraph {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    nodes: Vec<prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    edges: Vec<prost::bytes::Bytes>,
+}
+
 /// One connection.
 pub(crate) struct Custody {
     lineage: LineageServiceClient<Channel>,
@@ -222,7 +231,7 @@ impl Custody {
             direction: Direction::Downstream.into(),
             ..TraceLineageRequest::default()
         };
-        let graph = self.lineage.trace_lineage(request).await?.into_inner();
+        let graph: ReceivedGraph = self.received("TraceLineage", request).await?;
         Ok(Answered {
             rows: graph.nodes.len() as u64,
             events: graph.edges.len() as u64,

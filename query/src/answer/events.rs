@@ -135,7 +135,7 @@ impl Ask for EventsInBytes {
 /// Begins a row where it matches; says whether it does. Most are written as they
 /// are read in place; those with findings, with later judgements or of the house
 /// are put together first.
-fn begin(
+pub(super) fn begin(
     writer: &mut EntryWriter,
     scope: &Scope<'_>,
     filter: &mut Filter,

@@ -42,6 +42,7 @@ mod recipients;
 mod registers;
 mod rights;
 mod summary;
+mod ties;
 mod trace;
 mod transfers;
 
@@ -66,6 +67,7 @@ pub(crate) use proved::work_out;
 pub use recipients::RecipientsInBytes;
 pub use registers::{OversightRecipients, OversightTransfers};
 pub use rights::out_of_reach;
+pub use trace::TraceInBytes;
 pub use work::MAX_ROWS;
 pub(crate) use work::Waiting;
 
@@ -167,10 +169,7 @@ impl QueryState {
 
     /// The same for one question, until its deadline, where it has one, and until
     /// what is returned beside it is dropped.
-    pub(crate) fn until(
-        &self,
-        deadline: impl Into<Option<std::time::Instant>>,
-    ) -> (Self, Waiting) {
+    pub(crate) fn until(&self, deadline: impl Into<Option<std::time::Instant>>) -> (Self, Waiting) {
         let (work, waiting) = self.work.until(deadline);
         let state = Self {
             work,

@@ -183,7 +183,7 @@ impl<'a> Scope<'a> {
 
 impl Scope<'_> {
     /// Whether an entry is below the head, and was there at the moment.
-    fn is_there(&self, place: Place, recorded_time_ns: i64) -> bool {
+    pub(crate) fn is_there(&self, place: Place, recorded_time_ns: i64) -> bool {
         place.sequence < self.head.size(&place.shard)
             && place.event_time_ns <= self.as_of.event_time_ns
             && recorded_time_ns <= self.as_of.recorded_time_ns
@@ -207,26 +207,14 @@ impl Scope<'_> {
     }
 
     /// The entry of a person at a place, where it was there at the moment.
-    pub(crate) fn at(&self, person: usize, place: &Place) -> Result<Option<Seen>, QueryError> {
+    pub(crate) fn stored_at(
+        &self,
+        person: usize,
+        place: &Place,
+    ) -> Result<Option<StoredEvent>, QueryError> {
         let reference = SubjectReference(self.subject.persons[person].reference());
-        let row = self.state.read_model.event(&reference, place)?;
-        let Some(row) = row.filter(|row| self.is_there(row.place, row.recorded_time_ns)) else {
-            return Ok(None);
-        };
-        Ok(Some(Seen {
-            retracted: self.is_retracted(person, &row)?,
-            rejudged: self.rejudged(row.place).to_vec(),
-            flow: Flow::of(&self.registry, &row.entry)?,
-            row,
-            person,
-        }))
-    }
-
-    /// Whether there was an entry of a person at a place at the moment.
-    pub(crate) fn was_there(&self, person: usize, place: &Place) -> Result<bool, QueryError> {
-        let reference = SubjectReference(self.subject.persons[person].reference());
-        let row = self.state.read_model.event(&reference, place)?;
-        Ok(row.is_some_and(|row| self.is_there(row.place, row.recorded_time_ns)))
+        let stored = self.state.read_model.stored_event(&reference, place)?;
+        Ok(stored.filter(|it| self.is_there(it.place, it.recorded_time_ns)))
     }
 
     /// Whether an event was taken back. What time found is taken back with the

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use custody_ledger::id::{EventTag, ShardId, SubjectReference};
+use custody_ledger::id::{EventTag, ShardId};
 use custody_proto::v1;
 use custody_proto::v1::trace_lineage_request::Direction;
 
@@ -16,13 +16,17 @@ use super::at_least::Wanted;
 use super::cycle::on_cycles;
 use super::entry;
 use super::error::{Faults, QueryError};
+use super::events;
 use super::filter::Filter;
+use super::in_bytes::InBytes;
 use super::moment::AsOf;
-use super::scope::{Course, Scope, Seen};
+use super::scope::{Course, Scope};
 use super::sealed::Opener;
+use super::ties::{Tags, Ties, place_of};
+use super::wire::EntryWriter;
 use super::work::Meter;
 use super::{Ask, QueryState, subject};
-use crate::read_model::{Place, Tie, Visible};
+use crate::read_model::{Place, StoredEvent, Tie, Visible};
 
 /// How many steps are taken where none are asked for, and at most.
 const DEPTH: (usize, usize) = (64, 10_000);
@@ -74,26 +78,32 @@ fn read(request: &v1::TraceLineageRequest, faults: &mut Faults) -> Wish {
     }
 }
 
-impl Ask for v1::TraceLineageRequest {
-    type Answer = v1::TraceLineageResponse;
+/// `TraceLineage`, answered in bytes.
+#[derive(Clone, Debug, Default)]
+pub struct TraceInBytes(pub v1::TraceLineageRequest);
+
+impl Ask for TraceInBytes {
+    type Answer = InBytes<v1::TraceLineageResponse>;
     const METHOD: &'static str = "custody.v1.LineageService/TraceLineage";
 
     fn wanted(&self, _state: &QueryState) -> Result<Wanted, QueryError> {
         let mut faults = Faults::default();
-        read(self, &mut faults);
-        let wanted = Wanted::read(self.at_least.as_ref(), &mut faults);
+        read(&self.0, &mut faults);
+        let wanted = Wanted::read(self.0.at_least.as_ref(), &mut faults);
         faults.or(wanted)
     }
 
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
         let mut faults = Faults::default();
-        let wish = read(&self, &mut faults);
+        let wish = read(&self.0, &mut faults);
+        let mut everything = Filter::read(None, &mut faults);
         let wish = faults.or(wish)?;
-        let scope = Scope::open(state, &self.subject, &visible, wish.as_of)?;
+        let scope = Scope::open(state, &self.0.subject, &visible, wish.as_of)?;
         let mut trace = Trace {
             scope: &scope,
             wish,
             opener: Opener::default(),
+            ties: Ties::new(&scope),
             nodes: BTreeMap::new(),
             truncated: false,
             cut: Vec::new(),
@@ -107,23 +117,48 @@ impl Ask for v1::TraceLineageRequest {
             trace.follow(Tie::CameFrom)?;
         }
         let edges = trace.edges()?;
-        let nodes = trace
-            .nodes
-            .values()
-            .map(|node| entry::show(&scope.registry, &node.seen, false));
-        Ok(v1::TraceLineageResponse {
-            nodes: nodes.collect::<Result<_, _>>()?,
-            edges,
-            head: Some(entry::ledger_head(&visible)),
-            // The other way may have come to what this one left out.
-            truncated: trace.truncated || trace.cut.iter().any(|it| !trace.nodes.contains_key(it)),
+        let mut writer = EntryWriter::default();
+        for node in trace.nodes.values() {
+            let (person, stored) = (node.person, &node.stored);
+            if events::begin(&mut writer, &scope, &mut everything, person, stored, false)? {
+                writer.end();
+            }
+        }
+        Ok(InBytes {
+            rows: writer.bytes,
+            count: writer.count,
+            rest: v1::TraceLineageResponse {
+                nodes: Vec::new(),
+                edges,
+                head: Some(entry::ledger_head(&visible)),
+                // The other way may have come to what this one left out.
+                truncated: trace.truncated
+                    || trace.cut.iter().any(|it| !trace.nodes.contains_key(it)),
+            },
         })
+    }
+}
+
+/// The same as messages.
+impl Ask for v1::TraceLineageRequest {
+    type Answer = v1::TraceLineageResponse;
+    const METHOD: &'static str = TraceInBytes::METHOD;
+
+    fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
+        TraceInBytes(self.clone()).wanted(state)
+    }
+
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        TraceInBytes(self).answer(state, visible)?.into_message()
     }
 }
 
 /// One event, and by which tags it and what it came from are known.
 struct Node {
-    seen: Seen,
+    /// Whose it is, among the subject's persons.
+    person: usize,
+    stored: StoredEvent,
+    tag: Option<EventTag>,
     is_start: bool,
     /// Whether it is one that a start came from, or a start.
     is_back: bool,
@@ -136,6 +171,7 @@ struct Trace<'a> {
     scope: &'a Scope<'a>,
     wish: Wish,
     opener: Opener,
+    ties: Ties,
     nodes: BTreeMap<Place, Node>,
     truncated: bool,
     /// What lies beyond the last step.
@@ -147,32 +183,32 @@ impl Trace<'_> {
     /// The event asked for, or every event of the person, the oldest first.
     fn starts(&mut self) -> Result<(), QueryError> {
         let scope = self.scope;
-        let mut everything = Filter::read(None, &mut Faults::default());
         let (start, max_nodes) = (self.wish.start, self.wish.max_nodes);
         let (mut found, mut truncated) = (Vec::new(), false);
         let mut course = Course::default();
         if let Some((shard, sequence)) = start {
-            let Some(place) = self.place_of(shard, sequence)? else {
+            let Some(place) = place_of(scope, shard, sequence)? else {
                 return Err(QueryError::StartNotFound);
             };
             course.after = Some(place);
             course.again = true;
         }
-        scope.walk(&mut everything, course, |seen| {
-            let at = (seen.row.place.shard, seen.row.place.sequence);
+        let always = (i64::MIN, Some(i64::MAX));
+        scope.walk_stored(always, course, |person, stored| {
+            let at = (stored.place.shard, stored.place.sequence);
             if let Some(start) = start {
                 // The walk begins at the event, or behind where it would be.
-                if at == start && seen.row.entry.event_tag.is_some() {
-                    found.push(seen);
+                if at == start && Tags::of(&stored)?.own.is_some() {
+                    found.push((person, stored));
                 }
                 return Ok(false);
             }
-            if seen.row.entry.event_tag.is_none() {
+            if Tags::of(&stored)?.own.is_none() {
                 return Ok(true);
             }
             truncated = found.len() == max_nodes;
             if !truncated {
-                found.push(seen);
+                found.push((person, stored));
             }
             Ok(!truncated)
         })?;
@@ -180,52 +216,31 @@ impl Trace<'_> {
             return Err(QueryError::StartNotFound);
         }
         self.truncated = truncated;
-        for seen in found {
-            let node = self.node(seen, true, true)?;
-            self.nodes.insert(node.seen.row.place, node);
+        for (person, stored) in found {
+            let node = self.node(person, stored, true, true)?;
+            self.nodes.insert(node.stored.place, node);
         }
         Ok(())
     }
 
-    /// Where an entry stands, by the block that holds it.
-    fn place_of(&self, shard: ShardId, sequence: u64) -> Result<Option<Place>, QueryError> {
-        if sequence >= self.scope.head.size(&shard) {
-            return Ok(None);
-        }
-        let ledger = &self.scope.state.ledger;
-        let Some(height) = ledger.find_block(shard, sequence)? else {
-            return Ok(None);
-        };
-        let Some(block) = ledger.read_block(shard, height)? else {
-            return Ok(None);
-        };
-        for entry in block.entries() {
-            let (number, entry) = entry?;
-            if number == sequence {
-                return Ok(Some(Place {
-                    event_time_ns: entry.event_time_ns,
-                    shard,
-                    sequence,
-                }));
-            }
-        }
-        Ok(None)
-    }
-
     /// An event with its tags. Where several persons are linked, also with the
     /// tags that it has among the others.
-    fn node(&mut self, seen: Seen, is_start: bool, is_back: bool) -> Result<Node, QueryError> {
-        let (person, entry) = (seen.person, &seen.row.entry);
+    fn node(
+        &mut self,
+        person: usize,
+        stored: StoredEvent,
+        is_start: bool,
+        is_back: bool,
+    ) -> Result<Node, QueryError> {
         let persons = &self.scope.subject.persons;
-        let mut own: Vec<_> = entry.event_tag.iter().map(|tag| (person, *tag)).collect();
-        let mut parents: Vec<Vec<_>> = entry
-            .parent_tags
-            .iter()
-            .map(|tag| vec![(person, *tag)])
-            .collect();
+        let tags = Tags::of(&stored)?;
+        let mut own: Vec<_> = tags.own.iter().map(|tag| (person, *tag)).collect();
+        let parents = tags.parents.iter().map(|tag| vec![(person, *tag)]);
+        let mut parents: Vec<Vec<_>> = parents.collect();
         if persons.len() > 1 {
             // What does not open says nothing; what the public part says stays.
-            let opened = self.opener.open(self.scope, &seen).ok().flatten();
+            let opened = self.opener.open_stored(self.scope, person, &stored);
+            let opened = opened.ok().flatten();
             let others = persons.iter().enumerate();
             let others = others.filter(|(index, _)| *index != person);
             for (index, other) in others {
@@ -242,7 +257,9 @@ impl Trace<'_> {
             }
         }
         Ok(Node {
-            seen,
+            person,
+            stored,
+            tag: tags.own,
             is_start,
             is_back,
             own,
@@ -264,7 +281,8 @@ impl Trace<'_> {
                 Tie::CameFrom => node.own.clone(),
             };
             for (person, tag) in tags {
-                for place in self.tied(person, &tag, tie)? {
+                for stored in self.tied(person, &tag, tie)? {
+                    let place = stored.place;
                     if met.contains(&place) {
                         continue;
                     }
@@ -273,7 +291,7 @@ impl Trace<'_> {
                         continue;
                     }
                     met.insert(place);
-                    if !self.meet(person, place, tie)? {
+                    if !self.meet(person, stored, tie)? {
                         continue;
                     }
                     next.push_back((place, depth + 1));
@@ -284,7 +302,8 @@ impl Trace<'_> {
     }
 
     /// Makes a node of an event; `false` where there is no room for it.
-    fn meet(&mut self, person: usize, place: Place, tie: Tie) -> Result<bool, QueryError> {
+    fn meet(&mut self, person: usize, stored: StoredEvent, tie: Tie) -> Result<bool, QueryError> {
+        let place = stored.place;
         if let Some(node) = self.nodes.get_mut(&place) {
             node.is_back |= tie == Tie::Is;
             return Ok(true);
@@ -293,40 +312,34 @@ impl Trace<'_> {
             self.truncated = true;
             return Ok(false);
         }
-        let Some(seen) = self.scope.at(person, &place)? else {
-            return Ok(false);
-        };
-        let node = self.node(seen, false, tie == Tie::Is)?;
+        let node = self.node(person, stored, false, tie == Tie::Is)?;
         self.nodes.insert(place, node);
         Ok(true)
     }
 
-    /// Where the events stand that are tied to a tag, as far as they were there.
-    fn tied(&mut self, person: usize, tag: &EventTag, tie: Tie) -> Result<Vec<Place>, QueryError> {
-        let scope = self.scope;
-        let reference = SubjectReference(scope.subject.persons[person].reference());
-        let mut places = Vec::new();
-        for place in scope.state.read_model.tied(&reference, tag, tie)? {
-            self.meter.row()?;
-            if scope.was_there(person, &place)? {
-                places.push(place);
-            }
-        }
-        Ok(places)
+    /// The events that are tied to a tag, as far as they were there.
+    fn tied(
+        &mut self,
+        person: usize,
+        tag: &EventTag,
+        tie: Tie,
+    ) -> Result<Vec<StoredEvent>, QueryError> {
+        self.ties
+            .follow(self.scope, &mut self.meter, person, (tag, tie))
     }
 
     /// What the nodes came from: other nodes, and what is not in the ledger.
     fn edges(&mut self) -> Result<Vec<v1::LineageEdge>, QueryError> {
         let mut of_tag: HashMap<(usize, EventTag), EventTag> = HashMap::new();
         for node in self.nodes.values() {
-            if let Some(own) = node.seen.row.entry.event_tag {
-                of_tag.insert((node.seen.person, own), own);
+            if let Some(own) = node.tag {
+                of_tag.insert((node.person, own), own);
             }
         }
         let mut edges: BTreeMap<(EventTag, EventTag), bool> = BTreeMap::new();
         let mut unknown = Vec::new();
         for node in self.nodes.values() {
-            let Some(child) = node.seen.row.entry.event_tag else {
+            let Some(child) = node.tag else {
                 continue;
             };
             for tags in &node.parents {

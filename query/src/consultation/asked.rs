@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::answer::{
     Ask, EventsInBytes, OversightFindings, OversightRecipients, OversightTransfers,
-    RecipientsInBytes,
+    RecipientsInBytes, TraceInBytes,
 };
 
 /// Whose data an answer holds.
@@ -184,6 +184,7 @@ macro_rules! consult_in_bytes {
 
 consult_in_bytes!(EventsInBytes);
 consult_in_bytes!(RecipientsInBytes);
+consult_in_bytes!(TraceInBytes);
 
 /// The proof brings the entry's stored bytes, the public part in clear.
 impl Consult for v1::ProveInclusionRequest {

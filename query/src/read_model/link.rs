@@ -43,6 +43,29 @@ pub(super) fn tie_prefix(subject: &SubjectReference, tag: &EventTag, tie: Tie) -
     prefix
 }
 
+/// A row that leads from a tag to an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TieRow {
+    /// The tag.
+    pub tag: EventTag,
+    /// How the event stands to it.
+    pub tie: Tie,
+    /// Where the event stands.
+    pub place: Place,
+}
+
+pub(super) fn read_tie(key: &[u8]) -> Option<TieRow> {
+    let (tied, place) = key.split_at_checked(33)?;
+    let tie = match tied[32] {
+        0 => Tie::Is,
+        1 => Tie::CameFrom,
+        _ => return None,
+    };
+    let tag = EventTag(*tied[16..].first_chunk()?);
+    let place = place_of(place).filter(|_| place.len() == PLACE_BYTES)?;
+    Some(TieRow { tag, tie, place })
+}
+
 /// What all entries about an entry begin with.
 pub(super) fn about_prefix(subject: &SubjectReference, of: &EntryRef) -> [u8; 40] {
     key::rejudgement_prefix(subject, of)
@@ -236,6 +259,16 @@ mod tests {
         assert!(ties[0].starts_with(&tie_prefix(&SUBJECT, &EventTag([1; 16]), Tie::Is)));
         assert!(ties[1].starts_with(&tie_prefix(&SUBJECT, &EventTag([2; 16]), Tie::CameFrom)));
         assert!(ties.iter().all(|key| place_of(key) == Some(place())));
+        let read: Vec<_> = ties.iter().filter_map(|key| read_tie(key)).collect();
+        let row = |tag, tie| TieRow {
+            tag: EventTag(tag),
+            tie,
+            place: place(),
+        };
+        assert_eq!(read, [row([1; 16], Tie::Is), row([2; 16], Tie::CameFrom)]);
+        assert!(read[0] < read[1] && ties[0] < ties[1]);
+        assert_eq!(read_tie(&ties[0][..64]), None);
+        assert_eq!(read_tie(&[&ties[0][..], &[0]].concat()), None);
 
         let (mut key, mut value) = (vec![1], vec![2]);
         assert!(held_of(11, &said, &place(), &mut key, &mut value).unwrap());

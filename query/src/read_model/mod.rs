@@ -69,7 +69,7 @@ pub use follow::{CatchUp, Follower};
 pub use kept::{AbroadKey, ActivityKey, Destination, ReceivedKey, Recipient};
 pub(crate) use kept::{is_abroad, is_processing, purposes_of, safeguard};
 pub use key::Place;
-pub use link::{HeldRow, Holder, Tie};
+pub use link::{HeldRow, Holder, Tie, TieRow};
 pub use rights::RightsRows;
 pub use row::{EventRow, StoredEvent};
 pub use store::{AllEvents, EventRows, FindingRows, HeldRows};
@@ -294,6 +294,18 @@ impl ReadModel {
         self.inner.store.event(subject, place)
     }
 
+    /// The same as it is stored.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn stored_event(
+        &self,
+        subject: &SubjectReference,
+        place: &Place,
+    ) -> Result<Option<StoredEvent>, ReadModelError> {
+        self.inner.store.stored_event(subject, place)
+    }
+
     /// One event of a person whose time is not known: looked for among the
     /// person's events, which takes as long as reading them.
     ///
@@ -318,6 +330,15 @@ impl ReadModel {
         tie: Tie,
     ) -> Result<Vec<Place>, ReadModelError> {
         self.inner.store.tied(subject, tag, tie)
+    }
+
+    /// Everything that leads from a person's tags to events, in the order of
+    /// tags and ties.
+    pub fn ties(
+        &self,
+        subject: &SubjectReference,
+    ) -> impl Iterator<Item = Result<TieRow, ReadModelError>> + use<> {
+        self.inner.store.ties(subject)
     }
 
     /// What a recipient or a system had, by person and then by time, from a

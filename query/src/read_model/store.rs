@@ -17,7 +17,7 @@ use super::finding::{self, FindingKey, FindingRow, FindingsFrom, Rejudgement, Re
 use super::kept::{RowKey, Table};
 use super::key::{self, Place, RetractionKey};
 use super::keyspaces::options_of;
-use super::link::{self, HeldRow, Holder, Tie};
+use super::link::{self, HeldRow, Holder, Tie, TieRow};
 use super::rights::RightsRows;
 use super::row::{self, EventRow, PartyRow, PositionRow, StoredEvent};
 use super::touched::Touched;
@@ -211,6 +211,18 @@ impl Store {
             .transpose()
     }
 
+    /// The same as it is stored.
+    pub(super) fn stored_event(
+        &self,
+        subject: &SubjectReference,
+        place: &Place,
+    ) -> Result<Option<StoredEvent>, ReadModelError> {
+        let value = self.events.get(key::event_key(subject, place))?;
+        value
+            .map(|value| StoredEvent::read(*place, value))
+            .transpose()
+    }
+
     /// Rows of requests: of one person, or of everybody.
     pub(super) fn rights(&self, subject: Option<&SubjectReference>) -> RightsRows {
         let rows = match subject {
@@ -290,6 +302,16 @@ impl Store {
             touched.add(std::iter::empty(), std::iter::once(of));
         }
         Ok(())
+    }
+
+    /// Everything that leads from a person's tags to events.
+    pub(super) fn ties(
+        &self,
+        subject: &SubjectReference,
+    ) -> impl Iterator<Item = Result<TieRow, ReadModelError>> + use<> {
+        self.ties.prefix(subject.as_bytes()).map(|guard| {
+            link::read_tie(&guard.key()?).ok_or(ReadModelError::DamagedRow { rows: "ties" })
+        })
     }
 
     /// Where the events stand that are tied to a tag.

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use super::api::LineageApi;
-use crate::answer::{Ask, EventsInBytes, InBytes, RecipientsInBytes};
+use crate::answer::{Ask, EventsInBytes, InBytes, RecipientsInBytes, TraceInBytes};
 use crate::consultation::Consult;
 
 /// The whole of `LineageService`.
@@ -56,6 +56,9 @@ impl Service<http::Request<Body>> for Lineage {
             }
             "/custody.v1.LineageService/ListRecipients" => {
                 serve::<v1::ListRecipientsRequest, _, _>(api, RecipientsInBytes, request)
+            }
+            "/custody.v1.LineageService/TraceLineage" => {
+                serve::<v1::TraceLineageRequest, _, _>(api, TraceInBytes, request)
             }
             _ => self.others.call(request),
         }
