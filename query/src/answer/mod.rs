@@ -65,7 +65,7 @@ pub use oversight::OversightFindings;
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
 pub(crate) use proved::work_out;
 pub use recipients::RecipientsInBytes;
-pub use registers::{OversightRecipients, OversightTransfers};
+pub use registers::{OversightRecipients, OversightRecipientsInBytes, OversightTransfers};
 pub use rights::out_of_reach;
 pub use trace::TraceInBytes;
 pub use work::MAX_ROWS;

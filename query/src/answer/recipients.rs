@@ -144,9 +144,7 @@ fn kept(
     if !scope.is_told_by_kept(filter, TOLD) {
         return Ok(None);
     }
-    // Rows of linked persons, and one whose country is registered beside one
-    // whose country was said, are one row.
-    let mut rows: BTreeMap<Key, Vec<(ReceivedKey, StoredCell)>> = BTreeMap::new();
+    let mut rows = KeptRows::new();
     for reference in scope.subject.references() {
         for row in scope.head.received_stored(&reference) {
             let (received, cell) = row?;
@@ -155,6 +153,22 @@ fn kept(
             }
         }
     }
+    page_of(rows, &scope.registry, scope.head, filter, page)
+}
+
+/// Kept rows by what makes a row of an answer: those of linked persons, and one
+/// whose country is registered beside one whose country was said, are one row.
+pub(crate) type KeptRows = BTreeMap<Key, Vec<(ReceivedKey, StoredCell)>>;
+
+/// The page and the token of the next; `None` where a row does not know its
+/// first or last entry any more.
+pub(crate) fn page_of(
+    mut rows: KeptRows,
+    registry: &Registry<'_>,
+    head: &Visible,
+    filter: &mut Filter,
+    page: &Page,
+) -> Result<Option<(RecipientWriter, String)>, QueryError> {
     if let Some(last) = page.cursor::<Key>()? {
         let mut after = rows.split_off(&last);
         after.remove(&last);
@@ -165,19 +179,13 @@ fn kept(
     let mut last = None;
     for (key, kept) in rows.into_iter().take(page.size) {
         if let [(_, cell)] = kept.as_slice() {
-            if !writer.kept(&scope.registry, &key, &cell.view()?)? {
+            if !writer.kept(registry, &key, &cell.view()?)? {
                 return Ok(None);
             }
         } else {
             let mut table = Received::new();
             for (received, cell) in kept {
-                if !add_kept(
-                    &mut table,
-                    &scope.registry,
-                    filter,
-                    received,
-                    &cell.decode()?,
-                )? {
+                if !add_kept(&mut table, registry, filter, received, &cell.decode()?)? {
                     return Ok(None);
                 }
             }
@@ -189,8 +197,8 @@ fn kept(
     }
     let token = match last {
         Some(last) if more => {
-            scope.state.read_model.hold(scope.head);
-            page.next(&scope.state.tokens, scope.head, &last)?
+            registry.state.read_model.hold(head);
+            page.next(&registry.state.tokens, head, &last)?
         }
         _ => String::new(),
     };
@@ -198,7 +206,7 @@ fn kept(
 }
 
 /// The row that a kept row belongs to; `None` where it does not match.
-fn key_of_kept(
+pub(crate) fn key_of_kept(
     registry: &Registry<'_>,
     filter: &mut Filter,
     received: &ReceivedKey,

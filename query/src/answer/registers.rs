@@ -14,11 +14,13 @@ use super::error::{Faults, QueryError};
 use super::everybody::Everybody;
 use super::filter::{Filter, Member};
 use super::flow;
+use super::in_bytes::InBytes;
 use super::moment::{AsOf, timestamp};
 use super::page::Page;
-use super::recipients::{self, Received};
+use super::recipients::{self, KeptRows};
 use super::table::Table;
 use super::transfers::{self, Abroad};
+use super::wire::RecipientWriter;
 use super::{Ask, QueryState};
 use crate::read_model::{Visible, is_processing, purposes_of};
 
@@ -58,12 +60,22 @@ impl Asked {
     }
 }
 
-impl Ask for OversightRecipients {
-    type Answer = v1::ListRecipientsResponse;
+/// `ListRecipients` over all persons, answered in bytes.
+#[derive(Clone, Debug, Default)]
+pub struct OversightRecipientsInBytes(pub OversightRecipients);
+
+impl From<v1::OversightListRequest> for OversightRecipientsInBytes {
+    fn from(request: v1::OversightListRequest) -> Self {
+        Self(OversightRecipients(request))
+    }
+}
+
+impl Ask for OversightRecipientsInBytes {
+    type Answer = InBytes<v1::ListRecipientsResponse>;
     const METHOD: &'static str = "custody.v1.OversightService/ListRecipients";
 
     fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
-        Asked::read::<Self>(state, &self.0).map(|asked| asked.wanted)
+        Asked::read::<Self>(state, &self.0.0).map(|asked| asked.wanted)
     }
 
     fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
@@ -72,28 +84,51 @@ impl Ask for OversightRecipients {
             as_of,
             page,
             ..
-        } = Asked::read::<Self>(state, &self.0)?;
+        } = Asked::read::<Self>(state, &self.0.0)?;
         let head = page.head(state, &visible)?;
         let everybody = Everybody::new(state, &head, as_of);
 
-        let table = match kept_received(state, &everybody, &mut filter, &page)? {
-            Some(table) => table,
+        let (writer, next_page_token) = match kept_received(state, &everybody, &mut filter, &page)?
+        {
+            Some(answer) => answer,
             None => {
                 let mut table = Table::new();
                 let mut purposes = filter.purposes.clone();
                 everybody.walk(&mut filter, |seen| {
                     recipients::add(&mut table, &everybody.registry, &mut purposes, seen)
                 })?;
-                table
+                let (rows, token) = table.page(state, &page, &head, recipients::row)?;
+                let mut writer = RecipientWriter::default();
+                rows.iter().for_each(|row| writer.shown(row));
+                (writer, token)
             }
         };
-        let (recipients, next_page_token) = table.page(state, &page, &head, recipients::row)?;
-        Ok(v1::ListRecipientsResponse {
-            recipients,
-            next_page_token,
-            head: Some(entry::ledger_head(&head)),
-            proof: None,
+        Ok(InBytes {
+            rows: writer.bytes,
+            count: writer.count,
+            rest: v1::ListRecipientsResponse {
+                recipients: Vec::new(),
+                next_page_token,
+                head: Some(entry::ledger_head(&head)),
+                proof: None,
+            },
         })
+    }
+}
+
+/// The same as messages.
+impl Ask for OversightRecipients {
+    type Answer = v1::ListRecipientsResponse;
+    const METHOD: &'static str = OversightRecipientsInBytes::METHOD;
+
+    fn wanted(&self, state: &QueryState) -> Result<Wanted, QueryError> {
+        OversightRecipientsInBytes(self.clone()).wanted(state)
+    }
+
+    fn answer(self, state: &QueryState, visible: Arc<Visible>) -> Result<Self::Answer, QueryError> {
+        OversightRecipientsInBytes(self)
+            .answer(state, visible)?
+            .into_message()
     }
 }
 
@@ -105,29 +140,35 @@ fn kept_received(
     everybody: &Everybody<'_>,
     filter: &mut Filter,
     page: &Page,
-) -> Result<Option<Received>, QueryError> {
+) -> Result<Option<(RecipientWriter, String)>, QueryError> {
     if !everybody.is_told_by_kept(filter, recipients::TOLD) {
         return Ok(None);
     }
     let last: Option<recipients::Key> = page.cursor()?;
     let from = last.as_ref().map(|last| last.recipient.clone());
     let mut meter = state.work.meter();
-    let mut table = Table::new();
+    let mut rows = KeptRows::new();
     let mut current = from.clone();
+    // Rows of the recipient that the page before ended in, up to its end.
+    let mut behind = 0;
     for row in everybody.head.all_received(from.as_ref()) {
         meter.row()?;
-        let (key, cell) = row?;
-        if current.as_ref() != Some(&key.recipient) {
-            if table.len_after(last.as_ref()) > page.size {
+        let (received, cell) = row?;
+        if current.as_ref() != Some(&received.recipient) {
+            if rows.len() - behind > page.size {
                 break;
             }
-            current = Some(key.recipient.clone());
+            current = Some(received.recipient.clone());
         }
-        if !recipients::add_kept(&mut table, &everybody.registry, filter, key, &cell)? {
-            return Ok(None);
-        }
+        let Some(key) = recipients::key_of_kept(&everybody.registry, filter, &received)? else {
+            continue;
+        };
+        let is_behind = last.as_ref().is_some_and(|last| key <= *last);
+        let rows_of_key = rows.entry(key).or_default();
+        behind += usize::from(is_behind && rows_of_key.is_empty());
+        rows_of_key.push((received, cell));
     }
-    Ok(Some(table))
+    recipients::page_of(rows, &everybody.registry, everybody.head, filter, page)
 }
 
 impl Ask for OversightTransfers {
@@ -285,12 +326,17 @@ fn kept_record(
         {
             continue;
         }
+        let cell = cell.view()?;
         let key = (key.controller, key.purpose);
-        let Some((more, _)) = record.count_kept(key, &cell, Activity::default) else {
+        let Some(more) = record.count_view(key, &cell, Activity::default) else {
             return Ok(None);
         };
         more.add(&recipient.id, &country);
-        more.safeguards.extend(cell.safeguards.keys().cloned());
+        for (safeguard, _) in &cell.safeguards {
+            if !more.safeguards.contains(*safeguard) {
+                more.safeguards.insert((*safeguard).to_owned());
+            }
+        }
     }
     Ok(Some(record))
 }

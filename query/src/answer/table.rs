@@ -12,7 +12,7 @@ use super::QueryState;
 use super::error::QueryError;
 use super::page::Page;
 use super::scope::Seen;
-use crate::read_model::{Cell, Place, Visible};
+use crate::read_model::{Cell, CellView, Place, Visible};
 
 /// What every row adds up.
 #[derive(Debug)]
@@ -63,6 +63,18 @@ impl Tally {
         let (first, last) = (cell.first()?.place, cell.last()?.place);
         self.count += cell.count;
         self.categories.extend(cell.categories.keys().cloned());
+        self.worst = self.worst.max(cell.worst());
+        Some(self.spans(first, last))
+    }
+
+    fn add_view(&mut self, cell: &CellView<'_>) -> Option<bool> {
+        let (first, last) = (cell.first()?.place, cell.last()?.place);
+        self.count += cell.count;
+        for (category, _) in &cell.categories {
+            if !self.categories.contains(*category) {
+                self.categories.insert((*category).to_owned());
+            }
+        }
         self.worst = self.worst.max(cell.worst());
         Some(self.spans(first, last))
     }
@@ -128,15 +140,16 @@ impl<K: Ord, M> Table<K, M> {
         Some((more, is_first))
     }
 
-    /// How many rows there are behind one.
-    pub(crate) fn len_after(&self, last: Option<&K>) -> usize {
-        match last {
-            Some(last) => self
-                .rows
-                .range((Bound::Excluded(last), Bound::Unbounded))
-                .count(),
-            None => self.rows.len(),
-        }
+    /// As [`Table::count_kept`], of a row that is read in place.
+    pub(crate) fn count_view(
+        &mut self,
+        key: K,
+        cell: &CellView<'_>,
+        start: impl FnOnce() -> M,
+    ) -> Option<&mut M> {
+        let (tally, more) = self.row(key, start);
+        tally.add_view(cell)?;
+        Some(more)
     }
 
     /// All rows.

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::{
-    Ask, EventsInBytes, OversightFindings, OversightRecipients, OversightTransfers,
-    RecipientsInBytes, TraceInBytes,
+    Ask, EventsInBytes, OversightFindings, OversightRecipients, OversightRecipientsInBytes,
+    OversightTransfers, RecipientsInBytes, TraceInBytes,
 };
 
 /// Whose data an answer holds.
@@ -185,6 +185,7 @@ macro_rules! consult_in_bytes {
 consult_in_bytes!(EventsInBytes);
 consult_in_bytes!(RecipientsInBytes);
 consult_in_bytes!(TraceInBytes);
+consult_in_bytes!(OversightRecipientsInBytes);
 
 /// The proof brings the entry's stored bytes, the public part in clear.
 impl Consult for v1::ProveInclusionRequest {

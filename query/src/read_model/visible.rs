@@ -89,13 +89,14 @@ impl Visible {
         self.rows(Table::Abroad(subject), &[])
     }
 
-    /// What of everybody was received, in the order of recipients, from one on.
+    /// What of everybody was received, in the order of recipients, from one on;
+    /// each row as it is stored.
     pub fn all_received(
         &self,
         from: Option<&Recipient>,
-    ) -> impl Iterator<Item = Result<(ReceivedKey, Cell), ReadModelError>> {
+    ) -> impl Iterator<Item = Result<(ReceivedKey, StoredCell), ReadModelError>> + use<> {
         let from = from.map(Recipient::encode).unwrap_or_default();
-        self.rows(Table::AllReceived, &from)
+        self.stored_rows(Table::AllReceived, &from)
     }
 
     /// What of everybody went abroad.
@@ -103,9 +104,11 @@ impl Visible {
         self.rows(Table::AllAbroad, &[])
     }
 
-    /// The register of processing.
-    pub fn activities(&self) -> impl Iterator<Item = Result<(ActivityKey, Cell), ReadModelError>> {
-        self.rows(Table::Activities, &[])
+    /// The register of processing, each row as it is stored.
+    pub fn activities(
+        &self,
+    ) -> impl Iterator<Item = Result<(ActivityKey, StoredCell), ReadModelError>> + use<> {
+        self.stored_rows(Table::Activities, &[])
     }
 
     /// Entries by the number of their kind.

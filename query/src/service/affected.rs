@@ -9,7 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use custody_proto::v1::oversight_service_server::OversightServiceServer;
-use custody_proto::v1::{FindAffectedSubjectsRequest, FindAffectedSubjectsResponse};
+use custody_proto::v1::{
+    FindAffectedSubjectsRequest, FindAffectedSubjectsResponse, OversightListRequest,
+};
 use prost::bytes::{BufMut, Bytes};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -22,7 +24,8 @@ use tonic_prost::ProstCodec;
 
 use super::api::{LineageApi, count, handled};
 use super::deadline::Deadline;
-use crate::answer::{Ask, Persons, Waiting, find_affected};
+use super::in_bytes::serve;
+use crate::answer::{Ask, OversightRecipientsInBytes, Persons, Waiting, find_affected};
 use crate::consultation::Consult;
 
 /// The path of the method.
@@ -160,10 +163,16 @@ impl Service<http::Request<Body>> for Oversight {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if request.uri().path() != PATH {
-            return self.others.call(request);
+        let api = self.api.clone();
+        match request.uri().path() {
+            PATH => {}
+            "/custody.v1.OversightService/ListRecipients" => {
+                let question: fn(OversightListRequest) -> _ = OversightRecipientsInBytes::from;
+                return serve(api, question, request, false);
+            }
+            _ => return self.others.call(request),
         }
-        let method = FindAffected(self.api.clone());
+        let method = FindAffected(api);
         Box::pin(async move {
             let mut grpc = Grpc::new(AffectedCodec);
             Ok(grpc.server_streaming(method, request).await)

@@ -52,23 +52,25 @@ impl Service<http::Request<Body>> for Lineage {
         let api = self.api.clone();
         match request.uri().path() {
             "/custody.v1.LineageService/ListEvents" => {
-                serve::<v1::ListEventsRequest, _, _>(api, EventsInBytes, request)
+                serve::<v1::ListEventsRequest, _, _>(api, EventsInBytes, request, true)
             }
             "/custody.v1.LineageService/ListRecipients" => {
-                serve::<v1::ListRecipientsRequest, _, _>(api, RecipientsInBytes, request)
+                serve::<v1::ListRecipientsRequest, _, _>(api, RecipientsInBytes, request, true)
             }
             "/custody.v1.LineageService/TraceLineage" => {
-                serve::<v1::TraceLineageRequest, _, _>(api, TraceInBytes, request)
+                serve::<v1::TraceLineageRequest, _, _>(api, TraceInBytes, request, true)
             }
             _ => self.others.call(request),
         }
     }
 }
 
-fn serve<R, Q, M>(
+/// Serves a method; with `gzip`, to who takes it.
+pub(super) fn serve<R, Q, M>(
     api: LineageApi,
     question: fn(R) -> Q,
     request: http::Request<Body>,
+    gzip: bool,
 ) -> BoxFuture<http::Response<Body>, Infallible>
 where
     R: Message + Default + 'static,
@@ -77,9 +79,12 @@ where
 {
     Box::pin(async move {
         let codec = ProstCodec::<InBytes<M>, R>::default();
-        let mut grpc = Grpc::new(codec)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Gzip);
+        let mut grpc = Grpc::new(codec);
+        if gzip {
+            grpc = grpc
+                .accept_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Gzip);
+        }
         Ok(grpc.unary(Method { api, question }, request).await)
     })
 }
