@@ -3,76 +3,60 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use custody_ledger::{Act, Kind, Outcome};
+use custody_ledger::{Act, Kind, Outcome, SubjectReference};
+use custody_policy::Field;
 use custody_proto::v1;
 use custody_query::{OversightRecipients, OversightTransfers};
 
-use crate::model::PARTIES;
-use crate::oracle::{Oracle, Question, covered_purposes, distinct, first, last, safeguard};
+use crate::covered::Covered;
+use crate::oracle::{Oracle, Question, distinct, first, last, safeguard};
+use crate::person_model::{assert_same, walk};
 use crate::world::{Fact, World};
 
-fn everybody(world: &World) -> Oracle<'_> {
-    let whose = world.facts.iter().map(|fact| {
-        let subject = fact.entry.subject.map(|it| it.to_string());
-        subject.unwrap_or_default()
-    });
-    Oracle {
-        world,
-        references: whose.collect(),
-    }
-}
-
-/// Entries that match and were not taken back.
-fn standing(oracle: &Oracle<'_>, question: &Question) -> Vec<Fact> {
-    let matching = oracle.matching(question).into_iter();
-    matching
-        .filter(|(_, gone)| !gone)
-        .map(|(fact, _)| fact)
-        .collect()
-}
-
-pub(crate) fn check_registers(world: &World, question: &Question, page_size: i32) {
-    let oracle = everybody(world);
-    let question = &Question {
-        descending: false,
-        ..question.clone()
-    };
+pub(crate) fn check_all_recipients(world: &World, question: &Question, page_size: i32) {
     let mut request = v1::OversightListRequest {
         filter: Some(question.filter.clone()),
         as_of: question.as_of,
         page_size,
         ..Default::default()
     };
-    let mut rows = Vec::new();
-    loop {
+    let rows = walk(page_size, |token| {
+        request.page_token = token;
         let page = world.ask(OversightRecipients(request.clone())).unwrap();
-        assert!(page.recipients.len() <= page_size as usize);
-        rows.extend(page.recipients);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    assert_eq!(rows, oracle.recipients(question));
+        (page.recipients, page.next_page_token)
+    });
+    let oracle = Oracle::everybody(world);
+    assert_same(&rows, &oracle.recipients(&question.ascending()));
+}
 
-    let mut rows = Vec::new();
-    loop {
+pub(crate) fn check_all_transfers(world: &World, question: &Question, page_size: i32) {
+    let mut request = v1::OversightListRequest {
+        filter: Some(question.filter.clone()),
+        as_of: question.as_of,
+        page_size,
+        ..Default::default()
+    };
+    let rows = walk(page_size, |token| {
+        request.page_token = token;
         let page = world.ask(OversightTransfers(request.clone())).unwrap();
-        rows.extend(page.transfers);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    assert_eq!(rows, oracle.transfers(question));
+        (page.transfers, page.next_page_token)
+    });
+    let oracle = Oracle::everybody(world);
+    assert_same(&rows, &oracle.transfers(&question.ascending()));
+}
 
+pub(crate) fn check_record(world: &World, question: &Question) {
     let record = world.ask(v1::GetProcessingRecordRequest {
         filter: Some(question.filter.clone()),
         as_of: question.as_of,
         ..Default::default()
     });
-    assert_eq!(record.unwrap().activities, activities(&oracle, question));
+    let oracle = Oracle::everybody(world);
+    let expected = activities(&oracle, &question.ascending());
+    assert_same(&record.unwrap().activities, &expected);
+}
 
+pub(crate) fn check_statistics(world: &World, question: &Question) {
     let mut statistics = world
         .ask(v1::GetStatisticsRequest {
             as_of: question.as_of,
@@ -80,13 +64,17 @@ pub(crate) fn check_registers(world: &World, question: &Question, page_size: i32
         })
         .unwrap();
     statistics.head = None;
-    assert_eq!(statistics, counted(&oracle, question));
+    assert_same(
+        &[statistics],
+        &[counted(&Oracle::everybody(world), question)],
+    );
 }
 
 fn activities(oracle: &Oracle<'_>, question: &Question) -> Vec<v1::ProcessingActivity> {
-    let until = Oracle::recorded_until(question);
-    let mut groups: BTreeMap<_, Vec<Fact>> = BTreeMap::new();
-    for fact in standing(oracle, question) {
+    let until = question.recorded_until();
+    let mut groups: BTreeMap<_, Vec<&Fact>> = BTreeMap::new();
+    let mut asked_for = Covered::of(Field::Purpose, &question.filter.purposes);
+    for fact in oracle.standing(question) {
         let kinds = [
             Kind::Collection,
             Kind::Use,
@@ -101,9 +89,9 @@ fn activities(oracle: &Oracle<'_>, question: &Question) -> Vec<v1::ProcessingAct
             purposes.push(String::new());
         }
         for purpose in purposes {
-            if covered_purposes(question, &purpose) {
+            if asked_for.takes(&purpose) {
                 let key = (fact.entry.controller.clone(), purpose);
-                groups.entry(key).or_default().push(fact.clone());
+                groups.entry(key).or_default().push(fact);
             }
         }
     }
@@ -119,7 +107,7 @@ fn activities(oracle: &Oracle<'_>, question: &Question) -> Vec<v1::ProcessingAct
                     .filter_map(|fact| Some(fact.entry.recipient()?.id.clone())),
             ),
             countries: distinct(facts.iter().map(|fact| oracle.destination(fact, until))),
-            safeguards: distinct(facts.iter().map(safeguard)),
+            safeguards: distinct(facts.iter().map(|fact| safeguard(fact))),
             count: facts.len() as u64,
             first_time: first(&facts),
             last_time: last(&facts),
@@ -128,12 +116,8 @@ fn activities(oracle: &Oracle<'_>, question: &Question) -> Vec<v1::ProcessingAct
 }
 
 fn counted(oracle: &Oracle<'_>, question: &Question) -> v1::GetStatisticsResponse {
-    let until = Oracle::recorded_until(question);
-    let everything = Question {
-        as_of: question.as_of,
-        ..Question::default()
-    };
-    let all = oracle.matching(&everything);
+    let until = question.recorded_until();
+    let all = oracle.matching(&question.everything());
     let mut statistics = v1::GetStatisticsResponse::default();
     let mut count = |kind: &str, outcome: Outcome| {
         statistics.entries += 1;
@@ -157,11 +141,10 @@ fn counted(oracle: &Oracle<'_>, question: &Question) -> v1::GetStatisticsRespons
             );
         }
     }
-    let happened_until = question.as_of.as_ref().and_then(|as_of| as_of.event_time);
     for registration in &oracle.world.registrations {
         // A registration happens when it is recorded.
         let at = registration.recorded_ns;
-        if at <= until && happened_until.is_none_or(|time| at <= time.unix_nanos().unwrap()) {
+        if at <= until && at <= question.happened_until() {
             count("party_registered", Outcome::NotJudged);
         }
     }
@@ -169,78 +152,105 @@ fn counted(oracle: &Oracle<'_>, question: &Question) -> v1::GetStatisticsRespons
     statistics
 }
 
-pub(crate) fn check_affected(world: &World, question: &Question) {
-    let holders = PARTIES.map(|id| (id, "")).into_iter().chain([("", "crm")]);
-    for (recipient, system) in holders {
-        let request = v1::FindAffectedSubjectsRequest {
-            recipient: recipient.to_owned(),
-            system: system.to_owned(),
-            filter: Some(question.filter.clone()),
-            as_of: question.as_of,
-            with_identifiers: true,
-            ..Default::default()
-        };
-        let persons = world.ask(request).unwrap();
-        assert_eq!(persons, affected(world, question, recipient, system));
+/// Who is linked with whom: everybody of a set, and all identifiers of it. Of
+/// one person alone it is that person.
+pub(crate) trait Links {
+    fn set_of(&self, reference: SubjectReference) -> (BTreeSet<SubjectReference>, Vec<String>);
+}
+
+/// As the vault knows it.
+impl Links for World {
+    fn set_of(&self, reference: SubjectReference) -> (BTreeSet<SubjectReference>, Vec<String>) {
+        let linked = self.vault.linked(&reference.0).unwrap().into_iter();
+        let mut set: BTreeSet<_> = linked.map(SubjectReference).collect();
+        set.insert(reference);
+        let identity = self.vault.identity(&reference.0).unwrap();
+        (set, identity.map(|it| it.identifiers).unwrap_or_default())
+    }
+}
+
+pub(crate) fn check_affected(
+    world: &World,
+    links: &impl Links,
+    question: &Question,
+    request: &v1::FindAffectedSubjectsRequest,
+) {
+    let mut request = v1::FindAffectedSubjectsRequest {
+        filter: Some(question.filter.clone()),
+        as_of: question.as_of,
+        ..request.clone()
+    };
+    let mut persons = world.ask(request.clone()).unwrap();
+    let tokens: Vec<(usize, String)> = persons
+        .iter_mut()
+        .map(|person| std::mem::take(&mut person.resume_token))
+        .enumerate()
+        .filter(|(_, token)| !token.is_empty())
+        .collect();
+    let expected = affected(world, links, question, &request);
+    assert_same(&persons, &expected);
+    let places: Vec<usize> = tokens.iter().map(|(place, _)| *place).collect();
+    assert_eq!(places, (63..persons.len()).step_by(64).collect::<Vec<_>>());
+    // A stream that was broken goes on behind the last person of a token.
+    if let Some((place, token)) = tokens.last() {
+        request.resume_token.clone_from(token);
+        let mut rest = world.ask(request).unwrap();
+        rest.iter_mut().for_each(|it| it.resume_token.clear());
+        assert_same(&rest, &expected[place + 1..]);
     }
 }
 
 /// Whoever is linked is one person, under the first reference that was had.
 fn affected(
     world: &World,
+    links: &impl Links,
     question: &Question,
-    recipient: &str,
-    system: &str,
+    request: &v1::FindAffectedSubjectsRequest,
 ) -> Vec<v1::FindAffectedSubjectsResponse> {
-    let oracle = everybody(world);
-    let mut persons: BTreeMap<BTreeSet<[u8; 16]>, Vec<Fact>> = BTreeMap::new();
-    let question = Question {
-        descending: false,
-        ..question.clone()
-    };
-    for fact in standing(&oracle, &question) {
+    let oracle = Oracle::everybody(world);
+    let mut had: BTreeMap<SubjectReference, Vec<&Fact>> = BTreeMap::new();
+    for fact in oracle.standing(&question.ascending()) {
         let has = match &fact.entry.act {
-            Act::Use { system: used, .. } => !system.is_empty() && used == system,
-            _ => fact
-                .entry
-                .recipient()
-                .is_some_and(|party| !recipient.is_empty() && party.id == recipient),
+            Act::Use { system, .. } => !request.system.is_empty() && request.system == *system,
+            _ => fact.entry.recipient().is_some_and(|party| {
+                !request.recipient.is_empty() && party.id == request.recipient
+            }),
         };
-        let (true, Some(subject)) = (has, fact.entry.subject) else {
-            continue;
-        };
-        let mut set: BTreeSet<_> = world
-            .vault
-            .linked(&subject.0)
-            .unwrap()
-            .into_iter()
-            .collect();
-        set.insert(subject.0);
-        persons.entry(set).or_default().push(fact);
+        if let (true, Some(subject)) = (has, fact.entry.subject) {
+            had.entry(subject).or_default().push(fact);
+        }
     }
-    let mut rows: Vec<_> = persons
-        .into_iter()
-        .map(|(set, facts)| {
-            let references = distinct(
-                facts
-                    .iter()
-                    .map(|fact| fact.entry.subject.unwrap().to_string()),
-            );
-            let first_one = facts.iter().filter_map(|fact| fact.entry.subject).min();
-            assert!(set.contains(&first_one.unwrap().0));
-            let identity = world.vault.identity(&first_one.unwrap().0).unwrap();
-            v1::FindAffectedSubjectsResponse {
-                reference: references[0].clone(),
-                identifiers: identity.unwrap().identifiers,
-                categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
-                count: facts.len() as u64,
-                first_time: first(&facts),
-                last_time: last(&facts),
-                resume_token: String::new(),
-                references,
-            }
-        })
-        .collect();
-    rows.sort_by_key(|row| row.reference.clone());
+    let mut rows = Vec::new();
+    for reference in had.keys() {
+        let (set, identifiers) = links.set_of(*reference);
+        let facts: Vec<&Fact> = set
+            .iter()
+            .filter_map(|it| had.get(it))
+            .flatten()
+            .copied()
+            .collect();
+        let references = distinct(
+            facts
+                .iter()
+                .map(|fact| fact.entry.subject.unwrap().to_string()),
+        );
+        if references[0] != reference.to_string() {
+            continue;
+        }
+        rows.push(v1::FindAffectedSubjectsResponse {
+            reference: references[0].clone(),
+            identifiers: if request.with_identifiers {
+                identifiers
+            } else {
+                Vec::new()
+            },
+            categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
+            count: facts.len() as u64,
+            first_time: first(&facts),
+            last_time: last(&facts),
+            resume_token: String::new(),
+            references,
+        });
+    }
     rows
 }

@@ -7,22 +7,32 @@
     clippy::print_stderr
 )]
 
+mod consent_model;
+mod covered;
+mod entry_model;
+mod everybody_model;
+mod findings_model;
+mod later;
 mod office;
 mod oracle;
+mod payload;
+mod person_model;
+mod trace_model;
+mod wire;
 mod world;
 
 mod affected;
+mod agreement;
+mod model;
+
 mod backup;
 mod consent;
 mod consultations;
 mod erasing;
-mod everybody_model;
 mod evidence;
 mod findings;
-mod findings_model;
 mod follow;
 mod lineage;
-mod model;
 mod pages;
 mod policy;
 mod proofs;
@@ -30,5 +40,4 @@ mod proved;
 mod requests;
 mod server;
 mod trace;
-mod trace_model;
 mod watch;

@@ -1,15 +1,23 @@
 //! Random histories and random questions: the crate against the oracle.
 
 use custody_ledger::{Act, Finding, Judgement, Kind, Outcome, PartyPart};
+use custody_proto::v1::trace_lineage_request::Direction;
 use custody_proto::{Timestamp, v1};
 use custody_query::{ReadModel, ReadModelOptions};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::everybody_model::{check_affected, check_registers};
-use crate::findings_model::{FindingQuestion, check_everybody, check_person, finding_question};
-use crate::oracle::{Oracle, Question, key, key_of};
-use crate::trace_model::check_traces;
+use crate::entry_model::Show;
+use crate::everybody_model::{
+    check_affected, check_all_recipients, check_all_transfers, check_record, check_statistics,
+};
+use crate::findings_model::{
+    FindingQuestion, check_everybody, check_everybody_summary, check_person, check_person_summary,
+    finding_question,
+};
+use crate::oracle::Question;
+use crate::person_model::{Whose, check_events, check_recipients, check_subject, check_transfers};
+use crate::trace_model::{Tracing, check_trace};
 use crate::world::{Draft, Fact, SECOND, START, World};
 
 /// Two identifiers of each person; the persons of 3 and 4 may get linked.
@@ -176,10 +184,12 @@ fn draft() -> impl Strategy<Value = Draft> {
                 policy: how.0,
                 outcome: how.2,
                 findings: judged.0,
+                clauses: vec!["ALB-2025.081"],
                 judged_policy: judged.1,
                 jurisdiction: judged.2,
                 late: false,
                 data: None,
+                said: None,
                 retracts,
                 parents: how.4.iter().map(|of| format!("e-{of}")).collect(),
             }
@@ -253,130 +263,63 @@ pub(crate) fn question() -> impl Strategy<Value = Question> {
 }
 
 fn check(world: &World, subject: &str, question: &Question, page_size: i32) {
-    let summary = world.ask(v1::GetSubjectRequest {
-        subject: subject.to_owned(),
-        as_of: question.as_of,
-        ..Default::default()
-    });
-    let summary = match summary {
-        Ok(summary) => summary,
-        Err(status) => {
-            assert_eq!(status.code(), tonic::Code::NotFound);
-            assert!(world.vault.lookup(subject).unwrap().is_none());
-            return;
-        }
+    let Some(whose) = Whose::looked_up(world, subject) else {
+        let unknown = world.ask(v1::GetSubjectRequest {
+            subject: subject.to_owned(),
+            ..Default::default()
+        });
+        assert_eq!(unknown.unwrap_err().code(), tonic::Code::NotFound);
+        return;
     };
-    let identity = world.vault.lookup(subject).unwrap().unwrap();
-    let references: Vec<String> = identity
-        .persons
-        .iter()
-        .map(|p| hex(&p.reference()))
-        .collect();
-    assert_eq!(summary.references, references);
-    assert_eq!(summary.identifiers, identity.identifiers);
-    let oracle = Oracle {
-        world,
-        references: references.into_iter().collect(),
+    let show = Show {
+        full: page_size % 2 == 0,
+        with_clauses: page_size % 3 == 0,
+        ..Show::default()
     };
-
-    let everything = Question {
-        as_of: question.as_of,
-        ..Question::default()
-    };
-    let mut shown = summary;
-    (shown.head, shown.identifiers, shown.references) = (None, vec![], vec![]);
-    assert!(shown == oracle.subject(&everything), "the summary differs");
-
-    let expected: Vec<_> = oracle
-        .matching(question)
-        .iter()
-        .map(|fact| key_of(&oracle, question, fact))
-        .collect();
-    let events: Vec<_> = all_events(world, subject, question, page_size)
-        .iter()
-        .map(key)
-        .collect();
-    assert_eq!(events, expected);
-
-    let ascending = Question {
-        descending: false,
-        ..question.clone()
-    };
-    let mut request = v1::ListRecipientsRequest {
-        subject: subject.to_owned(),
-        filter: Some(question.filter.clone()),
-        as_of: question.as_of,
-        page_size,
-        ..Default::default()
-    };
-    let mut rows = Vec::new();
-    loop {
-        let page = world.ask(request.clone()).unwrap();
-        assert!(page.recipients.len() <= page_size as usize);
-        rows.extend(page.recipients);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
+    check_subject(world, &whose, question);
+    check_events(world, &whose, question, page_size, show);
+    check_recipients(world, &whose, question, page_size);
+    check_transfers(world, &whose, question, page_size);
+    let starts = [None, Some(0), Some(usize::MAX)];
+    for (start, max_depth) in starts.into_iter().zip([0, page_size - 1, 0]) {
+        for direction in [Direction::Both, Direction::Upstream, Direction::Downstream] {
+            let wish = Tracing {
+                start,
+                direction,
+                max_depth,
+                max_nodes: 0,
+            };
+            check_trace(world, &whose, question, &wish);
         }
     }
-    assert_eq!(rows, oracle.recipients(&ascending));
-
-    let mut request = v1::ListTransfersRequest {
-        subject: subject.to_owned(),
-        filter: Some(question.filter.clone()),
-        as_of: question.as_of,
-        page_size,
-        ..Default::default()
-    };
-    let mut rows = Vec::new();
-    loop {
-        let page = world.ask(request.clone()).unwrap();
-        rows.extend(page.transfers);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    assert_eq!(rows, oracle.transfers(&ascending));
 }
 
 fn ask_for_findings(world: &World, about: &[FindingQuestion], questions: &[(Question, i32)]) {
     for (about, (question, page_size)) in about.iter().zip(questions) {
+        let with_clauses = page_size % 2 == 0;
         for subject in PEOPLE {
-            check_person(world, subject, question, about, *page_size);
+            if let Some(whose) = Whose::looked_up(world, subject) {
+                check_person(world, &whose, question, about, with_clauses, *page_size);
+                check_person_summary(world, &whose, question, about);
+            }
         }
-        check_everybody(world, question, about, *page_size);
+        check_everybody(world, question, about, with_clauses, *page_size);
+        check_everybody_summary(world, question, about);
     }
     for (question, page_size) in questions {
-        check_registers(world, question, *page_size);
-        check_affected(world, question);
-        for subject in PEOPLE {
-            check_traces(world, subject, question, *page_size);
-        }
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn all_events(world: &World, subject: &str, question: &Question, page_size: i32) -> Vec<v1::Entry> {
-    let mut request = v1::ListEventsRequest {
-        subject: subject.to_owned(),
-        filter: Some(question.filter.clone()),
-        as_of: question.as_of,
-        descending: question.descending,
-        page_size,
-        ..Default::default()
-    };
-    let mut entries = Vec::new();
-    loop {
-        let page = world.ask(request.clone()).unwrap();
-        assert!(page.entries.len() <= page_size as usize);
-        entries.extend(page.entries);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            return entries;
+        check_all_recipients(world, question, *page_size);
+        check_all_transfers(world, question, *page_size);
+        check_record(world, question);
+        check_statistics(world, question);
+        let recipients = PARTIES.map(|id| (id, "")).into_iter();
+        for (recipient, system) in recipients.chain([("", "crm")]) {
+            let request = v1::FindAffectedSubjectsRequest {
+                recipient: recipient.to_owned(),
+                system: system.to_owned(),
+                with_identifiers: true,
+                ..Default::default()
+            };
+            check_affected(world, world, question, &request);
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The same answers worked out plainly, over all entries, without keys,
 //! ranges, merging or pages. Shares nothing with the crate but the types.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
-use custody_ledger::{Act, HouseRecord, Judgement, Kind, Outcome};
-use custody_policy::{Field, Vocabulary};
+use custody_ledger::{Act, HouseRecord, Judgement, Outcome, PartyPart, SubjectReference};
+use custody_policy::Field;
 use custody_proto::{Timestamp, v1};
 
+use crate::covered::Covered;
+use crate::later::Later;
 use crate::world::{Fact, World};
 
 #[derive(Clone, Debug, Default)]
@@ -16,60 +19,111 @@ pub(crate) struct Question {
     pub(crate) descending: bool,
 }
 
-pub(crate) struct Oracle<'a> {
-    pub(crate) world: &'a World,
-    /// The references of the person and everybody linked, in hexadecimal.
-    pub(crate) references: BTreeSet<String>,
-}
+impl Question {
+    pub(crate) fn ascending(&self) -> Self {
+        Self {
+            descending: false,
+            ..self.clone()
+        }
+    }
 
-/// (name, country) as registered, as known at a recorded time.
-type Registered = (String, String);
+    /// The same moment without a filter.
+    pub(crate) fn everything(&self) -> Self {
+        Self {
+            as_of: self.as_of,
+            ..Self::default()
+        }
+    }
 
-impl Oracle<'_> {
-    pub(crate) fn recorded_until(question: &Question) -> i64 {
-        let as_of = question
-            .as_of
-            .as_ref()
-            .and_then(|as_of| as_of.recorded_time);
+    pub(crate) fn recorded_until(&self) -> i64 {
+        let as_of = self.as_of.as_ref().and_then(|as_of| as_of.recorded_time);
         as_of.map_or(i64::MAX, |time| time.unix_nanos().unwrap())
     }
 
-    fn registered(&self, id: &str, until: i64) -> Registered {
-        let mut found = Registered::default();
+    pub(crate) fn happened_until(&self) -> i64 {
+        let as_of = self.as_of.as_ref().and_then(|as_of| as_of.event_time);
+        as_of.map_or(i64::MAX, |time| time.unix_nanos().unwrap())
+    }
+}
+
+pub(crate) struct Oracle<'a> {
+    pub(crate) world: &'a World,
+    later: Arc<Later>,
+    /// The references of the person and everybody linked; `None`: everybody,
+    /// and what is nobody's.
+    references: Option<HashSet<SubjectReference>>,
+}
+
+impl<'a> Oracle<'a> {
+    pub(crate) fn of(
+        world: &'a World,
+        references: impl IntoIterator<Item = SubjectReference>,
+    ) -> Self {
+        Self {
+            world,
+            later: world.later(),
+            references: Some(references.into_iter().collect()),
+        }
+    }
+
+    pub(crate) fn everybody(world: &'a World) -> Self {
+        Self {
+            world,
+            later: world.later(),
+            references: None,
+        }
+    }
+
+    fn is_asked_for(&self, fact: &Fact) -> bool {
+        self.references.as_ref().is_none_or(|references| {
+            let subject = fact.entry.subject;
+            subject.is_some_and(|subject| references.contains(&subject))
+        })
+    }
+
+    /// The same fact, for as long as the others.
+    pub(crate) fn fact(&self, fact: &Fact) -> &'a Fact {
+        let number = self.later.places[&(fact.shard, fact.sequence)];
+        &self.world.facts[number]
+    }
+
+    /// Name, category and country as registered: what was said first stands.
+    fn registered(&self, id: &str, until: i64) -> (String, String, String) {
+        let (mut name, mut category, mut country) = Default::default();
         for registration in &self.world.registrations {
-            if registration.id == id && registration.recorded_ns <= until {
-                if found.0.is_empty() {
-                    found.0.clone_from(&registration.name);
-                }
-                if found.1.is_empty() {
-                    found.1.clone_from(&registration.country);
+            if registration.id != id || registration.recorded_ns > until {
+                continue;
+            }
+            for (known, said) in [
+                (&mut name, &registration.name),
+                (&mut category, &registration.category),
+                (&mut country, &registration.country),
+            ] {
+                if String::is_empty(known) {
+                    known.clone_from(said);
                 }
             }
         }
-        found
+        (name, category, country)
     }
 
     /// Every judgement of an entry with what holds it, oldest first: the last
     /// is in force.
-    pub(crate) fn judgements(&self, fact: &Fact, until: i64) -> Vec<(Judgement, Fact)> {
-        let mut found = vec![(fact.entry.judgement.clone(), fact.clone())];
-        for other in &self.world.facts {
-            if let Act::House(HouseRecord::Rejudged {
-                shard,
-                sequence,
-                judgement,
-                ..
-            }) = &other.entry.act
-                && (*shard, *sequence) == (fact.shard, fact.sequence)
+    pub(crate) fn judgements(&self, fact: &'a Fact, until: i64) -> Vec<(&'a Judgement, &'a Fact)> {
+        let mut found = vec![(&fact.entry.judgement, fact)];
+        let later = self.later.rejudged.get(&(fact.shard, fact.sequence));
+        for number in later.into_iter().flatten() {
+            let other = &self.world.facts[*number];
+            if let Act::House(HouseRecord::Rejudged { judgement, .. }) = &other.entry.act
                 && other.recorded_ns <= until
             {
-                found.push((judgement.clone(), other.clone()));
+                found.push((judgement, other));
             }
         }
         found
     }
 
-    pub(crate) fn outcome(&self, fact: &Fact, until: i64) -> Outcome {
+    pub(crate) fn outcome(&self, fact: &'a Fact, until: i64) -> Outcome {
         if matches!(fact.entry.act, Act::House(HouseRecord::OverdueFound { .. })) {
             return Outcome::Violation;
         }
@@ -77,45 +131,42 @@ impl Oracle<'_> {
         Outcome::from_code(in_force.outcome_code).unwrap()
     }
 
-    fn worst(&self, facts: &[Fact], until: i64) -> String {
+    fn worst(&self, facts: &[&'a Fact], until: i64) -> String {
         let outcomes = facts.iter().map(|fact| self.outcome(fact, until));
         outcomes.max().unwrap().name().to_owned()
     }
 
     fn is_retracted(&self, fact: &Fact, until: i64) -> bool {
         if let Act::House(HouseRecord::OverdueFound { of, .. }) = &fact.entry.act {
-            let began = self.world.facts.iter().find(|other| {
-                (other.shard, other.sequence) == (of.shard, of.sequence)
-                    && other.entry.subject == fact.entry.subject
+            let began = self.later.places.get(&(of.shard, of.sequence));
+            return began.is_some_and(|number| {
+                let began = &self.world.facts[*number];
+                began.entry.subject == fact.entry.subject && self.is_retracted(began, until)
             });
-            return began.is_some_and(|began| self.is_retracted(began, until));
         }
-        self.world.facts.iter().any(|other| {
-            let of = match &other.entry.act {
-                Act::Retraction { of } => Some(*of),
-                _ => None,
-            };
-            of.is_some() && of == fact.entry.event_tag && other.recorded_ns <= until
-        })
+        let tag = fact.entry.event_tag;
+        let since = tag.and_then(|tag| self.later.retracted.get(&tag));
+        since.is_some_and(|since| *since <= until)
     }
 
     pub(crate) fn destination(&self, fact: &Fact, until: i64) -> String {
         match &fact.entry.act {
             Act::Transfer { to_country, .. } => to_country.clone(),
             Act::Disclosure { recipient, .. } if recipient.country.is_empty() => {
-                self.registered(&recipient.id, until).1
+                self.registered(&recipient.id, until).2
             }
             Act::Disclosure { recipient, .. } => recipient.country.clone(),
             _ => String::new(),
         }
     }
 
-    fn abroad(&self, fact: &Fact, until: i64) -> Option<(String, String)> {
-        let to = self.destination(fact, until);
+    pub(crate) fn abroad(&self, fact: &Fact, until: i64) -> Option<(String, String)> {
         match &fact.entry.act {
-            Act::Transfer { from_country, .. } => Some((from_country.clone(), to)),
+            Act::Transfer { from_country, .. } => {
+                Some((from_country.clone(), self.destination(fact, until)))
+            }
             Act::Disclosure { .. } => {
-                let from = fact.entry.location.clone();
+                let (from, to) = (fact.entry.location.clone(), self.destination(fact, until));
                 let known = from.len() >= 2 && to.len() >= 2;
                 (known && from[..2] != to[..2]).then_some((from, to))
             }
@@ -124,41 +175,44 @@ impl Oracle<'_> {
     }
 
     /// The person's entries that match, each with whether it was taken back.
-    pub(crate) fn matching(&self, question: &Question) -> Vec<(Fact, bool)> {
-        let (filter, until) = (&question.filter, Self::recorded_until(question));
-        let happened_until = question.as_of.as_ref().and_then(|as_of| as_of.event_time);
+    pub(crate) fn matching(&self, question: &Question) -> Vec<(&'a Fact, bool)> {
+        let (filter, until) = (&question.filter, question.recorded_until());
+        let happened_until = question.happened_until();
         let nanos = |time: Timestamp| time.unix_nanos().unwrap();
+        let from = filter.from.map_or(i64::MIN, nanos);
+        let to = filter.to.map(nanos);
         let any =
             |wanted: &[String], said: &str| wanted.is_empty() || wanted.iter().any(|w| w == said);
-        let mut found: Vec<(Fact, bool)> = Vec::new();
+        let mut purposes = Covered::of(Field::Purpose, &filter.purposes);
+        let mut categories = Covered::of(Field::Category, &filter.categories);
+        let mut found: Vec<(&Fact, bool)> = Vec::new();
         for fact in &self.world.facts {
             let entry = &fact.entry;
-            let to = self.destination(fact, until);
-            let recipient = entry.recipient().map(|party| party.id.clone());
-            let whose = entry.subject.map(|it| it.to_string()).unwrap_or_default();
-            let matches = self.references.contains(&whose)
+            let time = entry.event_time_ns;
+            let matches = self.is_asked_for(fact)
                 && fact.recorded_ns <= until
-                && happened_until.is_none_or(|time| entry.event_time_ns <= nanos(time))
-                && filter
-                    .from
-                    .is_none_or(|time| entry.event_time_ns >= nanos(time))
-                && filter
-                    .to
-                    .is_none_or(|time| entry.event_time_ns < nanos(time))
+                && time <= happened_until
+                && time >= from
+                && to.is_none_or(|to| time < to)
                 && any(&filter.kinds, entry.kind().unwrap().name())
                 && any(&filter.controllers, &entry.controller)
                 && any(&filter.policies, &entry.policy)
-                && any(&filter.judgements, self.outcome(fact, until).name())
+                && (filter.judgements.is_empty()
+                    || any(&filter.judgements, self.outcome(fact, until).name()))
                 && (filter.recipients.is_empty()
-                    || recipient.is_some_and(|id| filter.recipients.contains(&id)))
-                && (filter.countries.is_empty()
-                    || filter.countries.iter().any(|wanted| {
+                    || entry
+                        .recipient()
+                        .is_some_and(|party| filter.recipients.contains(&party.id)))
+                && (filter.countries.is_empty() || {
+                    let to = self.destination(fact, until);
+                    filter.countries.iter().any(|wanted| {
                         to == *wanted || to.split('-').next() == Some(wanted.as_str())
-                    }))
-                && covered(Field::Purpose, &filter.purposes, &entry.purposes)
-                && covered(Field::Category, &filter.categories, &entry.categories);
+                    })
+                })
+                && purposes.any(&entry.purposes)
+                && categories.any(&entry.categories);
             if matches {
-                found.push((fact.clone(), self.is_retracted(fact, until)));
+                found.push((fact, self.is_retracted(fact, until)));
             }
         }
         found.sort_by_key(|(fact, _)| (fact.entry.event_time_ns, fact.shard, fact.sequence));
@@ -168,45 +222,41 @@ impl Oracle<'_> {
         found
     }
 
-    fn counterparty(&self, party: &custody_ledger::PartyPart, until: i64) -> v1::Counterparty {
-        let (name, country) = self.registered(&party.id, until);
+    /// Entries that match and were not taken back.
+    pub(crate) fn standing(&self, question: &Question) -> Vec<&'a Fact> {
+        let matching = self.matching(question).into_iter();
+        matching
+            .filter(|(_, gone)| !gone)
+            .map(|(fact, _)| fact)
+            .collect()
+    }
+
+    pub(crate) fn counterparty(&self, party: &PartyPart, until: i64) -> v1::Counterparty {
+        let (name, category, country) = self.registered(&party.id, until);
+        let or = |said: &String, known| if said.is_empty() { known } else { said.clone() };
         v1::Counterparty {
             id: party.id.clone(),
-            name: if party.id.is_empty() {
-                String::new()
-            } else {
-                name
-            },
-            category: party.category.clone(),
-            country: if party.country.is_empty() {
-                country
-            } else {
-                party.country.clone()
-            },
+            name,
+            category: or(&party.category, category),
+            country: or(&party.country, country),
             person: party.person,
         }
     }
 
     pub(crate) fn recipients(&self, question: &Question) -> Vec<v1::RecipientRow> {
-        let until = Self::recorded_until(question);
-        let mut groups: BTreeMap<_, Vec<Fact>> = BTreeMap::new();
-        for (fact, retracted) in self.matching(question) {
+        let until = question.recorded_until();
+        let mut groups: BTreeMap<_, Vec<&Fact>> = BTreeMap::new();
+        let mut asked_for = Covered::of(Field::Purpose, &question.filter.purposes);
+        for fact in self.standing(question) {
             let Some(party) = fact.entry.recipient() else {
                 continue;
             };
-            if retracted {
-                continue;
-            }
             let mut purposes = fact.entry.purposes.clone();
             if purposes.is_empty() {
                 purposes.push(String::new());
             }
             for purpose in purposes {
-                if !covered(
-                    Field::Purpose,
-                    &question.filter.purposes,
-                    std::slice::from_ref(&purpose),
-                ) {
+                if !asked_for.takes(&purpose) {
                     continue;
                 }
                 let kind = if party.person {
@@ -214,10 +264,10 @@ impl Oracle<'_> {
                 } else {
                     String::new()
                 };
-                let to = self.destination(&fact, until);
+                let to = self.destination(fact, until);
                 let basis = fact.entry.legal_basis.clone();
                 let key = (party.id.clone(), party.person, kind, purpose, basis, to);
-                groups.entry(key).or_default().push(fact.clone());
+                groups.entry(key).or_default().push(fact);
             }
         }
         let rows = groups
@@ -245,15 +295,12 @@ impl Oracle<'_> {
     }
 
     pub(crate) fn transfers(&self, question: &Question) -> Vec<v1::TransferRow> {
-        let until = Self::recorded_until(question);
-        let mut groups: BTreeMap<_, Vec<Fact>> = BTreeMap::new();
-        for (fact, retracted) in self.matching(question) {
-            let Some((from, to)) = self.abroad(&fact, until) else {
+        let until = question.recorded_until();
+        let mut groups: BTreeMap<_, Vec<&Fact>> = BTreeMap::new();
+        for fact in self.standing(question) {
+            let Some((from, to)) = self.abroad(fact, until) else {
                 continue;
             };
-            if retracted {
-                continue;
-            }
             let party = fact.entry.recipient().map(|party| {
                 let kind = if party.person {
                     party.category.clone()
@@ -263,9 +310,9 @@ impl Oracle<'_> {
                 (party.id.clone(), party.person, kind)
             });
             groups
-                .entry((from, to, party, safeguard(&fact)))
+                .entry((from, to, party, safeguard(fact)))
                 .or_default()
-                .push(fact.clone());
+                .push(fact);
         }
         let rows = groups
             .into_iter()
@@ -293,12 +340,12 @@ impl Oracle<'_> {
 
     /// Without head, identifiers and references.
     pub(crate) fn subject(&self, question: &Question) -> v1::GetSubjectResponse {
-        let until = Self::recorded_until(question);
+        let until = question.recorded_until();
         let all = self.matching(question);
-        let facts: Vec<Fact> = all
+        let facts: Vec<&Fact> = all
             .iter()
             .filter(|(_, gone)| !gone)
-            .map(|(fact, _)| fact.clone())
+            .map(|(fact, _)| *fact)
             .collect();
         let mut summary = v1::GetSubjectResponse {
             entries: facts.len() as u64,
@@ -342,29 +389,6 @@ impl Oracle<'_> {
         summary.consultations = consultations.copied().unwrap_or_default();
         summary
     }
-
-    pub(crate) fn countries(&self, fact: &Fact, question: &Question) -> (String, String) {
-        self.abroad(fact, Self::recorded_until(question))
-            .unwrap_or_default()
-    }
-}
-
-fn covered(field: Field, wanted: &[String], said: &[String]) -> bool {
-    let vocabulary = Vocabulary::builtin();
-    let term = |text: &String| vocabulary.resolve(field, text).ok();
-    wanted.is_empty()
-        || wanted.iter().any(|wanted| {
-            said.iter().any(|said| match (term(wanted), term(said)) {
-                (Some(wanted), Some(said)) => vocabulary.covers(wanted, said),
-                _ => false,
-            })
-        })
-}
-
-/// Whether a row of this purpose is one that is asked for.
-pub(crate) fn covered_purposes(question: &Question, purpose: &str) -> bool {
-    let said = [purpose.to_owned()];
-    covered(Field::Purpose, &question.filter.purposes, &said)
 }
 
 pub(crate) fn safeguard(fact: &Fact) -> String {
@@ -379,48 +403,12 @@ pub(crate) fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     texts.into_iter().collect()
 }
 
-pub(crate) fn first(facts: &[Fact]) -> Option<Timestamp> {
-    facts
-        .iter()
-        .map(|fact| fact.entry.event_time_ns)
-        .min()
-        .map(Timestamp::from_unix_nanos)
+pub(crate) fn first(facts: &[&Fact]) -> Option<Timestamp> {
+    let times = facts.iter().map(|fact| fact.entry.event_time_ns);
+    times.min().map(Timestamp::from_unix_nanos)
 }
 
-pub(crate) fn last(facts: &[Fact]) -> Option<Timestamp> {
-    facts
-        .iter()
-        .map(|fact| fact.entry.event_time_ns)
-        .max()
-        .map(Timestamp::from_unix_nanos)
-}
-
-/// What an answer must show of an entry to be the one meant.
-pub(crate) fn key(entry: &v1::Entry) -> (String, u64, String, bool, String, String) {
-    let position = entry.position.clone().unwrap();
-    (
-        position.shard,
-        position.sequence,
-        entry.kind.clone(),
-        entry.retracted,
-        entry.from_country.clone(),
-        entry.to_country.clone(),
-    )
-}
-
-/// The same of what was expected.
-pub(crate) fn key_of(
-    oracle: &Oracle<'_>,
-    question: &Question,
-    fact: &(Fact, bool),
-) -> (String, u64, String, bool, String, String) {
-    let (from, to) = oracle.countries(&fact.0, question);
-    (
-        fact.0.shard.to_string(),
-        fact.0.sequence,
-        fact.0.entry.kind().map(Kind::name).unwrap().to_owned(),
-        fact.1,
-        from,
-        to,
-    )
+pub(crate) fn last(facts: &[&Fact]) -> Option<Timestamp> {
+    let times = facts.iter().map(|fact| fact.entry.event_time_ns);
+    times.max().map(Timestamp::from_unix_nanos)
 }

@@ -1,6 +1,7 @@
 //! A ledger, a vault and a read model, and hand-made blocks in them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use custody_ledger::{
@@ -9,11 +10,14 @@ use custody_ledger::{
     SubjectReference,
 };
 use custody_proof::note::SigningKey;
-use custody_proto::event::{SealedHeader, SealedMessage};
 use custody_query::{Ask, Deadline, LineageApi, QueryState, ReadModel, ReadModelOptions};
 use custody_vault::{EntryContext, Vault, VaultOptions};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tonic::Status;
+
+use crate::later::Later;
+use crate::payload::{Said, message};
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
 
@@ -39,12 +43,16 @@ pub(crate) struct Draft {
     pub(crate) policy: &'static str,
     pub(crate) outcome: Outcome,
     pub(crate) findings: Vec<Finding>,
+    /// The clauses that declare what was done.
+    pub(crate) clauses: Vec<&'static str>,
     /// The policy version judged by.
     pub(crate) judged_policy: &'static str,
     pub(crate) jurisdiction: &'static str,
     pub(crate) late: bool,
     /// The event's data as JSON, instead of the usual.
     pub(crate) data: Option<String>,
+    /// What belongs to the kind and is in the event's data only.
+    pub(crate) said: Option<Said>,
     /// The `id` of the event taken back.
     pub(crate) retracts: Option<String>,
     /// The `id`s of the events that it came from.
@@ -67,10 +75,12 @@ impl Draft {
             policy: "",
             outcome: Outcome::NotJudged,
             findings: Vec::new(),
+            clauses: Vec::new(),
             judged_policy: "",
             jurisdiction: "",
             late: false,
             data: None,
+            said: None,
             retracts: None,
             parents: Vec::new(),
         }
@@ -121,6 +131,8 @@ pub(crate) struct Fact {
     pub(crate) event_id: String,
     /// The `id`s of the events that it came from.
     pub(crate) parents: Vec<String>,
+    /// What it was made of, of an event and of a consultation.
+    pub(crate) draft: Option<Arc<Draft>>,
 }
 
 /// A registration as a test knows it.
@@ -128,6 +140,7 @@ pub(crate) struct Fact {
 pub(crate) struct Registration {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) category: String,
     pub(crate) country: String,
     pub(crate) recorded_ns: i64,
 }
@@ -148,29 +161,41 @@ pub(crate) struct World {
     pub(crate) now_ns: i64,
     /// How the read model is opened.
     pub(crate) options: ReadModelOptions,
+    /// What is said later of the facts, of so many of them.
+    later: Mutex<(usize, Arc<Later>)>,
     directory: TempDir,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(None)
+        Self::with(Self::small())
+    }
+
+    fn small() -> LedgerOptions {
+        LedgerOptions {
+            segment_bytes: 64 << 10,
+            ..LedgerOptions::default()
+        }
+    }
+
+    /// One for a long history: the ledger cuts and keeps as it does by default.
+    pub(crate) fn spacious() -> Self {
+        Self::with(LedgerOptions::default())
     }
 
     /// One whose ledger signs.
     pub(crate) fn signed() -> Self {
-        Self::with(Some(NotaryOptions {
-            interval: Duration::from_millis(5),
-            ..NotaryOptions::new(signing_key())
-        }))
+        Self::with(LedgerOptions {
+            notary: Some(NotaryOptions {
+                interval: Duration::from_millis(5),
+                ..NotaryOptions::new(signing_key())
+            }),
+            ..Self::small()
+        })
     }
 
-    fn with(notary: Option<NotaryOptions>) -> Self {
+    fn with(options: LedgerOptions) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let options = LedgerOptions {
-            segment_bytes: 64 << 10,
-            notary,
-            ..LedgerOptions::default()
-        };
         let ledger = Ledger::open(&directory.path().join("ledger"), options).unwrap();
         let vault = Vault::open(
             &directory.path().join("vault"),
@@ -199,6 +224,7 @@ impl World {
             registrations: Vec::new(),
             now_ns: START,
             options: ReadModelOptions::default(),
+            later: Mutex::default(),
             directory,
         };
         world.open();
@@ -232,6 +258,14 @@ impl World {
 
     pub(crate) fn model(&self) -> ReadModel {
         self.api().state().read_model().clone()
+    }
+
+    pub(crate) fn later(&self) -> Arc<Later> {
+        let mut later = self.later.lock();
+        if later.0 != self.facts.len() {
+            *later = (self.facts.len(), Arc::new(Later::of(&self.facts)));
+        }
+        Arc::clone(&later.1)
     }
 
     pub(crate) fn catch_up(&self) {
@@ -292,6 +326,7 @@ impl World {
             entry,
             event_id: draft.map(|it| it.event_id.clone()).unwrap_or_default(),
             parents: draft.map(|it| it.parents.clone()).unwrap_or_default(),
+            draft: draft.cloned().map(Arc::new),
         });
     }
 
@@ -327,7 +362,7 @@ impl World {
         entry.judgement = Judgement {
             outcome_code: draft.outcome as u8,
             policy: draft.judged_policy.to_owned(),
-            clauses: Vec::new(),
+            clauses: draft.clauses.iter().map(|id| (*id).to_owned()).collect(),
             findings: draft.findings.clone(),
             late: draft.late,
         };
@@ -367,17 +402,28 @@ impl World {
 
     /// Writes into the house shard that an entry was judged again.
     pub(crate) fn rejudge(&mut self, of: &Fact, judgement: Judgement) {
-        let record = HouseRecord::Rejudged {
-            shard: of.shard,
-            sequence: of.sequence,
-            cause: EntryRef {
+        self.rejudge_all(vec![(of, judgement)]);
+    }
+
+    /// The same of several, in one block.
+    pub(crate) fn rejudge_all(&mut self, judgements: Vec<(&Fact, Judgement)>) {
+        let entries = judgements.into_iter().map(|(of, judgement)| {
+            let record = HouseRecord::Rejudged {
                 shard: of.shard,
-                sequence: 0,
-            },
-            judgement,
-        };
-        let time = of.entry.event_time_ns;
-        self.house(Kind::Rejudged, time, of.entry.subject, record);
+                sequence: of.sequence,
+                cause: EntryRef {
+                    shard: of.shard,
+                    sequence: 0,
+                },
+                judgement,
+            };
+            let mut entry = Entry::new(Kind::Rejudged, of.entry.event_time_ns);
+            entry.subject = of.entry.subject;
+            entry.act = Act::House(record);
+            entry
+        });
+        let entries = entries.collect();
+        self.house(entries);
     }
 
     /// Writes into the house shard that something was due and not done.
@@ -393,35 +439,49 @@ impl World {
             due_ns,
             source: "eu-gdpr:A12-3".to_owned(),
         };
-        self.house(Kind::OverdueFound, due_ns, subject, record);
-    }
-
-    fn house(
-        &mut self,
-        kind: Kind,
-        time_ns: i64,
-        subject: Option<SubjectReference>,
-        record: HouseRecord,
-    ) {
-        let now = self.tick();
-        let house = ShardDescriptor::house().id();
-        let sequence = self.ledger.head(house).unwrap().size;
-        let mut entry = Entry::new(kind, time_ns);
+        let mut entry = Entry::new(Kind::OverdueFound, due_ns);
         entry.subject = subject;
         entry.act = Act::House(record);
-        self.remember(house, sequence, now, entry.clone(), None);
+        self.house(vec![entry]);
+    }
+
+    fn house(&mut self, entries: Vec<Entry>) {
+        let now = self.tick();
+        let house = ShardDescriptor::house().id();
+        let first = self.ledger.head(house).unwrap().size;
+        for (sequence, entry) in (first..).zip(&entries) {
+            self.remember(house, sequence, now, entry.clone(), None);
+        }
         self.ledger
-            .append_house(vec![entry], now, Digest([7; 32]))
+            .append_house(entries, now, Digest([7; 32]))
             .unwrap();
     }
 
+    /// Remembers what others wrote into the house shard, from a height on.
+    pub(crate) fn remember_house(&mut self, from_height: u64) {
+        let house = ShardDescriptor::house().id();
+        let heights = from_height..self.ledger.head(house).unwrap().blocks;
+        for height in heights {
+            let block = self.ledger.read_block(house, height).unwrap().unwrap();
+            let recorded_ns = block.header.recorded_time_ns;
+            for entry in block.entries() {
+                let (sequence, entry) = entry.unwrap();
+                self.remember(house, sequence, recorded_ns, entry, None);
+            }
+        }
+    }
+
     pub(crate) fn register(&mut self, id: &str, name: &str, country: &str) {
+        self.register_as(id, name, "", country);
+    }
+
+    pub(crate) fn register_as(&mut self, id: &str, name: &str, category: &str, country: &str) {
         let now = self.tick();
         let mut entry = Entry::new(Kind::PartyRegistered, now);
         entry.act = Act::House(HouseRecord::PartyRegistered {
             id: id.to_owned(),
             name: name.to_owned(),
-            category: String::new(),
+            category: category.to_owned(),
             country: country.to_owned(),
         });
         self.ledger
@@ -430,43 +490,9 @@ impl World {
         self.registrations.push(Registration {
             id: id.to_owned(),
             name: name.to_owned(),
+            category: category.to_owned(),
             country: country.to_owned(),
             recorded_ns: now,
         });
     }
-}
-
-/// The message as Kafka would have given it.
-fn message(draft: &Draft) -> Vec<u8> {
-    let header = |name: &str, value: &str| SealedHeader {
-        name: name.to_owned(),
-        value: Some(value.as_bytes().to_vec()),
-    };
-    let message = SealedMessage {
-        key: Some(draft.ids[0].clone().into_bytes()),
-        headers: vec![
-            header("ce_specversion", "1.0"),
-            header("ce_id", &draft.event_id),
-            header("ce_source", SOURCE),
-            header("ce_type", &format!("custody.{}.v1", draft.kind.name())),
-            header("ce_time", "2025-01-01T00:00:00Z"),
-            header("content-type", "application/json"),
-        ],
-        payload: draft
-            .data
-            .clone()
-            .unwrap_or_else(|| {
-                let parents = draft.parents.iter();
-                let parents: Vec<String> = parents
-                    .map(|id| format!(r#"{{"source": "{SOURCE}", "id": "{id}"}}"#))
-                    .collect();
-                format!(
-                    r#"{{"subject": {{"ids": ["{}"]}}, "derived_from": [{}], "note": "said by phone"}}"#,
-                    draft.ids[0],
-                    parents.join(", ")
-                )
-            })
-            .into_bytes(),
-    };
-    message.to_bytes()
 }
