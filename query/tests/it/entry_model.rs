@@ -189,7 +189,7 @@ pub(crate) fn shown(oracle: &Oracle<'_>, fact: &Fact, retracted: bool, show: Sho
         let shown = found.iter().map(|found| found.show(show.with_clauses));
         shown.collect()
     };
-    let (from_country, to_country) = oracle.abroad(fact, show.until).unwrap_or_default();
+    let (from, to) = oracle.abroad(fact, show.until).unwrap_or_default();
     let mut shown = v1::Entry {
         position: Some(place(fact)),
         kind: entry.kind().unwrap().name().to_owned(),
@@ -208,9 +208,9 @@ pub(crate) fn shown(oracle: &Oracle<'_>, fact: &Fact, retracted: bool, show: Sho
         counterparty: entry
             .recipient()
             .map(|party| oracle.counterparty(party, show.until)),
-        from_country,
-        to_country,
-        safeguard: safeguard(fact),
+        from_country: from.to_owned(),
+        to_country: to.to_owned(),
+        safeguard: safeguard(fact).to_owned(),
         anonymised: entry.anonymised,
         policy: entry.policy.clone(),
         judgement: oracle.outcome(fact, show.until).name().to_owned(),

@@ -9,7 +9,7 @@ use custody_proto::v1;
 use custody_query::{OversightRecipients, OversightTransfers};
 
 use crate::covered::Covered;
-use crate::oracle::{Oracle, Question, distinct, first, last, safeguard};
+use crate::oracle::{Oracle, Question, distinct, first, last, purposes_of, safeguard};
 use crate::person_model::{assert_same, walk};
 use crate::world::{Fact, World};
 
@@ -84,13 +84,9 @@ fn activities(oracle: &Oracle<'_>, question: &Question) -> Vec<v1::ProcessingAct
         if !kinds.contains(&fact.entry.kind().unwrap()) {
             continue;
         }
-        let mut purposes = fact.entry.purposes.clone();
-        if purposes.is_empty() {
-            purposes.push(String::new());
-        }
-        for purpose in purposes {
-            if asked_for.takes(&purpose) {
-                let key = (fact.entry.controller.clone(), purpose);
+        for purpose in purposes_of(fact) {
+            if asked_for.takes(purpose) {
+                let key = (fact.entry.controller.as_str(), purpose);
                 groups.entry(key).or_default().push(fact);
             }
         }
@@ -98,13 +94,13 @@ fn activities(oracle: &Oracle<'_>, question: &Question) -> Vec<v1::ProcessingAct
     let shown = groups
         .into_iter()
         .map(|((controller, purpose), facts)| v1::ProcessingActivity {
-            controller,
-            purpose,
-            categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
+            controller: controller.to_owned(),
+            purpose: purpose.to_owned(),
+            categories: distinct(facts.iter().flat_map(|fact| &fact.entry.categories)),
             recipients: distinct(
                 facts
                     .iter()
-                    .filter_map(|fact| Some(fact.entry.recipient()?.id.clone())),
+                    .filter_map(|fact| Some(&fact.entry.recipient()?.id)),
             ),
             countries: distinct(facts.iter().map(|fact| oracle.destination(fact, until))),
             safeguards: distinct(facts.iter().map(|fact| safeguard(fact))),
@@ -229,27 +225,23 @@ fn affected(
             .flatten()
             .copied()
             .collect();
-        let references = distinct(
-            facts
-                .iter()
-                .map(|fact| fact.entry.subject.unwrap().to_string()),
-        );
-        if references[0] != reference.to_string() {
+        let references: BTreeSet<_> = facts.iter().filter_map(|it| it.entry.subject).collect();
+        if references.first() != Some(reference) {
             continue;
         }
         rows.push(v1::FindAffectedSubjectsResponse {
-            reference: references[0].clone(),
+            reference: reference.to_string(),
             identifiers: if request.with_identifiers {
                 identifiers
             } else {
                 Vec::new()
             },
-            categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
+            categories: distinct(facts.iter().flat_map(|fact| &fact.entry.categories)),
             count: facts.len() as u64,
             first_time: first(&facts),
             last_time: last(&facts),
             resume_token: String::new(),
-            references,
+            references: references.iter().map(ToString::to_string).collect(),
         });
     }
     rows

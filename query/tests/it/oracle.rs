@@ -1,7 +1,7 @@
 //! The same answers worked out plainly, over all entries, without keys,
 //! ranges, merging or pages. Shares nothing with the crate but the types.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use custody_ledger::{Act, HouseRecord, Judgement, Outcome, PartyPart, SubjectReference};
@@ -51,7 +51,7 @@ pub(crate) struct Oracle<'a> {
     later: Arc<Later>,
     /// The references of the person and everybody linked; `None`: everybody,
     /// and what is nobody's.
-    references: Option<HashSet<SubjectReference>>,
+    references: Option<Vec<SubjectReference>>,
 }
 
 impl<'a> Oracle<'a> {
@@ -88,23 +88,24 @@ impl<'a> Oracle<'a> {
     }
 
     /// Name, category and country as registered: what was said first stands.
-    fn registered(&self, id: &str, until: i64) -> (String, String, String) {
-        let (mut name, mut category, mut country) = Default::default();
+    fn registered(&self, id: &str, until: i64) -> [&'a str; 3] {
+        let mut known = [""; 3];
         for registration in &self.world.registrations {
             if registration.id != id || registration.recorded_ns > until {
                 continue;
             }
-            for (known, said) in [
-                (&mut name, &registration.name),
-                (&mut category, &registration.category),
-                (&mut country, &registration.country),
-            ] {
-                if String::is_empty(known) {
-                    known.clone_from(said);
+            let said = [
+                &registration.name,
+                &registration.category,
+                &registration.country,
+            ];
+            for (known, said) in known.iter_mut().zip(said) {
+                if known.is_empty() {
+                    *known = said;
                 }
             }
         }
-        (name, category, country)
+        known
     }
 
     /// Every judgement of an entry with what holds it, oldest first: the last
@@ -149,24 +150,23 @@ impl<'a> Oracle<'a> {
         since.is_some_and(|since| *since <= until)
     }
 
-    pub(crate) fn destination(&self, fact: &Fact, until: i64) -> String {
+    pub(crate) fn destination(&self, fact: &'a Fact, until: i64) -> &'a str {
         match &fact.entry.act {
-            Act::Transfer { to_country, .. } => to_country.clone(),
+            Act::Transfer { to_country, .. } => to_country,
             Act::Disclosure { recipient, .. } if recipient.country.is_empty() => {
-                self.registered(&recipient.id, until).2
+                self.registered(&recipient.id, until)[2]
             }
-            Act::Disclosure { recipient, .. } => recipient.country.clone(),
-            _ => String::new(),
+            Act::Disclosure { recipient, .. } => &recipient.country,
+            _ => "",
         }
     }
 
-    pub(crate) fn abroad(&self, fact: &Fact, until: i64) -> Option<(String, String)> {
+    pub(crate) fn abroad(&self, fact: &'a Fact, until: i64) -> Option<(&'a str, &'a str)> {
+        let to = self.destination(fact, until);
         match &fact.entry.act {
-            Act::Transfer { from_country, .. } => {
-                Some((from_country.clone(), self.destination(fact, until)))
-            }
+            Act::Transfer { from_country, .. } => Some((from_country, to)),
             Act::Disclosure { .. } => {
-                let (from, to) = (fact.entry.location.clone(), self.destination(fact, until));
+                let from = fact.entry.location.as_str();
                 let known = from.len() >= 2 && to.len() >= 2;
                 (known && from[..2] != to[..2]).then_some((from, to))
             }
@@ -205,9 +205,10 @@ impl<'a> Oracle<'a> {
                         .is_some_and(|party| filter.recipients.contains(&party.id)))
                 && (filter.countries.is_empty() || {
                     let to = self.destination(fact, until);
-                    filter.countries.iter().any(|wanted| {
-                        to == *wanted || to.split('-').next() == Some(wanted.as_str())
-                    })
+                    filter
+                        .countries
+                        .iter()
+                        .any(|wanted| to == wanted || to.split('-').next() == Some(wanted.as_str()))
                 })
                 && purposes.any(&entry.purposes)
                 && categories.any(&entry.categories);
@@ -232,11 +233,11 @@ impl<'a> Oracle<'a> {
     }
 
     pub(crate) fn counterparty(&self, party: &PartyPart, until: i64) -> v1::Counterparty {
-        let (name, category, country) = self.registered(&party.id, until);
-        let or = |said: &String, known| if said.is_empty() { known } else { said.clone() };
+        let [name, category, country] = self.registered(&party.id, until);
+        let or = |said: &str, known: &str| if said.is_empty() { known } else { said }.to_owned();
         v1::Counterparty {
             id: party.id.clone(),
-            name,
+            name: name.to_owned(),
             category: or(&party.category, category),
             country: or(&party.country, country),
             person: party.person,
@@ -251,46 +252,31 @@ impl<'a> Oracle<'a> {
             let Some(party) = fact.entry.recipient() else {
                 continue;
             };
-            let mut purposes = fact.entry.purposes.clone();
-            if purposes.is_empty() {
-                purposes.push(String::new());
-            }
-            for purpose in purposes {
-                if !asked_for.takes(&purpose) {
-                    continue;
+            for purpose in purposes_of(fact) {
+                if asked_for.takes(purpose) {
+                    let to = self.destination(fact, until);
+                    let basis = fact.entry.legal_basis.as_str();
+                    let key = (who(party), purpose, basis, to);
+                    groups.entry(key).or_default().push(fact);
                 }
-                let kind = if party.person {
-                    party.category.clone()
-                } else {
-                    String::new()
-                };
-                let to = self.destination(fact, until);
-                let basis = fact.entry.legal_basis.clone();
-                let key = (party.id.clone(), party.person, kind, purpose, basis, to);
-                groups.entry(key).or_default().push(fact);
             }
         }
-        let rows = groups
-            .into_iter()
-            .map(
-                |((_, _, _, purpose, legal_basis, country), facts)| v1::RecipientRow {
-                    recipient: Some(self.counterparty(facts[0].entry.recipient().unwrap(), until)),
-                    purpose,
-                    legal_basis,
-                    country,
-                    categories: distinct(
-                        facts.iter().flat_map(|fact| fact.entry.categories.clone()),
-                    ),
-                    count: facts.len() as u64,
-                    first_time: first(&facts),
-                    last_time: last(&facts),
-                    controllers: distinct(facts.iter().map(|fact| fact.entry.controller.clone())),
-                    judgement: self.worst(&facts, until),
-                    sale: facts
-                        .iter()
-                        .any(|fact| matches!(fact.entry.act, Act::Disclosure { sale: true, .. })),
-                },
-            );
+        let rows = groups.into_iter();
+        let rows = rows.map(|((_, purpose, basis, country), facts)| v1::RecipientRow {
+            recipient: Some(self.counterparty(facts[0].entry.recipient().unwrap(), until)),
+            purpose: purpose.to_owned(),
+            legal_basis: basis.to_owned(),
+            country: country.to_owned(),
+            categories: distinct(facts.iter().flat_map(|fact| &fact.entry.categories)),
+            count: facts.len() as u64,
+            first_time: first(&facts),
+            last_time: last(&facts),
+            controllers: distinct(facts.iter().map(|fact| &fact.entry.controller)),
+            judgement: self.worst(&facts, until),
+            sale: facts
+                .iter()
+                .any(|fact| matches!(fact.entry.act, Act::Disclosure { sale: true, .. })),
+        });
         rows.collect()
     }
 
@@ -298,43 +284,28 @@ impl<'a> Oracle<'a> {
         let until = question.recorded_until();
         let mut groups: BTreeMap<_, Vec<&Fact>> = BTreeMap::new();
         for fact in self.standing(question) {
-            let Some((from, to)) = self.abroad(fact, until) else {
-                continue;
-            };
-            let party = fact.entry.recipient().map(|party| {
-                let kind = if party.person {
-                    party.category.clone()
-                } else {
-                    String::new()
-                };
-                (party.id.clone(), party.person, kind)
-            });
-            groups
-                .entry((from, to, party, safeguard(fact)))
-                .or_default()
-                .push(fact);
+            if let Some((from, to)) = self.abroad(fact, until) {
+                let party = fact.entry.recipient().map(who);
+                let key = (from, to, party, safeguard(fact));
+                groups.entry(key).or_default().push(fact);
+            }
         }
-        let rows = groups
-            .into_iter()
-            .map(
-                |((from_country, to_country, _, safeguard), facts)| v1::TransferRow {
-                    from_country,
-                    to_country,
-                    recipient: facts[0]
-                        .entry
-                        .recipient()
-                        .map(|party| self.counterparty(party, until)),
-                    safeguard,
-                    categories: distinct(
-                        facts.iter().flat_map(|fact| fact.entry.categories.clone()),
-                    ),
-                    purposes: distinct(facts.iter().flat_map(|fact| fact.entry.purposes.clone())),
-                    count: facts.len() as u64,
-                    first_time: first(&facts),
-                    last_time: last(&facts),
-                    judgement: self.worst(&facts, until),
-                },
-            );
+        let rows = groups.into_iter();
+        let rows = rows.map(|((from, to, _, safeguard), facts)| v1::TransferRow {
+            from_country: from.to_owned(),
+            to_country: to.to_owned(),
+            recipient: facts[0]
+                .entry
+                .recipient()
+                .map(|party| self.counterparty(party, until)),
+            safeguard: safeguard.to_owned(),
+            categories: distinct(facts.iter().flat_map(|fact| &fact.entry.categories)),
+            purposes: distinct(facts.iter().flat_map(|fact| &fact.entry.purposes)),
+            count: facts.len() as u64,
+            first_time: first(&facts),
+            last_time: last(&facts),
+            judgement: self.worst(&facts, until),
+        });
         rows.collect()
     }
 
@@ -350,14 +321,14 @@ impl<'a> Oracle<'a> {
         let mut summary = v1::GetSubjectResponse {
             entries: facts.len() as u64,
             retracted: (all.len() - facts.len()) as u64,
-            controllers: distinct(facts.iter().map(|fact| fact.entry.controller.clone())),
-            services: distinct(facts.iter().map(|fact| fact.entry.service.clone())),
-            categories: distinct(facts.iter().flat_map(|fact| fact.entry.categories.clone())),
-            purposes: distinct(facts.iter().flat_map(|fact| fact.entry.purposes.clone())),
+            controllers: distinct(facts.iter().map(|fact| &fact.entry.controller)),
+            services: distinct(facts.iter().map(|fact| &fact.entry.service)),
+            categories: distinct(facts.iter().flat_map(|fact| &fact.entry.categories)),
+            purposes: distinct(facts.iter().flat_map(|fact| &fact.entry.purposes)),
             countries: distinct(
                 facts
                     .iter()
-                    .flat_map(|fact| [fact.entry.location.clone(), self.destination(fact, until)]),
+                    .flat_map(|fact| [&fact.entry.location, self.destination(fact, until)]),
             ),
             ..v1::GetSubjectResponse::default()
         };
@@ -375,14 +346,7 @@ impl<'a> Oracle<'a> {
                 .entries_by_judgement
                 .entry(self.outcome(fact, until).name().to_owned())
                 .or_default() += 1;
-            if let Some(party) = fact.entry.recipient() {
-                let kind = if party.person {
-                    party.category.clone()
-                } else {
-                    String::new()
-                };
-                recipients.insert((party.id.clone(), party.person, kind));
-            }
+            recipients.extend(fact.entry.recipient().map(who));
         }
         summary.recipients = recipients.len() as u64;
         let consultations = summary.entries_by_kind.get("consultation");
@@ -391,16 +355,35 @@ impl<'a> Oracle<'a> {
     }
 }
 
-pub(crate) fn safeguard(fact: &Fact) -> String {
-    match &fact.entry.act {
-        Act::Disclosure { safeguard, .. } | Act::Transfer { safeguard, .. } => safeguard.clone(),
-        _ => String::new(),
+/// Who it is: an organisation by its id, a person by the category alone.
+fn who(party: &PartyPart) -> (&str, bool, &str) {
+    let category = if party.person { &party.category } else { "" };
+    (&party.id, party.person, category)
+}
+
+/// The purposes of an event; an empty one of an event without any.
+pub(crate) fn purposes_of(fact: &Fact) -> Vec<&str> {
+    let purposes: Vec<&str> = fact.entry.purposes.iter().map(String::as_str).collect();
+    if purposes.is_empty() {
+        vec![""]
+    } else {
+        purposes
     }
 }
 
-pub(crate) fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
-    let texts: BTreeSet<String> = texts.filter(|text| !text.is_empty()).collect();
-    texts.into_iter().collect()
+pub(crate) fn safeguard(fact: &Fact) -> &str {
+    match &fact.entry.act {
+        Act::Disclosure { safeguard, .. } | Act::Transfer { safeguard, .. } => safeguard,
+        _ => "",
+    }
+}
+
+pub(crate) fn distinct<'a, T: AsRef<str> + ?Sized + 'a>(
+    texts: impl Iterator<Item = &'a T>,
+) -> Vec<String> {
+    let texts: BTreeSet<&str> = texts.map(AsRef::as_ref).collect();
+    let said = texts.into_iter().filter(|text| !text.is_empty());
+    said.map(str::to_owned).collect()
 }
 
 pub(crate) fn first(facts: &[&Fact]) -> Option<Timestamp> {

@@ -27,21 +27,21 @@ use crate::trace_model::{Tracing, check_trace};
 
 /// Each method and how often it is asked, of a hundred.
 const METHODS: [(&str, usize); 15] = [
-    ("GetSubject", 8),
-    ("ListEvents", 15),
-    ("ListRecipients", 12),
-    ("ListTransfers", 10),
-    ("TraceLineage", 9),
-    ("ListFindings", 8),
-    ("GetFindingSummary", 6),
+    ("GetSubject", 9),
+    ("ListEvents", 16),
+    ("ListRecipients", 14),
+    ("ListTransfers", 11),
+    ("TraceLineage", 10),
+    ("ListFindings", 9),
+    ("GetFindingSummary", 7),
     ("GetConsentState", 8),
-    ("OversightService/FindAffectedSubjects", 6),
-    ("OversightService/GetProcessingRecord", 3),
-    ("OversightService/ListRecipients", 4),
-    ("OversightService/ListTransfers", 4),
-    ("OversightService/ListFindings", 3),
-    ("OversightService/GetFindingSummary", 2),
-    ("OversightService/GetStatistics", 2),
+    ("OversightService/FindAffectedSubjects", 5),
+    ("OversightService/GetProcessingRecord", 2),
+    ("OversightService/ListRecipients", 3),
+    ("OversightService/ListTransfers", 2),
+    ("OversightService/ListFindings", 2),
+    ("OversightService/GetFindingSummary", 1),
+    ("OversightService/GetStatistics", 1),
 ];
 
 /// Says which request it was, where one fails.

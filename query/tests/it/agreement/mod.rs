@@ -35,8 +35,8 @@ fn ask(history: &History, what: &str, numbers: std::ops::Range<u64>) {
 
 #[test]
 fn every_method_agrees_with_the_plain_model() {
-    let events = number("CUSTODY_ORACLE_EVENTS", 3_000) as usize;
-    let requests = number("CUSTODY_ORACLE_REQUESTS", 250);
+    let events = number("CUSTODY_ORACLE_EVENTS", 2_500) as usize;
+    let requests = number("CUSTODY_ORACLE_REQUESTS", 200);
     let persons = (events / 20).max(60);
     let mut history = History::new(SEED, persons);
 
