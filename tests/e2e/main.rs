@@ -20,5 +20,6 @@ mod looked;
 mod malformed;
 mod outages;
 mod outside;
+mod reflected;
 mod topics;
 mod witnessed;
