@@ -7,12 +7,14 @@ use custody_ledger::Kind;
 use custody_proto::v1::lineage_service_client::LineageServiceClient;
 use custody_proto::v1::oversight_service_client::OversightServiceClient;
 use custody_proto::v1::policy_service_client::PolicyServiceClient;
+use custody_proto::v1::trace_lineage_request::Direction;
 use custody_proto::v1::{
-    AsOf, EntryFilter, EntryView, FindingFilter, GetFindingSummaryResponse, GetSubjectRequest,
-    GetSubjectResponse, JudgeRequest, JudgeResponse, ListEventsRequest, ListEventsResponse,
-    ListFindingsRequest, ListFindingsResponse, ListRecipientsRequest, ListRecipientsResponse,
-    ListTransfersRequest, ListTransfersResponse, OversightFindingSummaryRequest,
-    OversightListRequest, TraceLineageRequest, TraceLineageResponse,
+    AsOf, EntryFilter, EntryPosition, EntryView, FindingFilter, GetFindingSummaryResponse,
+    GetSubjectRequest, GetSubjectResponse, JudgeRequest, JudgeResponse, ListEventsRequest,
+    ListEventsResponse, ListFindingsRequest, ListFindingsResponse, ListRecipientsRequest,
+    ListRecipientsResponse, ListTransfersRequest, ListTransfersResponse,
+    OversightFindingSummaryRequest, OversightListRequest, TraceLineageRequest,
+    TraceLineageResponse,
 };
 use tonic::Status;
 use tonic::body::Body;
@@ -71,6 +73,21 @@ pub struct Question {
     pub newest_first: bool,
     /// Narrows findings.
     pub findings: FindingFilter,
+    /// Which part of a trace is shown.
+    pub trace: Tracing,
+}
+
+/// Where a trace begins and how far it goes.
+#[derive(Clone, Default)]
+pub struct Tracing {
+    /// Where it begins; with every entry of the person where not said.
+    pub start: Option<EntryPosition>,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// At most so many steps; where not said, as many as the service takes.
+    pub max_depth: Option<i32>,
+    /// At most so many entries; where not said, as many as the service shows.
+    pub max_nodes: Option<i32>,
 }
 
 impl Question {
@@ -83,6 +100,7 @@ impl Question {
             view: EntryView::Basic,
             newest_first: false,
             findings: FindingFilter::default(),
+            trace: Tracing::default(),
         }
     }
 }
@@ -386,8 +404,10 @@ where
             let request = TraceLineageRequest {
                 subject: question.subject,
                 as_of: question.as_of,
-                max_nodes: MAX_NODES,
-                max_depth: MAX_NODES,
+                start: question.trace.start,
+                direction: question.trace.direction.into(),
+                max_nodes: question.trace.max_nodes.unwrap_or(MAX_NODES),
+                max_depth: question.trace.max_depth.unwrap_or(MAX_NODES),
                 ..TraceLineageRequest::default()
             };
             let answer = client.trace_lineage(request).await?.into_inner();

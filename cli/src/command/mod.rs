@@ -8,6 +8,7 @@ pub mod import;
 pub mod serve;
 
 mod asking;
+mod trace;
 
 pub mod findings;
 pub mod policy;

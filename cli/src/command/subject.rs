@@ -9,6 +9,7 @@ use custody_query::{TraceForm, write_trace};
 
 use super::asking::{EntryFlags, Source, moment};
 use super::findings::FindingFlags;
+use super::trace::TraceFlags;
 use crate::args::Global;
 use crate::client::{self, Question, View};
 use crate::error::{CommandError, Exit};
@@ -24,6 +25,7 @@ Examples:
   custody subject account:1001 recipients --from 2025-01-01 --purpose marketing
   custody subject account:1001 findings --class violation
   custody subject account:1001 trace --graph dot | dot -Tsvg -o trace.svg
+  custody subject account:1001 trace --start SHARD/17 --direction upstream --depth 2
   custody subject account:1001 consultations --reason 'request no. 17'
   custody subject @id.txt timeline --view full --format json
   echo email:a@example.com | custody subject - transfers --data /var/lib/custody
@@ -43,6 +45,8 @@ pub struct Args {
     filter: Filter,
     #[command(flatten)]
     findings: FindingFlags,
+    #[command(flatten)]
+    trace: TraceFlags,
     #[command(flatten)]
     form: Form,
 }
@@ -136,6 +140,7 @@ impl Args {
             },
             newest_first: self.form.newest_first,
             findings: self.findings.filter(),
+            trace: self.trace.read()?,
         };
         let rendering = Rendering {
             format: Format::or_detected(self.form.format),
