@@ -56,7 +56,10 @@ impl Answer for TraceLineageResponse {
             )?;
         }
         if self.truncated {
-            writeln!(out, "\nThere is more: a trace has 10,000 events at most.")?;
+            writeln!(
+                out,
+                "\nThere is more: --depth or --max-nodes ended it, or the 10,000 events that a trace has at most."
+            )?;
         }
         Ok(())
     }
