@@ -383,6 +383,9 @@ fn every_method_that_is_reflected_answers_or_says_why_not() {
     let (reflected, contract): (BTreeSet<_>, BTreeSet<_>) =
         (methods.iter().cloned().collect(), contract.collect());
     assert_eq!(reflected, contract);
+    // And what an error carries.
+    let details = client.files("google.rpc.ErrorInfo");
+    assert!(details.iter().any(|file| file.package() == "google.rpc"));
 
     let erasure = erase_somebody(&client);
     let known = Known {

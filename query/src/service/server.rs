@@ -98,6 +98,9 @@ impl QueryServer {
             ReflectionBuilder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                // What errors carry: a client that knows the contract by
+                // reflection only reads the reason too.
+                .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
         let evidence = EvidenceServiceServer::new(self.api.clone())

@@ -124,7 +124,7 @@ impl Request<'_> {
             }
             "ListRecipients" => check_recipients(world, &whose, &question, size),
             "ListTransfers" => check_transfers(world, &whose, &question, size),
-            "TraceLineage" => self.trace(&whose, &question),
+            "TraceLineage" => self.trace(&whose, &question, events),
             "ListFindings" => {
                 let (about, clauses) = (self.findings(), self.chance.percent(30));
                 check_person(world, &whose, &question, &about, clauses, size);
@@ -238,7 +238,7 @@ impl Request<'_> {
         Some((status.code(), info.reason))
     }
 
-    fn trace(&mut self, whose: &Whose, question: &Question) {
+    fn trace(&mut self, whose: &Whose, question: &Question, events: usize) {
         let directions = [
             Direction::Unspecified,
             Direction::Both,
@@ -249,7 +249,11 @@ impl Request<'_> {
             start: self.chance.percent(60).then(|| self.chance.below(1 << 20)),
             direction: directions[self.chance.below(4)],
             max_depth: [0, 1, 2, 5, 20_000][self.chance.below(5)],
-            max_nodes: [0, 0, 3, 50, 20_000][self.chance.below(5)],
+            max_nodes: match [0, 0, 3, 50, 20_000][self.chance.below(5)] {
+                // What takes longer than a caller may wait is no answer.
+                20_000 if events > 3_000 => 1_500,
+                most => most,
+            },
         };
         check_trace(&self.history.world, whose, question, &wish);
     }
