@@ -39,6 +39,7 @@ mod oversight;
 mod policies;
 mod proved;
 mod recipients;
+mod record;
 mod registers;
 mod rights;
 mod summary;
