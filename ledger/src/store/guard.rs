@@ -19,6 +19,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether somebody holds sled's lock, which sled says in words only.
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self, Self::Io(error) if error.to_string().contains("could not acquire lock"))
+    }
+
     /// As a failed operation, with its kind (such as a full disk) kept.
     pub(crate) fn into_io(self) -> io::Error {
         match self {

@@ -11,6 +11,8 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::block::{BlockHeader, HEADER_BYTES, MAX_BLOCK_BYTES};
 use crate::durable;
@@ -82,14 +84,14 @@ pub(crate) struct Group<'a> {
     pub(crate) shards: Vec<(ShardId, &'a [u8])>,
 }
 
-impl Store {
-    /// Opens the database in `dir`, or creates it.
-    pub(crate) fn open(
-        dir: &Path,
-        segment_bytes: usize,
-        cache_bytes: u64,
-    ) -> Result<Self, StoreError> {
-        let engine = guarded(|| {
+/// For so long sled's lock on a database that was just closed may still be held:
+/// a process that is being started holds the files of the one that starts it until
+/// it runs. That no other process has the ledger is known by a lock of our own.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Engine {
+    fn open(dir: &Path, segment_bytes: usize, cache_bytes: u64) -> Result<Self, StoreError> {
+        guarded(|| {
             let db = sled::Config::new()
                 .path(dir)
                 .segment_size(segment_bytes)
@@ -100,8 +102,27 @@ impl Store {
                 .open()?;
             let blocks = db.open_tree(BLOCKS_TREE)?;
             let shards = db.open_tree(SHARDS_TREE)?;
-            Ok(Engine { db, blocks, shards })
-        })?;
+            Ok(Self { db, blocks, shards })
+        })
+    }
+}
+
+impl Store {
+    /// Opens the database in `dir`, or creates it.
+    pub(crate) fn open(
+        dir: &Path,
+        segment_bytes: usize,
+        cache_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let until = Instant::now() + PATIENCE;
+        let engine = loop {
+            match Engine::open(dir, segment_bytes, cache_bytes) {
+                Err(error) if error.is_locked() && Instant::now() < until => {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                opened => break opened?,
+            }
+        };
         let store = Self {
             engine: Some(engine),
             data_file: File::open(dir.join("db"))?,
@@ -273,5 +294,23 @@ impl Drop for Store {
         if let Err(error) = dropped {
             tracing::error!(%error, "the database could not be closed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let dir = directory.path().to_owned();
+        let held = Store::open(&dir, MIN_SEGMENT_BYTES, 1 << 20).unwrap();
+        let again = Engine::open(&dir, MIN_SEGMENT_BYTES, 1 << 20);
+        assert!(again.unwrap_err().is_locked());
+        let waiting = thread::spawn(move || Store::open(&dir, MIN_SEGMENT_BYTES, 1 << 20));
+        thread::sleep(Duration::from_millis(50));
+        drop(held);
+        assert!(waiting.join().unwrap().is_ok());
     }
 }
